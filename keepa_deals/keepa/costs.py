@@ -1,0 +1,55 @@
+"""What a Keepa call costs by the documented table, in tokens (Keepa docs: Token costs).
+
+The documented price is an estimate: only ``tokensConsumed`` in the answer is the truth. A call
+is named by its *kind* (``deal``, ``product``, ``product+rating``, …), the key under which the
+token manager learns what it really costs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DEAL_PAGE_TOKENS = 5
+DEALS_PER_PAGE = 150
+MAX_DEALS_PER_QUERY = 10_000
+MAX_ASINS_PER_REQUEST = 100
+OFFERS_PER_PAGE = 10
+OFFER_PAGE_TOKENS = 6
+
+DEAL_KIND = "deal"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductOptions:
+    """The options of a ``/product`` call that change its answer or its price."""
+
+    stats_days: int | None = 90
+    history: bool = False
+    days: int | None = None
+    rating: bool = False
+    buybox: bool = False
+    offers: int | None = None
+    stock: bool = False
+    update_hours: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """The name under which the price of this kind of call is learned, such as ``product+buybox``."""
+        parts = ["product"]
+        parts += [name for name in ("rating", "buybox", "stock") if getattr(self, name)]
+        if self.offers:
+            parts.append(f"offers{self.offers}")
+        if self.update_hours is not None:
+            parts.append(f"update{self.update_hours}")
+        return "+".join(parts)
+
+    def documented_tokens_per_product(self) -> int:
+        """The most that one found product costs by the documented table."""
+        tokens = 1
+        if self.offers:
+            tokens = OFFER_PAGE_TOKENS * -(-self.offers // OFFERS_PER_PAGE)
+            tokens += 2 if self.stock else 0
+        tokens += 1 if self.rating else 0
+        tokens += 2 if self.buybox else 0
+        tokens += 1 if self.update_hours == 0 else 0
+        return tokens

@@ -1,0 +1,236 @@
+"""Every setting, its default and its meaning. The only module that reads the environment.
+
+A setting comes from, first wins: the runtime file that ``start_celery.sh`` leaves in the home (what
+the running deployment was really started with), the environment, ``.env`` in the project's root.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.sources import DotEnvSettingsSource
+
+from keepa_deals.errors import SettingsError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+RUNTIME_FILE = "run/runtime.env"
+"""Below the home: the settings that the start script chose or was given, as ``NAME=value`` lines."""
+
+DOMAINS = {1: "com", 2: "co.uk", 3: "de", 4: "fr", 5: "co.jp", 6: "ca", 8: "it", 9: "es", 10: "in"}
+DOMAINS |= {11: "com.mx", 12: "com.br"}
+"""Keepa's domain ids and Amazon's top-level domains (Keepa docs: Browsing Deals)."""
+
+KEY_LENGTH = 64
+
+
+def _http_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return value.rstrip("/")
+
+
+def _redis_url(value: str) -> str:
+    if not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must start with redis://, rediss:// or unix://")
+    return value
+
+
+def _database_url(value: str) -> str:
+    if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("must start with sqlite:/// or postgresql+psycopg://")
+    return value
+
+
+def _key_prefix(value: str) -> str:
+    if not value or not all(c.isalnum() or c in "_-." for c in value):
+        raise ValueError("must be letters, digits, '_', '-' or '.'")
+    return value
+
+
+class Settings(BaseSettings):
+    """The settings of one deployment. Build it with :func:`load`, which words the errors for people."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    keepa_api_key: SecretStr | None = Field(None, description="Keepa API key: 64 characters")
+    keepa_api_url: Annotated[str, AfterValidator(_http_url)] = "https://api.keepa.com"
+    keepa_domain_id: int = 1
+    keepa_deal_selection: Path = Path(__file__).parent / "deal_selection.json"
+    keepa_tick_seconds: float = Field(60.0, ge=0.05, le=3600)
+
+    redis_url: Annotated[SecretStr | None, Field(description="redis://, rediss:// or unix:// address")] = None
+    redis_key_prefix: Annotated[str, AfterValidator(_key_prefix)] = "keepa_deals"
+    database_url: SecretStr | None = None
+    keepa_deals_home: Path = Path("var")
+
+    dashboard_host: str = "127.0.0.1"
+    dashboard_port: int = Field(8000, ge=1, le=65535)
+
+    upsert_interval_seconds: int = Field(60, ge=1, le=3600)
+    deal_fresh_minutes: int = Field(60, ge=1, le=24 * 60)
+
+    min_token_threshold: int = Field(50, ge=0)
+    recovery_target: int = Field(55, ge=0)
+    priority_pass_max_cost: int = Field(10, ge=1)
+
+    @field_validator("keepa_api_key")
+    @classmethod
+    def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) != KEY_LENGTH:
+            raise ValueError(f"must have {KEY_LENGTH} characters, has {len(value.get_secret_value())}")
+        return value
+
+    @field_validator("keepa_domain_id")
+    @classmethod
+    def _check_domain(cls, value: int) -> int:
+        if value not in DOMAINS:
+            raise ValueError(f"must be one of {', '.join(map(str, DOMAINS))}")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _redis_url(value.get_secret_value())
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _database_url(value.get_secret_value())
+        return value
+
+    @field_validator("keepa_deals_home")
+    @classmethod
+    def _resolve_home(cls, value: Path) -> Path:
+        return (PROJECT_ROOT / value.expanduser()).resolve()
+
+    @field_validator("keepa_deal_selection")
+    @classmethod
+    def _resolve_selection(cls, value: Path) -> Path:
+        return (PROJECT_ROOT / value.expanduser()).resolve()
+
+    @field_validator("recovery_target")
+    @classmethod
+    def _check_recovery(cls, value: int, info: Any) -> int:
+        threshold = info.data.get("min_token_threshold")
+        if threshold is not None and value < threshold:
+            raise ValueError(f"must be at least MIN_TOKEN_THRESHOLD ({threshold})")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del settings_cls, file_secret_settings
+        return init_settings, env_settings, dotenv_settings
+
+    # -- what follows from the settings ------------------------------------------------------
+    @property
+    def database_dsn(self) -> str:
+        """The SQLAlchemy URL, with its password: never log it."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.keepa_deals_home / 'deals.db'}"
+
+    @property
+    def api_key(self) -> str:
+        """The Keepa key itself; a ``SettingsError`` that names both ways on when there is none."""
+        if self.keepa_api_key is None:
+            raise SettingsError(
+                "KEEPA_API_KEY is not set: put your key into .env (see .env.example), "
+                "or try everything without one: ./start_celery.sh --sandbox"
+            )
+        return self.keepa_api_key.get_secret_value()
+
+    @property
+    def account_id(self) -> str:
+        """Twelve hexadecimal digits that stand for the Keepa key in the names of Redis keys."""
+        return hashlib.sha256(f"keepa_deals:{self.api_key}".encode()).hexdigest()[:12]
+
+    @property
+    def redis_dsn(self) -> str:
+        """The Redis address, with its password: never log it."""
+        if self.redis_url is None:
+            raise SettingsError(
+                "REDIS_URL is not set and no Redis of ours is running: ./start_celery.sh starts one"
+            )
+        return self.redis_url.get_secret_value()
+
+    @property
+    def run_dir(self) -> Path:
+        return self.keepa_deals_home / "run"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.keepa_deals_home / "log"
+
+    @property
+    def dashboard_is_public(self) -> bool:
+        """Whether the dashboard listens beyond this machine."""
+        if self.dashboard_host == "localhost":
+            return False
+        try:
+            return not ipaddress.ip_address(self.dashboard_host).is_loopback
+        except ValueError:
+            return True
+
+
+def load(
+    *, env_file: Path | Literal["default"] | None = "default", runtime: bool = True, **overrides: Any
+) -> Settings:
+    """The settings in force; a ``SettingsError`` of one line a mistake otherwise.
+
+    ``env_file=None`` reads no ``.env``. ``runtime=False`` ignores what a running deployment was
+    started with (for the start itself). ``overrides`` (by field name) win over everything.
+    """
+    path = PROJECT_ROOT / ".env" if env_file == "default" else env_file
+    settings = _build(path, overrides)
+    if not runtime:
+        return settings
+    started_with = _read_runtime(settings.keepa_deals_home / RUNTIME_FILE)
+    return _build(path, {**started_with, **overrides}) if started_with else settings
+
+
+def _build(env_file: Path | None, values: Mapping[str, Any]) -> Settings:
+    try:
+        return Settings(_env_file=env_file, **values)  # type: ignore[call-arg]  # pydantic-settings' own argument
+    except ValidationError as error:
+        # "from None": pydantic's text repeats the input, and the input may be the key.
+        raise SettingsError(explain(error)) from None
+
+
+def _read_runtime(path: Path) -> dict[str, Any]:
+    try:
+        if not path.is_file():
+            return {}
+        values = DotEnvSettingsSource(Settings, env_file=path)()
+    except PermissionError:
+        return {}  # another user's deployment: what the environment says must do
+    return {name: value for name, value in values.items() if name in Settings.model_fields}
+
+
+SECRET_SETTINGS = frozenset({"keepa_api_key", "redis_url", "database_url"})
+
+
+def explain(error: ValidationError) -> str:
+    """One line for each wrong setting: its name, its value (never a secret's) and what is allowed."""
+    lines = []
+    for problem in error.errors():
+        name = str(problem["loc"][0])
+        value = "(hidden)" if name in SECRET_SETTINGS else repr(problem["input"])
+        allowed = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{name.upper()}={value}: {allowed}")
+    return "\n".join(lines)
