@@ -1,0 +1,1 @@
+"""The deals table and its companions: SQLAlchemy models, sessions, queries, migrations."""

@@ -1,0 +1,246 @@
+"""The tables. Money is integer cents, time aware UTC; the migrations are the truth in production.
+
+A deal is *live*, *stale* or *ended*. Only ``ended_at`` is stored: whether a deal that has not ended is
+live or stale follows from ``last_seen_at`` and the clock, so the table can't claim to be fresh.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Enum,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC moment on every database; a naive one is refused on the way in."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime {value!r}: times are aware UTC")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON}  # noqa: RUF012  # SQLAlchemy's API
+
+
+class EndedReason(StrEnum):
+    """Why Keepa says that a deal is over."""
+
+    PRICE_RECOVERED = "price_recovered"
+    OUT_OF_STOCK = "out_of_stock"
+    NO_LONGER_MATCHES = "no_longer_matches"
+    PRODUCT_GONE = "product_gone"
+
+
+class DealEventKind(StrEnum):
+    """A change of a deal's state."""
+
+    FOUND = "found"
+    STALE = "stale"
+    LIVE_AGAIN = "live_again"
+    ENDED = "ended"
+    RETURNED = "returned"
+
+
+def _enum(kind: type[StrEnum]) -> Enum:
+    return Enum(kind, native_enum=False, length=32, values_callable=lambda e: [m.value for m in e])
+
+
+class Deal(Base):
+    """One product of one Amazon locale whose price fell. Prices in cents of the locale's currency."""
+
+    __tablename__ = "deals"
+
+    domain_id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    asin: Mapped[str] = mapped_column(String(16), primary_key=True)
+
+    # what the feed (/deal) says
+    title: Mapped[str] = mapped_column(Text, default="")
+    image: Mapped[str | None] = mapped_column(String(128))
+    root_category: Mapped[int | None] = mapped_column(BigInteger)
+    category_name: Mapped[str | None] = mapped_column(Text)
+    price_type: Mapped[int] = mapped_column(Integer)
+    price: Mapped[int | None]
+    price_avg_day: Mapped[int | None]
+    price_avg_week: Mapped[int | None]
+    price_avg_month: Mapped[int | None]
+    price_avg_90: Mapped[int | None]
+    delta_percent_day: Mapped[int | None]
+    delta_percent_week: Mapped[int | None]
+    delta_percent_month: Mapped[int | None]
+    delta_percent: Mapped[int | None]
+    """Percent below the 90-day average."""
+    amazon_price: Mapped[int | None]
+    sales_rank: Mapped[int | None]
+    rating: Mapped[int | None]
+    """0 to 50: stars times ten."""
+    review_count: Mapped[int | None]
+    deal_created_at: Mapped[datetime]
+    """Keepa's ``creationDate``: what the watermark runs over."""
+    keepa_updated_at: Mapped[datetime]
+
+    # life
+    first_seen_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+    """When anything that the dashboard shows last changed."""
+    stale_noted_at: Mapped[datetime | None]
+    """Set while the passage to stale stands recorded in ``deal_events``."""
+    ended_at: Mapped[datetime | None]
+    ended_reason: Mapped[EndedReason | None] = mapped_column(_enum(EndedReason))
+
+    # what the enrichment (/product) says
+    enriched_at: Mapped[datetime | None]
+    brand: Mapped[str | None] = mapped_column(Text)
+    rank_drops_30: Mapped[int | None]
+    rank_drops_90: Mapped[int | None]
+    monthly_sold: Mapped[int | None]
+    buy_box_price: Mapped[int | None]
+    offer_count: Mapped[int | None]
+    amazon_in_stock: Mapped[bool | None]
+    is_lowest: Mapped[bool | None]
+    is_lowest_90: Mapped[bool | None]
+    fba_fee: Mapped[int | None]
+    referral_fee_bp: Mapped[int | None]
+    """Referral fee in basis points of the sale price (15.01 % is 1501)."""
+
+    # economics, derived from the above and the settings; null when a term is unknown
+    sell_price: Mapped[int | None]
+    profit: Mapped[int | None]
+    roi_bp: Mapped[int | None]
+    margin_bp: Mapped[int | None]
+
+    __table_args__ = (
+        Index("ix_deals_last_seen_at", "last_seen_at"),
+        Index("ix_deals_enriched_at", "enriched_at"),
+    )
+
+
+class DealPoint(Base):
+    """Price, average and rank of a deal from ``at`` on: written when one of them changes."""
+
+    __tablename__ = "deal_points"
+
+    domain_id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    asin: Mapped[str] = mapped_column(String(16), primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    price: Mapped[int | None]
+    price_avg_90: Mapped[int | None]
+    sales_rank: Mapped[int | None]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["domain_id", "asin"], ["deals.domain_id", "deals.asin"], ondelete="CASCADE"),
+    )
+
+
+class DealEvent(Base):
+    """One change of a deal's state: the answer to "why did the number of live deals fall?"."""
+
+    __tablename__ = "deal_events"
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    domain_id: Mapped[int]
+    asin: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime]
+    kind: Mapped[DealEventKind] = mapped_column(_enum(DealEventKind))
+    reason: Mapped[EndedReason | None] = mapped_column(_enum(EndedReason))
+
+    __table_args__ = (
+        ForeignKeyConstraint(["domain_id", "asin"], ["deals.domain_id", "deals.asin"], ondelete="CASCADE"),
+        Index("ix_deal_events_at", "at"),
+        Index("ix_deal_events_deal", "domain_id", "asin", "at"),
+    )
+
+
+class JobState(Base):
+    """The memory of one job: its fence, watermark and cursor. One row a job, named after its task."""
+
+    __tablename__ = "job_states"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    fence: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Grows with every start; a transaction whose fence is no longer this one must roll back."""
+    watermark: Mapped[datetime | None]
+    cursor: Mapped[dict[str, Any] | None]
+    last_started_at: Mapped[datetime | None]
+    last_success_at: Mapped[datetime | None]
+    last_finished_at: Mapped[datetime | None]
+    last_outcome: Mapped[str | None] = mapped_column(String(32))
+    last_error: Mapped[str | None] = mapped_column(Text)
+    paused: Mapped[bool] = mapped_column(default=False)
+    rows: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Rows written in all."""
+    tokens_spent: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Tokens that Keepa charged in all."""
+
+
+class JobRun(Base):
+    """One run of a job, kept for the retention time."""
+
+    __tablename__ = "job_runs"
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    name: Mapped[str] = mapped_column(String(64))
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    outcome: Mapped[str] = mapped_column(String(32))
+    rows: Mapped[int] = mapped_column(default=0)
+    tokens_spent: Mapped[int] = mapped_column(default=0)
+    detail: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (Index("ix_job_runs_name_started_at", "name", "started_at"),)
+
+
+class Sample(Base):
+    """The state of the whole once a minute: the "is it dwindling?" curve."""
+
+    __tablename__ = "samples"
+
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    live: Mapped[int]
+    stale: Mapped[int]
+    ended: Mapped[int]
+    tokens: Mapped[int | None]
+    small_wait_ms: Mapped[int | None]
+    bulk_wait_ms: Mapped[int | None]
