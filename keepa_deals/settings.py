@@ -208,8 +208,9 @@ def _build(env_file: Path | None, values: Mapping[str, Any]) -> Settings:
     try:
         return Settings(_env_file=env_file, **values)  # type: ignore[call-arg]  # pydantic-settings' own argument
     except ValidationError as error:
-        # "from None": pydantic's text repeats the input, and the input may be the key.
-        raise SettingsError(explain(error)) from None
+        problem = explain(error)
+    # Outside the handler, so that nothing chains to pydantic's error: it repeats the input, maybe the key.
+    raise SettingsError(problem)
 
 
 def _read_runtime(path: Path) -> dict[str, Any]:
