@@ -1,0 +1,98 @@
+"""Celery's configuration, from the project's settings: two queues on Redis, no results, UTC.
+
+Why these values: docs/decisions.md. Nothing here is a secret of its own; ``broker_url`` may hold Redis's
+password, which Celery masks in its logs.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from kombu import Queue
+
+from keepa_deals.errors import SettingsError
+from keepa_deals.settings import Settings, load
+
+UPSERT_QUEUE = "upsert"
+BACKFILL_QUEUE = "backfill"
+
+BACKFILL_EVERY = timedelta(seconds=10)
+"""How soon a backfill slice follows the one before; what overlaps expires or finds the lock taken."""
+MAINTENANCE_EVERY = timedelta(seconds=60)
+TASK_HARD_LIMIT = timedelta(minutes=30)
+"""A task that is still running then is wedged: its process is replaced."""
+
+
+def _broker(settings: Settings) -> str:
+    """The broker's address in kombu's notation, which names a Unix socket differently from redis-py."""
+    dsn = settings.redis_dsn
+    if not dsn.startswith("unix://"):
+        return dsn
+    path, _, query = dsn.removeprefix("unix://").partition("?")
+    database = next((part[3:] for part in query.split("&") if part.startswith("db=")), "0")
+    return f"redis+socket://{path}?virtual_host={database}"
+
+
+def _schedule(settings: Settings) -> dict[str, Any]:
+    upsert = float(settings.upsert_interval_seconds)
+    return {
+        "update_recent_deals": {
+            "task": "keepa_deals.simple_task.update_recent_deals",
+            "schedule": upsert,
+            "options": {"queue": UPSERT_QUEUE, "expires": upsert},
+        },
+        "backfill_deals": {
+            "task": "keepa_deals.backfiller.backfill_deals",
+            "schedule": BACKFILL_EVERY.total_seconds(),
+            "options": {"queue": BACKFILL_QUEUE, "expires": BACKFILL_EVERY.total_seconds()},
+        },
+        "maintain": {
+            "task": "keepa_deals.simple_task.maintain",
+            "schedule": MAINTENANCE_EVERY.total_seconds(),
+            "options": {"queue": UPSERT_QUEUE, "expires": MAINTENANCE_EVERY.total_seconds()},
+        },
+    }
+
+
+try:
+    _settings = load()
+    broker_url = _broker(_settings)
+except SettingsError as error:
+    raise SystemExit(f"keepa_deals: {error}") from None
+
+broker_transport_options = {
+    "global_keyprefix": f"{_settings.redis_key_prefix}:",
+    "health_check_interval": 10,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "visibility_timeout": 3600,
+}
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None  # for ever: the supervisor would only start the same wait again
+broker_pool_limit = 2
+
+task_queues = (Queue(UPSERT_QUEUE), Queue(BACKFILL_QUEUE))
+task_default_queue = UPSERT_QUEUE
+task_routes = {"keepa_deals.backfiller.*": {"queue": BACKFILL_QUEUE}}
+task_create_missing_queues = False
+task_ignore_result = True
+task_time_limit = int(TASK_HARD_LIMIT.total_seconds())
+task_publish_retry_policy = {"max_retries": 1, "interval_start": 0.2}
+task_serializer = "json"
+accept_content = ["json"]
+
+worker_prefetch_multiplier = 1
+worker_disable_prefetch = True
+worker_enable_remote_control = False
+worker_send_task_events = False
+worker_max_tasks_per_child = 500
+worker_max_memory_per_child = 400_000  # KiB
+worker_cancel_long_running_tasks_on_connection_loss = False
+
+beat_scheduler = "keepa_deals.scheduler:HeartbeatScheduler"
+beat_schedule = _schedule(_settings)
+beat_max_loop_interval = 5
+
+enable_utc = True
+timezone = "UTC"

@@ -1,0 +1,12 @@
+"""The backfiller's task: one slice of at most a minute; beat sends the next."""
+
+from __future__ import annotations
+
+from keepa_deals.celery_app import app, context
+from keepa_deals.ingest import backfill
+
+
+@app.task(name="keepa_deals.backfiller.backfill_deals")
+def backfill_deals() -> None:
+    """Walk the feed and enrich deals with the tokens that the upserter does not need."""
+    backfill.run_slice(context())

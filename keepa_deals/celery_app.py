@@ -1,0 +1,45 @@
+"""The Celery application: configuration, logging, and what every task of a worker process shares."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import time
+from typing import Any
+
+from celery import Celery
+from celery.signals import before_task_publish, setup_logging, worker_shutting_down
+
+from keepa_deals import logs, settings
+from keepa_deals.ingest.context import IngestContext, build_context
+
+app = Celery("keepa_deals", include=["keepa_deals.simple_task", "keepa_deals.backfiller"])
+app.config_from_object("celeryconfig")
+
+_stopping = multiprocessing.get_context("fork").Event()
+"""Set in a worker's parent at its warm shutdown and seen by its pool: a wait for tokens then ends at once."""
+
+
+@functools.cache
+def context() -> IngestContext:
+    """The connections of this pool process, made at its first task (never before the fork)."""
+    return build_context(settings.load(), stop=_stopping.is_set)
+
+
+@worker_shutting_down.connect
+def _tell_the_pool(**_: Any) -> None:
+    _stopping.set()
+
+
+@before_task_publish.connect
+def _stamp(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    """Notes when a message was sent, in Unix milliseconds: the age of a queue's oldest message."""
+    if headers is not None:
+        headers["sent_at"] = int(time.time() * 1000)
+
+
+@setup_logging.connect
+def _log_without_secrets(loglevel: int | str | None = None, **_: Any) -> None:
+    configured = settings.load()
+    secrets = [configured.keepa_api_key.get_secret_value()] if configured.keepa_api_key else []
+    logs.configure(secrets, level=loglevel if isinstance(loglevel, int) else 20)

@@ -1,0 +1,18 @@
+"""The upserter's tasks. The work itself is in ``ingest``; outcomes are recorded in the database."""
+
+from __future__ import annotations
+
+from keepa_deals.celery_app import app, context
+from keepa_deals.ingest import maintenance, recent
+
+
+@app.task(name="keepa_deals.simple_task.update_recent_deals")
+def update_recent_deals() -> None:
+    """See what is new and keep what is live from going stale."""
+    recent.run(context())
+
+
+@app.task(name="keepa_deals.simple_task.maintain")
+def maintain() -> None:
+    """Sample the state, note what went stale, keep the retention times."""
+    maintenance.run(context())
