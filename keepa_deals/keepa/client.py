@@ -28,6 +28,7 @@ from keepa_deals.keepa.errors import (
 )
 from keepa_deals.keepa.selection import refuse_numbers_as_text
 from keepa_deals.keepa.types import Deal, DealPage, Product, ProductBatch, TokenEnvelope
+from keepa_deals.logs import redact
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,18 @@ BACKOFF_INITIAL = 0.5
 BACKOFF_MAX = 8.0
 RETRY_AFTER_UNKNOWN = 60.0
 """Seconds to wait after a 429 that does not say when tokens arrive: one tick of a real account."""
+
+
+class _WithoutKey(logging.Filter):
+    """Takes the key out of what ``urllib3`` logs of its URLs, whatever level and handler are in use."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage()), ()
+        return True
+
+
+for _logger in ("urllib3.connectionpool", "urllib3.util.retry"):
+    logging.getLogger(_logger).addFilter(_WithoutKey())
 
 
 class Permission(Protocol):
@@ -147,7 +160,7 @@ class KeepaClient:
     ) -> tuple[Mapping[str, Any], TokenEnvelope]:
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._max_attempts),
-            wait=tenacity.wait_exponential_jitter(initial=BACKOFF_INITIAL, max=BACKOFF_MAX),
+            wait=tenacity.wait_exponential_jitter(multiplier=BACKOFF_INITIAL, max=BACKOFF_MAX),
             retry=tenacity.retry_if_exception_type(ServerTroubleError),
             before_sleep=_log_retry,
             reraise=True,

@@ -1,0 +1,336 @@
+"""The client against a real HTTP server that answers what each test wants, sockets included."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import logging
+import socket
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from keepa_deals.keepa.client import KeepaClient
+from keepa_deals.keepa.costs import ProductOptions
+from keepa_deals.keepa.errors import (
+    KeepaError,
+    KeyRefusedError,
+    OutOfTokensError,
+    RequestRejectedError,
+    ServerTroubleError,
+)
+from keepa_deals.keepa.types import TokenEnvelope
+
+KEY = "secretkey" * 7 + "x"
+ENVELOPE = {
+    "timestamp": 1_780_000_000_000,
+    "tokensLeft": 42,
+    "refillIn": 30_000,
+    "refillRate": 20,
+    "tokenFlowReduction": 0.0,
+    "tokensConsumed": 5,
+    "processingTimeInMs": 3,
+}
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+def reply(status: int, body: object, *, compressed: bool = False, kind: str = "application/json") -> Answer:
+    payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        data = gzip.compress(payload) if compressed else payload
+        handler.send_response(status)
+        handler.send_header("Content-Type", kind)
+        handler.send_header("Content-Length", str(len(data)))
+        if compressed:
+            handler.send_header("Content-Encoding", "gzip")
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    return answer
+
+
+def cut_short(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "5000")
+    handler.end_headers()
+    handler.wfile.write(json.dumps(ENVELOPE).encode()[:40])
+    handler.close_connection = True
+
+
+def hang_up(handler: BaseHTTPRequestHandler) -> None:
+    handler.connection.shutdown(socket.SHUT_RDWR)
+    handler.close_connection = True
+
+
+class Keepa:
+    """A server that gives its ``answers`` in turn (the last for ever) and remembers the requests."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.requests: list[tuple[str, str, dict[str, list[str]], bytes]] = []
+        self.released = threading.Event()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _serve(self) -> None:
+                url = urlsplit(self.path)
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                outer.requests.append((self.command, url.path, parse_qs(url.query), body))
+                answer = outer.answers.pop(0) if len(outer.answers) > 1 else outer.answers[0]
+                answer(self)
+
+            do_GET = do_POST = _serve  # noqa: N815  # the names that http.server looks for
+
+            def log_message(self, *args: object) -> None:
+                """Keep quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def silent(self, handler: BaseHTTPRequestHandler) -> None:
+        self.released.wait(10)
+        handler.close_connection = True
+
+    def close(self) -> None:
+        self.released.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def keepa() -> Iterator[Keepa]:
+    server = Keepa()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def client(keepa: Keepa, pauses: list[float]) -> Iterator[KeepaClient]:
+    made = KeepaClient(KEY, base_url=keepa.url, timeout=(1.0, 0.3), sleep=pauses.append)
+    yield made
+    made.close()
+
+
+class Recorder:
+    """A permit that counts how often it was asked and what it was told."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.settled: list[TokenEnvelope] = []
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[Recorder]:
+        self.asked += 1
+        yield self
+
+    def settle(self, envelope: TokenEnvelope) -> None:
+        self.settled.append(envelope)
+
+
+def deal_page(*deals: dict) -> dict:
+    return ENVELOPE | {
+        "deals": {
+            "dr": list(deals),
+            "categoryIds": [7],
+            "categoryNames": ["Books"],
+            "categoryCount": [len(deals)],
+        }
+    }
+
+
+DEAL = {"asin": "B000000001", "title": "T", "creationDate": 8_000_000, "lastUpdate": 8_000_000, "current": []}
+
+
+def test_a_page_of_deals_is_posted_with_integers_and_parsed(keepa: Keepa, client: KeepaClient) -> None:
+    keepa.answers = [reply(200, deal_page(DEAL), compressed=True)]
+    page = client.deals({"domainId": 1, "priceTypes": [1], "sortType": 1}, 3)
+    method, path, query, body = keepa.requests[0]
+    assert (method, path, query) == ("POST", "/deal", {"key": [KEY]})
+    assert json.loads(body) == {"domainId": 1, "priceTypes": [1], "sortType": 1, "page": 3}
+    assert [deal.asin for deal in page.deals] == ["B000000001"]
+    assert (page.category_names, page.category_counts) == ({7: "Books"}, {7: 1})
+    assert page.envelope.tokens_consumed == 5
+
+
+def test_a_number_sent_as_text_is_refused_before_it_costs_anything(keepa: Keepa, client: KeepaClient) -> None:
+    with pytest.raises(ValueError, match="sortType holds the text '1'"):
+        client.deals({"sortType": "1"}, 0)
+    assert keepa.requests == []
+
+
+def test_products_are_asked_with_their_options_and_the_unknown_are_named(
+    keepa: Keepa, client: KeepaClient
+) -> None:
+    found = {"asin": "B000000001", "domainId": 3, "title": "T"}
+    keepa.answers = [reply(200, ENVELOPE | {"products": [found, {"asin": "B000000002", "domainId": 3}]})]
+    batch = client.products(
+        ["B000000001", "B000000002"], ProductOptions(rating=True, buybox=True, days=90), domain_id=3
+    )
+    _, path, query, _ = keepa.requests[0]
+    assert path == "/product"
+    assert query == {
+        "domain": ["3"],
+        "asin": ["B000000001,B000000002"],
+        "history": ["0"],
+        "stats": ["90"],
+        "days": ["90"],
+        "rating": ["1"],
+        "buybox": ["1"],
+        "key": [KEY],
+    }
+    assert [product.asin for product in batch.products] == ["B000000001"]
+    assert batch.unknown == ("B000000002",)
+
+
+@pytest.mark.parametrize("count", [0, 101])
+def test_a_call_takes_1_to_100_asins(client: KeepaClient, count: int) -> None:
+    with pytest.raises(ValueError, match=f"{count} ASINs"):
+        client.products(["B"] * count)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, RequestRejectedError),
+        (404, RequestRejectedError),
+        (402, KeyRefusedError),
+        (429, OutOfTokensError),
+    ],
+)
+def test_a_refusal_is_typed_settled_and_never_tried_again(
+    keepa: Keepa, client: KeepaClient, status: int, error: type[KeepaError]
+) -> None:
+    told = {"error": {"type": "someType", "message": f"key {KEY} is bad", "details": ""}}
+    keepa.answers = [reply(status, ENVELOPE | {"tokensConsumed": 0} | told)]
+    permit = Recorder()
+    with pytest.raises(error, match="someType") as caught:
+        client.deals({}, 0, permit=permit)
+    assert KEY not in str(caught.value)
+    assert caught.value.envelope is not None
+    assert caught.value.envelope.tokens_left == 42
+    assert (permit.asked, len(permit.settled), len(keepa.requests)) == (1, 1, 1)
+
+
+def test_out_of_tokens_says_when_to_come_back(keepa: Keepa, client: KeepaClient) -> None:
+    keepa.answers = [reply(429, ENVELOPE | {"tokensLeft": -3, "refillIn": 12_500})]
+    with pytest.raises(OutOfTokensError) as caught:
+        client.deals({}, 0)
+    assert caught.value.retry_after == 12.5
+
+
+def test_server_trouble_is_tried_again_with_growing_pauses_and_a_permission_each(
+    keepa: Keepa, client: KeepaClient, pauses: list[float]
+) -> None:
+    keepa.answers = [
+        reply(500, ENVELOPE | {"tokensConsumed": 0}),
+        reply(502, b"<html>Bad gateway</html>", kind="text/html"),
+        reply(200, deal_page(DEAL)),
+    ]
+    permit = Recorder()
+    assert len(client.deals({}, 0, permit=permit).deals) == 1
+    assert permit.asked == 3
+    assert len(permit.settled) == 2, "the HTML page told nothing"
+    assert len(pauses) == 2
+    assert 0.5 <= pauses[0] < pauses[1] + 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 302])
+def test_server_trouble_that_lasts_is_a_typed_error(keepa: Keepa, client: KeepaClient, status: int) -> None:
+    keepa.answers = [reply(status, b"<html>trouble</html>", kind="text/html")]
+    with pytest.raises(ServerTroubleError, match=f"/deal: {status}"):
+        client.deals({}, 0)
+    assert len(keepa.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (reply(200, b"not json"), "without an account envelope"),
+        (reply(200, [1, 2]), "without an account envelope"),
+        (reply(200, {"deals": {}}), "without an account envelope"),
+        (cut_short, "broke off"),
+        (hang_up, "the connection broke"),
+    ],
+)
+def test_an_unreadable_answer_may_have_been_charged(
+    keepa: Keepa, client: KeepaClient, answer: Answer, text: str
+) -> None:
+    keepa.answers = [answer]
+    with pytest.raises(ServerTroubleError, match=text) as caught:
+        client.deals({}, 0)
+    assert caught.value.maybe_charged
+
+
+def test_an_answer_that_never_comes_may_have_been_charged(keepa: Keepa, client: KeepaClient) -> None:
+    keepa.answers = [keepa.silent]
+    with pytest.raises(ServerTroubleError, match=r"no answer within 0\.3 s") as caught:
+        client.token_status()
+    assert caught.value.maybe_charged
+
+
+def test_a_server_that_is_not_there_was_not_charged() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    client = KeepaClient(KEY, base_url=f"http://127.0.0.1:{port}", max_attempts=1)
+    with pytest.raises(ServerTroubleError, match="cannot connect") as caught:
+        client.token_status()
+    assert not caught.value.maybe_charged
+    client.close()
+
+
+@pytest.mark.parametrize("broken", [{"deals": None}, {"deals": {"dr": [{"asin": "B"}]}}, {}])
+def test_a_misshapen_page_is_server_trouble_that_names_the_field(
+    keepa: Keepa, client: KeepaClient, broken: dict
+) -> None:
+    keepa.answers = [reply(200, ENVELOPE | broken)]
+    with pytest.raises(ServerTroubleError, match="unexpected answer") as caught:
+        client.deals({}, 0)
+    assert caught.value.envelope is not None
+
+
+@pytest.mark.parametrize(
+    "answer", [cut_short, hang_up, reply(302, b""), reply(402, ENVELOPE), reply(500, b"x"), reply(200, b"x")]
+)
+def test_the_key_is_in_no_log_line_no_exception_and_nothing_chained_to_it(
+    keepa: Keepa, client: KeepaClient, caplog: pytest.LogCaptureFixture, answer: Answer
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    keepa.answers = [answer]
+    with pytest.raises(KeepaError) as caught:
+        client.products(["B000000001"])
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert KEY not in str(error)
+        assert KEY not in repr(error.args)
+        assert type(error).__module__.startswith("keepa_deals"), "a library's error quotes the URL"
+        error = error.__cause__ or error.__context__
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+    assert KEY not in caplog.text
+    assert KEY not in repr(client)
+
+
+def test_what_urllib3_logs_of_its_urls_comes_without_the_key(
+    keepa: Keepa, client: KeepaClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    keepa.answers = [reply(200, ENVELOPE)]
+    client.token_status()
+    assert "/token?key=[key]" in caplog.text
+    assert KEY not in caplog.text

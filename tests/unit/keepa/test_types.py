@@ -1,0 +1,207 @@
+"""Keepa's answers as they were recorded, and the notations of time, price and text."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepa_deals.keepa.costs import ProductOptions
+from keepa_deals.keepa.time import from_keepa_minutes, from_unix_ms, to_keepa_minutes, unix_ms
+from keepa_deals.keepa.types import (
+    CsvType,
+    Deal,
+    Interval,
+    PricePoint,
+    Product,
+    TokenEnvelope,
+    image_name,
+    parse_history,
+    plain_text,
+)
+
+SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "keepa_samples"
+needs_samples = pytest.mark.skipif(
+    not SAMPLES.is_dir(), reason="the recorded Keepa answers are not beside this checkout"
+)
+
+
+def sample(name: str) -> dict:
+    return json.loads((SAMPLES / name).read_text())
+
+
+def utc(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)
+
+
+@needs_samples
+class TestRecordedAnswers:
+    def test_the_envelope_of_a_full_bucket(self) -> None:
+        envelope = TokenEnvelope.from_json(sample("token_full_bucket.json"))
+        assert (envelope.tokens_left, envelope.refill_rate, envelope.refill_in_ms) == (1200, 20, 39592)
+        assert envelope.timestamp == utc(2026, 5, 30, 11, 52, 37) + timedelta(milliseconds=832)
+
+    def test_the_envelope_of_a_refused_call(self) -> None:
+        envelope = TokenEnvelope.from_json(sample("error_429_bucket_empty.json"))
+        assert (envelope.tokens_left, envelope.refill_in_ms, envelope.tokens_consumed) == (0, 38205, 0)
+
+    def test_one_asin_may_cost_four_tokens(self) -> None:
+        assert TokenEnvelope.from_json(sample("product_B0D8W1YVBX.json")).tokens_consumed == 4
+
+    def test_the_fields_of_a_product(self) -> None:
+        product = Product.from_json(sample("product_B0F7XPYCSJ.json")["products"][0])
+        assert product.asin == "B0F7XPYCSJ"
+        assert product.title.startswith("10 pcs Lab-Grade Borosilicate Glass 14mm Threaded Adapter")
+        assert (product.brand, product.root_category, product.domain_id) == ("POWTHX", 16310091, 1)
+        assert product.category_names[:2] == ("Industrial & Scientific", "Lab & Scientific Products")
+        assert (product.fba_fee, product.referral_fee_percent, product.monthly_sold) == (435, 12.0, 300)
+        assert product.availability_amazon is None
+        assert product.image == "51AbyoYJunL.jpg"
+        assert product.last_update == from_keepa_minutes(8075776)
+
+    def test_the_statistics_of_a_product(self) -> None:
+        stats = Product.from_json(sample("product_B0F7XPYCSJ.json")["products"][0]).stats
+        assert stats is not None
+        assert stats.current[CsvType.NEW] == 2599
+        assert stats.current[CsvType.AMAZON] is None
+        assert (stats.avg90[CsvType.SALES], stats.avg365[CsvType.SALES]) == (11253, 36338)
+        assert stats.minimum[CsvType.SALES] == (from_keepa_minutes(8005466), 5598)
+        assert stats.maximum[CsvType.NEW] == (from_keepa_minutes(7554276), 2599)
+        assert stats.is_lowest_90[CsvType.NEW]
+        assert (stats.sales_rank_drops_30, stats.sales_rank_drops_90) == (13, 35)
+        assert (stats.total_offer_count, stats.buy_box_price) == (1, None)
+        assert stats.out_of_stock_percentage_90[CsvType.NEW] == 0
+
+    def test_histories_in_pairs(self) -> None:
+        history = Product.from_json(sample("product_B0F7XPYCSJ.json")["products"][0]).history
+        assert [point.value for point in history[CsvType.NEW]] == [2599, None, 2599]
+        assert history[CsvType.NEW][1].at == from_keepa_minutes(7930604)
+        assert len(history[CsvType.SALES]) == 358
+
+    def test_histories_in_triples_with_shipping(self) -> None:
+        product = Product.from_json(sample("product_B0D8W1YVBX.json")["products"][0])
+        buy_box = product.history[CsvType.BUY_BOX_SHIPPING]
+        assert len(buy_box) == 249
+        assert buy_box[0] == PricePoint(from_keepa_minutes(7207224), 2499, 0)
+        assert buy_box[-1] == PricePoint(from_keepa_minutes(8057266), 1499, 0)
+        assert product.referral_fee_percent == 15.01
+        assert product.stats is not None
+        assert (product.stats.buy_box_price, product.stats.buy_box_shipping) == (1499, 0)
+        assert product.stats.current[CsvType.COUNT_REVIEWS] == 11598
+
+
+def raw_deal(**changes: object) -> dict:
+    empty = [-1] * 36
+    return {
+        "asin": "B000000001",
+        "title": "A <b>bold</b> &amp; <i>cheap</i>\n thing",
+        "rootCat": 283155,
+        "image": [ord(c) for c in "71abcDEF.jpg"],
+        "creationDate": 8_000_000,
+        "lastUpdate": 8_000_010,
+        "current": [-1, 1999, -2, *empty[3:]],
+        "currentSince": [0, 7_999_999, *([0] * 34)],
+        "avg": [empty, empty, empty, [-1, 2999, *empty[2:]]],
+        "delta": [[0] * 36] * 4,
+        "deltaPercent": [[0] * 36] * 4,
+    } | changes
+
+
+def test_a_deal_has_cents_none_for_no_offer_and_a_plain_title() -> None:
+    deal = Deal.from_json(raw_deal())
+    assert deal.title == "A bold & cheap thing"
+    assert deal.image == "71abcDEF.jpg"
+    assert deal.value(CsvType.NEW) == 1999
+    assert deal.value(CsvType.AMAZON) is None
+    assert deal.value(CsvType.USED) is None
+    assert deal.average(CsvType.NEW, Interval.DAYS_90) == 2999
+    assert deal.average(CsvType.AMAZON, Interval.DAYS_90) is None
+    assert deal.creation_date == from_keepa_minutes(8_000_000)
+    assert deal.current_since[CsvType.AMAZON] is None
+
+
+def test_an_unknown_root_category_is_none() -> None:
+    assert Deal.from_json(raw_deal(rootCat=9223372036854775807)).root_category is None
+
+
+def test_a_deal_without_its_arrays_has_no_values() -> None:
+    deal = Deal.from_json({"asin": "X", "creationDate": 1, "lastUpdate": 1})
+    assert deal.value(CsvType.NEW) is None
+    assert deal.average(CsvType.NEW, Interval.DAY) is None
+
+
+@pytest.mark.parametrize("missing", ["asin", "creationDate", "lastUpdate"])
+def test_a_deal_without_its_identity_is_an_error(missing: str) -> None:
+    raw = raw_deal()
+    del raw[missing]
+    with pytest.raises(KeyError, match=missing):
+        Deal.from_json(raw)
+
+
+def test_a_history_that_is_no_multiple_is_an_error_that_names_it() -> None:
+    with pytest.raises(ValueError, match="BUY_BOX_SHIPPING has 4 numbers, not a multiple of 3"):
+        parse_history(CsvType.BUY_BOX_SHIPPING, [1, 2, 3, 4])
+
+
+def test_the_types_with_shipping_are_the_documented_ones() -> None:
+    assert {int(kind) for kind in CsvType if kind.has_shipping} == {7, *range(18, 30), 32}
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("a < b and c > d", "a < b and c > d"),
+        ("5<10 inch", "5<10 inch"),
+        ("<script>alert(1)</script>", "alert(1)"),
+        ("&lt;b&gt;", "<b>"),
+        ("Tom&nbsp;&amp;&nbsp;Jerry", "Tom & Jerry"),
+        (None, ""),
+    ],
+)
+def test_titles_lose_tags_and_entities_but_no_text(markup: str | None, text: str) -> None:
+    assert plain_text(markup) == text
+
+
+def test_an_image_is_ascii_codes_or_nothing() -> None:
+    assert image_name([65, 46, 106]) == "A.j"
+    assert image_name([]) is None
+
+
+def test_keepa_time_zero_is_2011() -> None:
+    assert from_keepa_minutes(0) == utc(2011, 1, 1)
+    assert unix_ms(from_keepa_minutes(8_000_000)) == (8_000_000 + 21_564_000) * 60_000
+
+
+@given(st.integers(0, 50_000_000))
+def test_keepa_minutes_survive_the_round_trip(minutes: int) -> None:
+    assert to_keepa_minutes(from_keepa_minutes(minutes)) == minutes
+
+
+@given(st.integers(0, 4_000_000_000_000))
+def test_unix_milliseconds_survive_the_round_trip(ms: int) -> None:
+    assert unix_ms(from_unix_ms(ms)) == ms
+
+
+def test_a_naive_time_is_refused() -> None:
+    with pytest.raises(ValueError, match="naive"):
+        unix_ms(datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("options", "tokens", "kind"),
+    [
+        (ProductOptions(), 1, "product"),
+        (ProductOptions(rating=True), 2, "product+rating"),
+        (ProductOptions(buybox=True, rating=True), 4, "product+rating+buybox"),
+        (ProductOptions(offers=20), 12, "product+offers20"),
+        (ProductOptions(offers=100, stock=True), 62, "product+stock+offers100"),
+        (ProductOptions(update_hours=0), 2, "product+update0"),
+    ],
+)
+def test_the_documented_price_of_a_product(options: ProductOptions, tokens: int, kind: str) -> None:
+    assert options.documented_tokens_per_product() == tokens
+    assert options.kind == kind

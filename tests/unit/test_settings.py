@@ -1,0 +1,134 @@
+"""Settings: defaults, sources, and errors that name the setting, its value and what is allowed."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from pathlib import Path
+
+import pytest
+
+from keepa_deals import settings
+from keepa_deals.errors import SettingsError
+
+KEY = "k" * 64
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in settings.Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("KEEPA_DEALS_HOME", str(tmp_path))
+
+
+def load(**environment: object) -> settings.Settings:
+    return settings.load(env_file=None, **environment)
+
+
+def test_everything_but_the_key_has_a_default() -> None:
+    loaded = load()
+    assert loaded.keepa_api_url == "https://api.keepa.com"
+    assert (loaded.keepa_domain_id, loaded.keepa_tick_seconds) == (1, 60)
+    assert (loaded.dashboard_host, loaded.dashboard_port) == ("127.0.0.1", 8000)
+    assert (loaded.upsert_interval_seconds, loaded.deal_fresh_minutes) == (60, 60)
+    assert (loaded.min_token_threshold, loaded.recovery_target, loaded.priority_pass_max_cost) == (50, 55, 10)
+    assert loaded.database_dsn == f"sqlite:///{loaded.keepa_deals_home}/deals.db"
+
+
+def test_a_missing_key_names_both_ways_on() -> None:
+    with pytest.raises(SettingsError, match=r"KEEPA_API_KEY.*\.env.*--sandbox"):
+        _ = load().api_key
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("KEEPA_DOMAIN_ID", "7", "must be one of 1, 2, 3"),
+        ("DASHBOARD_PORT", "70000", "less than or equal to 65535"),
+        ("UPSERT_INTERVAL_SECONDS", "soon", "valid integer"),
+        ("KEEPA_TICK_SECONDS", "0", "greater than or equal to 0.05"),
+        ("KEEPA_API_URL", "api.keepa.com", "http://"),
+        ("RECOVERY_TARGET", "20", r"at least MIN_TOKEN_THRESHOLD \(50\)"),
+        ("REDIS_KEY_PREFIX", "a b", "letters, digits"),
+    ],
+)
+def test_a_wrong_value_is_one_line_with_name_value_and_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, allowed: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    text = str(caught.value)
+    assert "\n" not in text
+    assert re.search(f"^{name}=.*{re.escape(value)}.*{allowed}", text)
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("KEEPA_API_KEY", "s3cret" * 3),
+        ("DATABASE_URL", "mysql://u:s3cret@host/db"),
+        ("REDIS_URL", "http://:s3cret@host"),
+    ],
+)
+def test_a_wrong_secret_is_hidden_in_the_error_and_in_everything_it_chains(
+    monkeypatch: pytest.MonkeyPatch, name: str, secret: str
+) -> None:
+    monkeypatch.setenv(name, secret)
+    with pytest.raises(SettingsError, match=rf"{name}=\(hidden\)") as caught:
+        load()
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+def test_the_environment_wins_over_the_file_and_the_running_deployment_over_both(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    env_file = tmp_path / "env"
+    env_file.write_text("DASHBOARD_PORT=8001\nUPSERT_INTERVAL_SECONDS=7\n")
+    monkeypatch.setenv("DASHBOARD_PORT", "8002")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/runtime.env").write_text("REDIS_URL=unix:///tmp/redis.sock\nDASHBOARD_PORT=8003\n")
+    loaded = settings.load(env_file=env_file)
+    assert (loaded.dashboard_port, loaded.upsert_interval_seconds) == (8003, 7)
+    assert loaded.redis_dsn == "unix:///tmp/redis.sock"
+    assert settings.load(env_file=env_file, runtime=False).dashboard_port == 8002
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEPA_API_KEY", "")
+    assert load().keepa_api_key is None
+
+
+def test_the_key_shows_in_no_repr_and_its_id_tells_two_keys_apart() -> None:
+    loaded = load(keepa_api_key=KEY)
+    assert KEY not in repr(loaded)
+    assert loaded.api_key == KEY
+    assert loaded.account_id != load(keepa_api_key="j" * 64).account_id
+    assert KEY not in loaded.account_id
+
+
+@pytest.mark.parametrize(
+    ("host", "public"), [("127.0.0.1", False), ("localhost", False), ("::1", False), ("0.0.0.0", True)]
+)
+def test_only_loopback_is_not_public(host: str, public: bool) -> None:
+    assert load(dashboard_host=host).dashboard_is_public is public
+
+
+def test_the_example_file_lists_every_setting_with_its_default() -> None:
+    listed = dict(
+        re.findall(
+            r"^#?([A-Z][A-Z_0-9]+)=(.*)$", (settings.PROJECT_ROOT / ".env.example").read_text(), re.MULTILINE
+        )
+    )
+    assert set(listed) == {name.upper() for name in settings.Settings.model_fields}
+    for name, field in settings.Settings.model_fields.items():
+        shown = listed[name.upper()]
+        if isinstance(field.default, Path):
+            expected = settings.PROJECT_ROOT / field.default
+            assert settings.PROJECT_ROOT / shown == expected, name
+        elif isinstance(field.default, int | float):
+            assert float(shown) == field.default, name
+        else:
+            assert shown == (field.default or ""), name
