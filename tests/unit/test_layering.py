@@ -28,12 +28,12 @@ TOP = {
 LOWER = BASE | KEEPA | REDIS | DATABASE
 
 ALLOWED: dict[str, set[str]] = {
-    **{part: BASE for part in BASE},
-    **{part: BASE | KEEPA for part in KEEPA},
+    **dict.fromkeys(BASE, BASE),
+    **dict.fromkeys(KEEPA, BASE | KEEPA),
     **{part: BASE | REDIS | {"keepa.costs", "keepa.types", "keepa.time"} for part in REDIS},
-    **{part: BASE | DATABASE for part in DATABASE},
-    **{part: LOWER | MIDDLE for part in MIDDLE},
-    **{part: LOWER | MIDDLE | TOP for part in TOP},
+    **dict.fromkeys(DATABASE, BASE | DATABASE),
+    **dict.fromkeys(MIDDLE, LOWER | MIDDLE),
+    **dict.fromkeys(TOP, LOWER | MIDDLE | TOP),
     "sandbox": BASE | {"sandbox", "keepa.types", "keepa.time", "keepa.costs"},
 }
 LAZY_BY_ADDRESS = {"cli": "sandbox"}
