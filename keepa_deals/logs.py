@@ -23,12 +23,11 @@ class RedactingFormatter(logging.Formatter):
     """Formats a record, its traceback included, and removes secrets from the result."""
 
     converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03d"
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        super().__init__(
-            "%(asctime)sZ %(levelname)-7s %(process)d %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
-        )
+        super().__init__("%(asctime)sZ %(levelname)-7s %(process)d %(name)s: %(message)s")
         self._secrets = tuple(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
