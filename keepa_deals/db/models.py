@@ -123,6 +123,12 @@ class Deal(Base):
     # life
     first_seen_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+    listed_at: Mapped[datetime]
+    """When the feed (/deal) last showed it; ``last_seen_at`` also moves when /product confirms it."""
+    verified_at: Mapped[datetime | None]
+    """When /product was last asked whether it still holds."""
+    point_at: Mapped[datetime | None]
+    """When the newest of its ``deal_points`` was written."""
     changed_at: Mapped[datetime]
     """When anything that the dashboard shows last changed."""
     stale_noted_at: Mapped[datetime | None]

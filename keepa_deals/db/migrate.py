@@ -1,0 +1,91 @@
+"""Brings a database to a revision of the schema, forwards or back, one process at a time."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from keepa_deals.db.errors import SchemaError
+from keepa_deals.db.session import Database
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+_ADVISORY_LOCK = 0x6B656570614D
+"""Any number, the same for everybody who migrates on PostgreSQL; SQLite has its write lock."""
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Bring the tables to ``revision`` (default: the newest); nothing happens when they are there.
+
+    A ``SchemaError`` when the database was made by a newer version of the code.
+    """
+    with database.begin() as session:
+        connection = _locked(session.connection())
+        _refuse_unknown(connection, database)
+        command.upgrade(_config(connection), revision)
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Take the tables back to ``revision`` (``base``: none of them); data that has no place is dropped."""
+    with database.begin() as session:
+        connection = _locked(session.connection())
+        _refuse_unknown(connection, database)
+        command.downgrade(_config(connection), revision)
+
+
+def current(database: Database) -> str | None:
+    """The revision that the database is at; ``None`` for one without our tables."""
+    with database.session() as session:
+        return _current(session.connection())
+
+
+@cache
+def head() -> str:
+    """The newest revision that this version of the code knows."""
+    revision = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def check(database: Database) -> None:
+    """Return when the tables are what this version of the code expects; a ``SchemaError`` otherwise."""
+    found = current(database)
+    if found == head():
+        return
+    if found is None:
+        raise SchemaError(f"{database!r} has no tables yet: ./start_celery.sh makes them")
+    with database.session() as session:
+        _refuse_unknown(session.connection(), database)
+    raise SchemaError(f"{database!r} is at revision {found}, not {head()}: ./start_celery.sh migrates it")
+
+
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_unknown(connection: Connection, database: Database) -> None:
+    found = _current(connection)
+    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+    if found is not None and found not in known:
+        raise SchemaError(
+            f"{database!r} is at revision {found}, which this version of the code (up to {head()}) does not "
+            "know: deploy the newer version, or go back with the newer version's downgrade first"
+        )
+
+
+def _locked(connection: Connection) -> Connection:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    return connection
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,121 @@
+"""Connections and transactions on SQLite and PostgreSQL, with the database's errors in clear words."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
+
+from keepa_deals.db.errors import StoreError, translate
+from keepa_deals.settings import Settings
+
+log = logging.getLogger(__name__)
+
+BUSY_TIMEOUT_MS = 10_000
+"""How long a SQLite connection waits for another writer. Our own transactions take milliseconds."""
+CONNECT_TIMEOUT = 5
+CACHE_KIB = 32_768
+_WRITES = "keepa_deals_writes"
+
+
+class Database:
+    """An engine and its transactions. ``session`` reads, ``begin`` writes; both raise ``StoreError``.
+
+    On SQLite a writing transaction takes the write lock at its start (``BEGIN IMMEDIATE``), so that
+    what it read can't have changed when it writes.
+    """
+
+    def __init__(self, dsn: str, *, pool_size: int = 5) -> None:
+        try:
+            url = make_url(dsn)
+        except ArgumentError:
+            raise StoreError("DATABASE_URL is no database address") from None
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self.engine = _sqlite_engine(dsn)
+        else:
+            self.engine = create_engine(
+                url,
+                pool_pre_ping=True,
+                pool_size=pool_size,
+                connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "keepa_deals"},
+            )
+        self._readers = sessionmaker(self.engine, expire_on_commit=False)
+        self._writers = sessionmaker(self.engine.execution_options(**{_WRITES: True}), expire_on_commit=False)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Database:
+        """The database of a deployment; the home of a SQLite file is made, mode 0700, if it is missing."""
+        database = cls(settings.database_dsn)
+        path = database.path
+        if path is not None and not path.parent.exists():
+            path.parent.mkdir(parents=True, mode=0o700)
+        return database
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file; ``None`` for PostgreSQL and for a database in memory."""
+        name = self.engine.url.database
+        return Path(name) if self.is_sqlite and name and name != ":memory:" else None
+
+    def __repr__(self) -> str:
+        return f"Database({self.engine.url.render_as_string(hide_password=True)})"
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session for reading: one consistent look; what it changes is rolled back."""
+        with self._translated(), self._readers() as session:
+            yield session
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A writing transaction, committed at the end of the block and rolled back by any exception."""
+        with self._translated(), self._writers.begin() as session:
+            yield session
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        problem: StoreError | None = None
+        try:
+            yield
+        except DBAPIError as error:
+            problem = translate(error, self.engine)
+            if problem is None:
+                raise
+        if problem is not None:
+            raise problem  # outside the handler: the driver's error repeats the statement and its values
+
+
+def _sqlite_engine(dsn: str) -> Engine:
+    engine = create_engine(dsn, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions on its own
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            "foreign_keys = ON",
+            f"busy_timeout = {BUSY_TIMEOUT_MS}",
+            f"cache_size = -{CACHE_KIB}",
+            "temp_store = MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
