@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -221,6 +222,15 @@ def _read_runtime(path: Path) -> dict[str, Any]:
     except PermissionError:
         return {}  # another user's deployment: what the environment says must do
     return {name: value for name, value in values.items() if name in Settings.model_fields}
+
+
+INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR")
+INHERITED += ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+
+
+def inherited_environment() -> dict[str, str]:
+    """What the service's processes take over from whoever started them: no setting, so no secret."""
+    return {name: value for name, value in os.environ.items() if name in INHERITED or name.startswith("LC_")}
 
 
 SECRET_SETTINGS = frozenset({"keepa_api_key", "redis_url", "database_url"})

@@ -1,0 +1,55 @@
+"""Bulk writes of deals, the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Insert, Table, func, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from keepa_deals.db.models import Deal, DealPoint
+
+DEALS = Deal.__table__
+KEPT = frozenset({"domain_id", "asin", "first_seen_at"})
+"""Columns that a row keeps from its first day on."""
+_WRITERS_LOCK = 0x6B65657061
+
+
+def lock_writers(session: Session) -> None:
+    """Hold off every other writer of deals until the transaction ends.
+
+    SQLite does so on its own. On PostgreSQL it makes reading the old state and writing the new one a
+    single step, without which two workers could both believe to have found a deal.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITERS_LOCK})
+
+
+def upsert_deals(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the rows, all with the same columns; what is there already keeps its first day."""
+    if not rows:
+        return
+    statement = _insert(session, DEALS)
+    new = statement.excluded  # type: ignore[attr-defined]
+    columns = {name: new[name] for name in rows[0] if name not in KEPT}
+    if "category_name" in columns:
+        columns["category_name"] = func.coalesce(new["category_name"], DEALS.c.category_name)
+    statement = statement.on_conflict_do_update(  # type: ignore[attr-defined]
+        index_elements=["domain_id", "asin"], set_=columns
+    )
+    session.connection().execute(statement, [dict(row) for row in rows])
+
+
+def insert_points(session: Session, points: Sequence[Mapping[str, Any]]) -> None:
+    """Add points of history; one of the same moment is there already."""
+    if points:
+        statement = _insert(session, DealPoint.__table__).on_conflict_do_nothing()  # type: ignore[attr-defined]
+        session.connection().execute(statement, [dict(point) for point in points])
+
+
+def _insert(session: Session, table: Any) -> Insert:
+    assert isinstance(table, Table)
+    dialect = session.get_bind().dialect.name
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

@@ -1,0 +1,1 @@
+"""Why are deals dwindling? Evidence, explicit rules, a verdict, and how it is shown."""

@@ -1,0 +1,64 @@
+"""One look at the running service: behind /api/status, /readyz, ``keepa-deals status`` and the diagnosis."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from datetime import timedelta
+
+import redis
+from sqlalchemy import Engine
+
+from keepa_deals.clock import Clock, SystemClock
+from keepa_deals.health import database, store, tokens
+from keepa_deals.health.probe import PROBE_TIMEOUT, look
+from keepa_deals.health.readiness import behind_after, find_problems
+from keepa_deals.health.report import HealthReport
+from keepa_deals.redis_store import connect_probe
+from keepa_deals.settings import Settings
+
+
+def collect(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    client: redis.Redis | None = None,
+    engine: Engine | None = None,
+    timeout: float = PROBE_TIMEOUT,
+) -> HealthReport:
+    """The state of the service within ``timeout`` seconds. Never raises: what fails is an error in words.
+
+    ``client`` and ``engine`` replace the short-lived connections of its own (a server has them at hand).
+    """
+    now = (clock or SystemClock()).now()
+    redis_of = functools.cache(lambda: client or connect_probe(settings))
+    engine_of = functools.cache(lambda: engine or database.probe_engine(settings.database_dsn))
+    prefix, fresh_for = settings.redis_key_prefix, timedelta(minutes=settings.deal_fresh_minutes)
+    found = look(
+        {
+            "redis": lambda: store.read_redis(redis_of()),
+            "tokens": lambda: tokens.read_tokens(redis_of(), settings),
+            "locks": lambda: store.read_locks(redis_of()),
+            "queues": lambda: store.read_queues(redis_of(), prefix),
+            "beat": lambda: store.read_beat(redis_of(), prefix),
+            "database": lambda: database.read_schema(engine_of()),
+            "jobs": lambda: database.read_jobs(engine_of()),
+            "deals": lambda: database.read_deals(engine_of(), now, fresh_for),
+            "flow": lambda: database.read_flow(engine_of(), now),
+        },
+        timeout=timeout,
+    )
+    report = HealthReport(
+        taken_at=now,
+        redis=found.take("redis", store.read_redis),
+        tokens=found.take("tokens", tokens.read_tokens),
+        locks=found.take("locks", store.read_locks),
+        queues=found.take("queues", store.read_queues),
+        beat=found.take("beat", store.read_beat),
+        database=found.take("database", database.read_schema),
+        jobs=found.take("jobs", database.read_jobs),
+        deals=found.take("deals", database.read_deals),
+        flow=found.take("flow", database.read_flow),
+        behind_after=behind_after(settings),
+    )
+    return replace(report, problems=find_problems(report))

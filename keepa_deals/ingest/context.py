@@ -1,0 +1,86 @@
+"""Everything a run needs, passed in: settings, Keepa, tokens, database, clock, locks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from keepa_deals.clock import Clock, SystemClock
+from keepa_deals.db.session import Database
+from keepa_deals.errors import KeepaDealsError
+from keepa_deals.ingest.ports import KeepaApi, Lock, TokenSource
+from keepa_deals.keepa.client import KeepaClient
+from keepa_deals.keepa.selection import load_selection
+from keepa_deals.locks import SingleFlightLock
+from keepa_deals.redis_store import connect
+from keepa_deals.settings import Settings
+from keepa_deals.token_manager import TokenManager
+
+
+class StoppedError(KeepaDealsError):
+    """The process is asked to end: the run gives up what it was waiting for."""
+
+
+class StoppableClock:
+    """A clock whose sleep ends with a ``StoppedError`` soon after ``stop`` answers true."""
+
+    SLICE = 0.5
+
+    def __init__(self, clock: Clock, stop: Callable[[], bool]) -> None:
+        self._clock = clock
+        self._stop = stop
+        self.now = clock.now
+        self.monotonic = clock.monotonic
+
+    def sleep(self, seconds: float) -> None:
+        deadline = self.monotonic() + seconds
+        while True:
+            if self._stop():
+                raise StoppedError("the process is asked to stop")
+            left = deadline - self.monotonic()
+            if left <= 0:
+                return
+            self._clock.sleep(min(left, self.SLICE))
+
+
+@dataclass(frozen=True)
+class IngestContext:
+    """The dependencies of the jobs. ``stop`` turns true when the process is asked to end."""
+
+    settings: Settings
+    client: KeepaApi
+    tokens: TokenSource
+    database: Database
+    clock: Clock
+    selection: Mapping[str, Any]
+    lock: Callable[[str], Lock]
+    stop: Callable[[], bool]
+
+    @property
+    def domain_id(self) -> int:
+        return int(self.selection["domainId"])
+
+    @property
+    def fresh_for(self) -> timedelta:
+        """How long a deal stays live after it was seen."""
+        return timedelta(minutes=self.settings.deal_fresh_minutes)
+
+
+def build_context(settings: Settings, *, stop: Callable[[], bool] = lambda: False) -> IngestContext:
+    """The context of a deployment: connects lazily, so that building it waits for nobody."""
+    selection = load_selection(settings.keepa_deal_selection, domain_id=settings.keepa_domain_id)
+    clock = StoppableClock(SystemClock(), stop)
+    redis = connect(settings)
+    client = KeepaClient(settings.api_key, base_url=settings.keepa_api_url, sleep=clock.sleep)
+    return IngestContext(
+        settings=settings,
+        client=client,
+        tokens=TokenManager.from_settings(settings, clock=clock),
+        database=Database.from_settings(settings),
+        clock=clock,
+        selection=selection,
+        lock=lambda name: SingleFlightLock(redis, name),
+        stop=stop,
+    )

@@ -1,0 +1,88 @@
+"""What becomes of a deal: live, stale, ended, back again. Pure: observations in, state and changes out.
+
+*Live*: seen within the freshness window. *Stale*: not verified in time, by our failing and nobody else's.
+*Ended*: Keepa said so, with a reason. An observation counts by the moment at which it was made: one that
+reaches the table after a later one changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from keepa_deals.db.models import DealEventKind, EndedReason
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""A last sight further in the future than this was written by a clock that was wrong."""
+
+
+class Status(StrEnum):
+    """The three states of a deal."""
+
+    LIVE = "live"
+    STALE = "stale"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """The part of a deal that says when it was found, last seen, and whether it ended."""
+
+    first_seen_at: datetime
+    last_seen_at: datetime
+    stale_noted_at: datetime | None = None
+    ended_at: datetime | None = None
+    ended_reason: EndedReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of state, and when it took place."""
+
+    kind: DealEventKind
+    at: datetime
+    reason: EndedReason | None = None
+
+
+def status(life: Life, now: datetime, fresh_for: timedelta) -> Status:
+    """The state of a deal at ``now``."""
+    if life.ended_at is not None:
+        return Status.ENDED
+    return Status.LIVE if now - life.last_seen_at <= fresh_for else Status.STALE
+
+
+def seen(life: Life | None, at: datetime, fresh_for: timedelta) -> tuple[Life, Sequence[Change]]:
+    """The deal after Keepa said at ``at`` that it holds."""
+    if life is None:
+        return Life(first_seen_at=at, last_seen_at=at), (Change(DealEventKind.FOUND, at),)
+    if life.ended_at is not None:
+        if at <= life.ended_at <= at + CLOCK_TOLERANCE:
+            return life, ()
+        renewed = replace(life, last_seen_at=at, stale_noted_at=None, ended_at=None, ended_reason=None)
+        return renewed, (Change(DealEventKind.RETURNED, at),)
+    aged, changes = grown_old(life, at, fresh_for)
+    clock_was_wrong = life.last_seen_at > at + CLOCK_TOLERANCE
+    last_seen = at if clock_was_wrong else max(at, life.last_seen_at)
+    if aged.stale_noted_at is not None:
+        changes = (*changes, Change(DealEventKind.LIVE_AGAIN, at))
+    return replace(aged, last_seen_at=last_seen, stale_noted_at=None), changes
+
+
+def grown_old(life: Life, now: datetime, fresh_for: timedelta) -> tuple[Life, Sequence[Change]]:
+    """The deal after time passed: one that has gone stale since the last look is noted as such, once."""
+    if life.stale_noted_at is not None or status(life, now, fresh_for) is not Status.STALE:
+        return life, ()
+    since = life.last_seen_at + fresh_for
+    return replace(life, stale_noted_at=since), (Change(DealEventKind.STALE, since),)
+
+
+def end(life: Life, reason: EndedReason, at: datetime, fresh_for: timedelta) -> tuple[Life, Sequence[Change]]:
+    """The deal after Keepa said at ``at`` that it is over."""
+    seen_later = at < life.last_seen_at <= at + CLOCK_TOLERANCE
+    if life.ended_at is not None or seen_later:
+        return life, ()
+    aged, changes = grown_old(life, at, fresh_for)
+    ended = replace(aged, stale_noted_at=None, ended_at=at, ended_reason=reason)
+    return ended, (*changes, Change(DealEventKind.ENDED, at, reason))

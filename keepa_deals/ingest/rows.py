@@ -1,0 +1,67 @@
+"""Keepa's answers as columns of the deals table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keepa_deals.keepa.types import CsvType, Deal, DealPage, Interval, Product, at
+
+FeedRow = dict[str, Any]
+"""The columns of ``deals`` that the feed fills, keyed by their names."""
+
+
+def feed_rows(page: DealPage, *, domain_id: int, price_type: CsvType) -> list[FeedRow]:
+    """One row a deal of the page; the last one counts where an ASIN comes twice."""
+    rows = {deal.asin: _feed_row(deal, page.category_names, domain_id, price_type) for deal in page.deals}
+    return list(rows.values())
+
+
+def _feed_row(deal: Deal, categories: Mapping[int, str], domain_id: int, kind: CsvType) -> FeedRow:
+    def percent(interval: Interval) -> int | None:
+        return at(at(deal.delta_percent, interval) or (), kind)
+
+    return {
+        "domain_id": domain_id,
+        "asin": deal.asin,
+        "title": deal.title,
+        "image": deal.image,
+        "root_category": deal.root_category,
+        "category_name": categories.get(deal.root_category or 0),
+        "price_type": int(kind),
+        "price": deal.value(kind),
+        "price_avg_day": deal.average(kind, Interval.DAY),
+        "price_avg_week": deal.average(kind, Interval.WEEK),
+        "price_avg_month": deal.average(kind, Interval.MONTH),
+        "price_avg_90": deal.average(kind, Interval.DAYS_90),
+        "delta_percent_day": percent(Interval.DAY),
+        "delta_percent_week": percent(Interval.WEEK),
+        "delta_percent_month": percent(Interval.MONTH),
+        "delta_percent": percent(Interval.DAYS_90),
+        "amazon_price": deal.value(CsvType.AMAZON),
+        "sales_rank": deal.value(CsvType.SALES),
+        "rating": deal.value(CsvType.RATING),
+        "review_count": deal.value(CsvType.COUNT_REVIEWS),
+        "deal_created_at": deal.creation_date,
+        "keepa_updated_at": deal.last_update,
+    }
+
+
+def detail_columns(product: Product, kind: CsvType) -> dict[str, Any]:
+    """The columns of ``deals`` that the enrichment fills."""
+    stats = product.stats
+    fee = product.referral_fee_percent
+    in_stock = product.availability_amazon
+    return {
+        "brand": product.brand,
+        "rank_drops_30": stats.sales_rank_drops_30 if stats else None,
+        "rank_drops_90": stats.sales_rank_drops_90 if stats else None,
+        "monthly_sold": product.monthly_sold,
+        "buy_box_price": stats.buy_box_price if stats else None,
+        "offer_count": stats.total_offer_count if stats else None,
+        "amazon_in_stock": None if in_stock is None else in_stock == 0,
+        "is_lowest": at(stats.is_lowest, kind) if stats else None,
+        "is_lowest_90": at(stats.is_lowest_90, kind) if stats else None,
+        "fba_fee": product.fba_fee,
+        "referral_fee_bp": None if fee is None else round(fee * 100),
+    }

@@ -1,0 +1,105 @@
+"""Brings what Keepa said into the table: state, changes of state and history, in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from keepa_deals.db.models import Deal, DealEvent
+from keepa_deals.db.upsert import insert_points, lock_writers, upsert_deals
+from keepa_deals.ingest import lifecycle
+from keepa_deals.ingest.lifecycle import Change, Life
+from keepa_deals.ingest.rows import FeedRow
+
+RANK_POINT_EVERY = timedelta(hours=1)
+"""A change of rank alone makes a point of history at most this often; a change of price always."""
+_UNSHOWN = frozenset({"keepa_updated_at"})
+
+_LIFE = (Deal.first_seen_at, Deal.last_seen_at, Deal.stale_noted_at, Deal.ended_at, Deal.ended_reason)
+_REST = (Deal.listed_at, Deal.point_at, Deal.changed_at)
+_PK = ("domain_id", "asin")
+
+
+def apply_listed(session: Session, rows: Sequence[FeedRow], at: datetime, fresh_for: timedelta) -> int:
+    """Write the deals that the feed showed at ``at``; how many rows that were."""
+    if not rows:
+        return 0
+    lock_writers(session)
+    known = _known(session, rows)
+    complete: list[dict[str, Any]] = []
+    points: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
+    for row in sorted(rows, key=lambda row: str(row["asin"])):
+        old = known.get(row["asin"])
+        life, changes = lifecycle.seen(_life(old), at, fresh_for)
+        events += event_rows(row["domain_id"], row["asin"], changes)
+        shown = old is None or any(row[k] != old[k] for k in row if k not in _UNSHOWN)
+        point = _wants_point(row, old, at)
+        if point:
+            points.append(_point(row, at))
+        complete.append(
+            {
+                **row,
+                "first_seen_at": life.first_seen_at,
+                "last_seen_at": life.last_seen_at,
+                "stale_noted_at": life.stale_noted_at,
+                "ended_at": life.ended_at,
+                "ended_reason": life.ended_reason,
+                "listed_at": at if old is None else max(at, min(old["listed_at"], life.last_seen_at)),
+                "point_at": at if point else old and old["point_at"],
+                "changed_at": at if shown or changes or old is None else old["changed_at"],
+            }
+        )
+    upsert_deals(session, complete)
+    insert_points(session, points)
+    record(session, events)
+    return len(complete)
+
+
+def event_rows(domain_id: int, asin: str, changes: Iterable[Change]) -> list[dict[str, Any]]:
+    """The changes of one deal as rows of ``deal_events``."""
+    return [
+        {"domain_id": domain_id, "asin": asin, "at": c.at, "kind": c.kind, "reason": c.reason}
+        for c in changes
+    ]
+
+
+def record(session: Session, events: Sequence[Mapping[str, Any]]) -> None:
+    """Write changes of state."""
+    if events:
+        session.connection().execute(insert(DealEvent), [dict(event) for event in events])
+
+
+def _known(session: Session, rows: Sequence[FeedRow]) -> dict[str, Mapping[str, Any]]:
+    columns = [getattr(Deal, name) for name in rows[0]]
+    query = select(*columns, *_LIFE, *_REST).where(
+        Deal.domain_id == rows[0]["domain_id"], Deal.asin.in_([row["asin"] for row in rows])
+    )
+    return {row["asin"]: dict(row) for row in session.execute(query).mappings()}
+
+
+def _life(old: Mapping[str, Any] | None) -> Life | None:
+    if old is None:
+        return None
+    return Life(
+        first_seen_at=old["first_seen_at"],
+        last_seen_at=old["last_seen_at"],
+        stale_noted_at=old["stale_noted_at"],
+        ended_at=old["ended_at"],
+        ended_reason=old["ended_reason"],
+    )
+
+
+def _wants_point(row: FeedRow, old: Mapping[str, Any] | None, at: datetime) -> bool:
+    if old is None or old["point_at"] is None or row["price"] != old["price"]:
+        return True
+    return bool(row["sales_rank"] != old["sales_rank"] and at - old["point_at"] >= RANK_POINT_EVERY)
+
+
+def _point(row: FeedRow, at: datetime) -> dict[str, Any]:
+    kept = ("domain_id", "asin", "price", "price_avg_90", "sales_rank")
+    return {"at": at, **{name: row[name] for name in kept}}

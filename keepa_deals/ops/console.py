@@ -1,0 +1,16 @@
+"""Lines for the operator: what an operation does, as it does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+Say = Callable[[str], None]
+"""Takes one line of text for the operator."""
+
+
+def to_terminal(text: str) -> None:
+    """Print one line at once, also into a pipe."""
+    click.echo(text)
+    click.get_text_stream("stdout").flush()

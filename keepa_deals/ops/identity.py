@@ -1,0 +1,104 @@
+"""Which processes belong to this deployment. A name alone never decides: a signal needs proof.
+
+The proof is in the process's environment, which only its owner and root can read and nobody can forge:
+every child of our supervisor carries :data:`MARK` with the deployment's home. A process that somebody
+started by hand with ``KEEPA_DEALS_HOME`` is ours only if it also runs one of our programs (an editor
+or a ``tail -f`` in the same terminal carries the variable as well). psutil compares the start time
+before each signal, so a pid that was reused meanwhile is safe.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+MARK = "KEEPA_DEALS_SUPERVISED"
+HOME_VARIABLE = "KEEPA_DEALS_HOME"
+_CLOCK_SLACK = 2.0
+"""Seconds by which a start time may seem to lie after the pid file that was written later."""
+
+_OUR_PROGRAMS = (
+    re.compile(r"\bcelery\b.* keepa_deals\.celery_app\b"),
+    re.compile(r"\bgunicorn\b.* keepa_deals\.web\b"),
+    re.compile(r"\bkeepa-deals (?:.* )?sandbox\b"),
+    re.compile(r"\bsupervisord\b"),
+    re.compile(r"^\S*(?:redis|valkey)-server\b"),
+)
+
+
+def command_of(process: psutil.Process) -> str:
+    """The command line as one text; empty when it cannot be read."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def is_ours(process: psutil.Process, home: Path) -> bool:
+    """Whether a live process belongs to the deployment in ``home``; ``False`` when it can't be proved."""
+    try:
+        environment = process.environ()
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+    except (psutil.Error, OSError):
+        return False
+    mark = environment.get(MARK)
+    if mark is not None:
+        return Path(mark) == home
+    stated = environment.get(HOME_VARIABLE)
+    if stated is None or not _same_path(stated, home):
+        return False
+    command = command_of(process)
+    return any(pattern.search(command) for pattern in _OUR_PROGRAMS)
+
+
+def ours(home: Path) -> list[psutil.Process]:
+    """Every live process of the deployment but this one and its ancestors, oldest first."""
+    exempt = {process.pid for process in _self_and_ancestors()}
+    found = [p for p in psutil.process_iter() if p.pid not in exempt and is_ours(p, home)]
+    return sorted(found, key=lambda process: (_started(process), process.pid))
+
+
+def recorded(pid_file: Path) -> psutil.Process | None:
+    """The live process that wrote ``pid_file``; ``None`` when it is gone or its pid was reused.
+
+    Whoever wrote the file was running by then: a process that started after it is another one.
+    """
+    try:
+        pid = int(pid_file.read_text(encoding="ascii").split()[0])
+        written = pid_file.stat().st_mtime
+        process = psutil.Process(pid)
+        reused = process.create_time() > written + _CLOCK_SLACK
+        dead = process.status() == psutil.STATUS_ZOMBIE
+    except (OSError, ValueError, IndexError, OverflowError, psutil.NoSuchProcess):
+        return None
+    return None if reused or dead else process
+
+
+def describe(process: psutil.Process) -> str:
+    """``pid 123 (celery -A … beat)``, shortened, for the operator."""
+    command = command_of(process) or "gone"
+    return f"pid {process.pid} ({command if len(command) <= 80 else command[:79] + '…'})"
+
+
+def _same_path(stated: str, home: Path) -> bool:
+    try:
+        return Path(stated).resolve() == home
+    except OSError:
+        return False
+
+
+def _self_and_ancestors() -> Iterator[psutil.Process]:
+    me = psutil.Process()
+    yield me
+    yield from me.parents()
+
+
+def _started(process: psutil.Process) -> float:
+    try:
+        return process.create_time()
+    except psutil.Error:
+        return 0.0

@@ -1,0 +1,109 @@
+"""Where a deployment keeps its files: everything below one home, mode 0700."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from keepa_deals.errors import SettingsError
+from keepa_deals.settings import RUNTIME_FILE
+
+LONGEST_SOCKET_PATH = 90
+"""Bytes: the kernel takes 107, and supervisor adds a pid to its socket's name while it makes it."""
+_FOLDERS = ("run", "log", "redis", "backups")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The files of one deployment; ``path`` is absolute and resolved: it is also the deployment's identity."""
+
+    path: Path
+
+    @property
+    def run(self) -> Path:
+        return self.path / "run"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log"
+
+    @property
+    def redis(self) -> Path:
+        return self.path / "redis"
+
+    @property
+    def backups(self) -> Path:
+        return self.path / "backups"
+
+    @property
+    def beat_pid(self) -> Path:
+        return self.run / "celerybeat.pid"
+
+    @property
+    def beat_lock(self) -> Path:
+        return self.run / "celerybeat.lock"
+
+    @property
+    def supervisor_conf(self) -> Path:
+        return self.run / "supervisord.conf"
+
+    @property
+    def supervisor_pid(self) -> Path:
+        return self.run / "supervisord.pid"
+
+    @property
+    def redis_conf(self) -> Path:
+        return self.run / "redis.conf"
+
+    @property
+    def runtime(self) -> Path:
+        return self.path / RUNTIME_FILE
+
+    @property
+    def wanted(self) -> Path:
+        """Exists while the deployment is meant to be up."""
+        return self.run / "wanted"
+
+    def make(self) -> None:
+        """Make the folders, mode 0700; a ``SettingsError`` for a folder that serves something else."""
+        if self.path.exists():
+            _refuse_foreign(self.path)
+        try:
+            for folder in (self.path, *(self.path / name for name in _FOLDERS)):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                if folder.stat().st_uid == os.geteuid():
+                    folder.chmod(0o700)
+        except OSError as error:
+            raise SettingsError(f"KEEPA_DEALS_HOME={self.path}: cannot be made ({error.strerror})") from None
+
+    def socket(self, folder: str, name: str) -> Path:
+        """Where to put a Unix socket: in the home, or in a private folder of the temporary directory
+        when the home's path is too long for the kernel."""
+        wished = self.path / folder / name
+        if len(os.fsencode(wished)) <= LONGEST_SOCKET_PATH:
+            return wished
+        return self._short_folder() / name
+
+    def _short_folder(self) -> Path:
+        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]
+        folder = Path(tempfile.gettempdir()) / f"keepa-deals-{os.geteuid()}-{digest}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise SettingsError(
+                f"{folder} is not a private folder of ours: remove it, or choose a shorter home"
+            )
+        return folder
+
+
+def _refuse_foreign(path: Path) -> None:
+    if not path.is_dir():
+        raise SettingsError(f"KEEPA_DEALS_HOME={path}: is not a folder")
+    shared = path.stat().st_mode & stat.S_ISVTX or path in (Path("/"), Path.home())
+    known = any((path / name).exists() for name in (*_FOLDERS, "deals.db"))
+    if shared or not (known or not any(path.iterdir())):
+        raise SettingsError(f"KEEPA_DEALS_HOME={path}: holds other things; name a folder of its own")

@@ -1,0 +1,171 @@
+"""The programs of a deployment, and the supervisor's configuration that runs them."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from keepa_deals.ops import embedded_redis
+from keepa_deals.ops.layout import Home
+from keepa_deals.settings import PROJECT_ROOT, Settings
+
+SERVICE, STORES = "service", "stores"
+"""The supervisor's groups: the service stops, all of it at once, before the stores do."""
+
+WARM_SHUTDOWN = 70
+"""Seconds for a worker to end what it does: a slice lasts at most 60."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One supervised process. ``log`` is a file's name below ``log/``."""
+
+    name: str
+    command: tuple[str, ...]
+    log: str
+    group: str = SERVICE
+    stop_wait: int = 10
+    start_seconds: int = 1
+
+
+def programs(home: Home, settings: Settings, *, sandbox: bool) -> list[Program]:
+    """What runs in a deployment, the stores first."""
+    chosen = []
+    if uses_embedded_redis(home, settings):
+        server = str(embedded_redis.find_server())
+        chosen.append(Program("redis", (server, str(home.redis_conf)), "redis.log", group=STORES))
+    if sandbox:
+        chosen.append(_sandbox(settings))
+    return [*chosen, *_workers(), _beat(), _dashboard()]
+
+
+def uses_embedded_redis(home: Home, settings: Settings) -> bool:
+    """Whether ``REDIS_URL`` is the one that the start chose for the deployment's own Redis."""
+    return settings.redis_url is not None and settings.redis_url.get_secret_value() == embedded_redis.url(
+        home
+    )
+
+
+def _workers() -> list[Program]:
+    return [
+        Program("worker-upsert", _worker("upsert", 2), "celery_worker.log", stop_wait=WARM_SHUTDOWN),
+        Program(
+            "worker-backfill", _worker("backfill", 1), "celery_worker_backfill.log", stop_wait=WARM_SHUTDOWN
+        ),
+    ]
+
+
+def _worker(queue: str, processes: int) -> tuple[str, ...]:
+    flags = ("-Q", queue, "-n", f"{queue}@%h", "-c", str(processes), "-l", "INFO")
+    return (*_celery(), "worker", *flags, "--without-gossip", "--without-mingle")
+
+
+def _beat() -> Program:
+    return Program("beat", (*_celery(), "beat", "-l", "INFO"), "celery_beat.log")
+
+
+def _celery() -> tuple[str, ...]:
+    return (sys.executable, "-m", "celery", "-A", "keepa_deals.celery_app")
+
+
+def _dashboard() -> Program:
+    flags = ("-c", "python:keepa_deals.web.gunicorn_conf", "keepa_deals.web.app:create_app()")
+    return Program("dashboard", (sys.executable, "-m", "gunicorn", *flags), "dashboard.log", stop_wait=30)
+
+
+def _sandbox(settings: Settings) -> Program:
+    port = urlsplit(settings.keepa_api_url).port
+    flags = ("--port", str(port), "--tick-seconds", f"{settings.keepa_tick_seconds:g}")
+    keepa_deals = str(Path(sys.executable).with_name("keepa-deals"))
+    return Program("sandbox", (keepa_deals, "sandbox", *flags), "sandbox.log")
+
+
+# -- the supervisor's configuration --------------------------------------------------------------
+_HEAD = """\
+; Written by start_celery.sh at every start: changes are lost.
+[unix_http_server]
+file={socket}
+chmod=0700
+
+[supervisord]
+logfile={log}/supervisord.log
+logfile_maxbytes=5MB
+logfile_backups=3
+pidfile={pid}
+directory={root}
+childlogdir={log}
+strip_ansi=true
+identifier=keepa_deals
+{user}
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+; keeps the pauses between restarts short, and writes the pid files
+[rpcinterface:keepa_deals]
+supervisor.rpcinterface_factory=keepa_deals.ops.supervisor_plugin:make
+run_dir={run}
+
+[supervisorctl]
+serverurl=unix://{socket}
+"""
+
+_PROGRAM = """\
+[program:{name}]
+command={command}
+autorestart=true
+startsecs={start_seconds}
+startretries=1000000
+stopsignal=TERM
+stopwaitsecs={stop_wait}
+stopasgroup=false
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={log}
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=5
+"""
+
+
+def render(home: Home, chosen: list[Program]) -> str:
+    """The supervisor's configuration file. Nothing in it is secret: the programs read the runtime file."""
+    user = f"user={pwd.getpwuid(0).pw_name}" if os.geteuid() == 0 else ""
+    head = _HEAD.format(
+        socket=_escaped(supervisor_socket(home)),
+        log=_escaped(home.log),
+        run=_escaped(home.run),
+        pid=_escaped(home.supervisor_pid),
+        root=_escaped(PROJECT_ROOT),
+        user=user,
+    )
+    sections = [head, *(_program(home, program) for program in chosen)]
+    for rank, group in enumerate((STORES, SERVICE), start=1):
+        members = ",".join(program.name for program in chosen if program.group == group)
+        if members:
+            sections.append(f"[group:{group}]\nprograms={members}\npriority={rank}\n")
+    return "\n".join(sections)
+
+
+def supervisor_socket(home: Home) -> Path:
+    """Where the supervisor takes commands."""
+    return home.socket("run", "supervisor.sock")
+
+
+def _program(home: Home, program: Program) -> str:
+    return _PROGRAM.format(
+        name=program.name,
+        command=_escaped(shlex.join(program.command)),
+        start_seconds=program.start_seconds,
+        stop_wait=program.stop_wait,
+        log=_escaped(home.log / program.log),
+    )
+
+
+def _escaped(value: object) -> str:
+    """Text for supervisor's configuration, which expands ``%`` and takes `` ;`` for a comment."""
+    return str(value).replace("%", "%%")

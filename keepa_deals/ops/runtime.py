@@ -1,0 +1,44 @@
+"""The runtime file: with which settings the running deployment was started (``settings.load`` reads it)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from keepa_deals.ops.layout import Home
+from keepa_deals.settings import Settings
+
+SANDBOX_LINE = "# sandbox"
+"""Marks the file of a deployment that runs its own sandbox."""
+
+
+def write(home: Home, settings: Settings, *, sandbox: bool) -> None:
+    """Leave every setting that was given (not the defaults), mode 0600: some are secrets."""
+    lines = [SANDBOX_LINE] if sandbox else []
+    for name in sorted(settings.model_fields_set - {"keepa_deals_home"}):
+        lines.append(f"{name.upper()}={_quoted(getattr(settings, name))}")
+    private(home.runtime, "\n".join(lines) + "\n")
+
+
+def with_sandbox(home: Home) -> bool | None:
+    """Whether the running deployment has a sandbox; ``None`` when there is no runtime file."""
+    try:
+        return home.runtime.read_text(encoding="utf-8").startswith(SANDBOX_LINE)
+    except OSError:
+        return None
+
+
+def private(path: Path, text: str) -> None:
+    """Replace ``path`` by ``text`` in one step, readable by its owner alone."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+
+
+def _quoted(value: Any) -> str:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,86 @@
+"""Talks to the deployment's supervisor: starts it, asks it, tells it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import xmlrpc.client
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+
+import psutil
+from supervisor.xmlrpc import SupervisorTransport
+
+from keepa_deals.ops.errors import OpsError
+from keepa_deals.ops.identity import HOME_VARIABLE, MARK, is_ours, recorded
+from keepa_deals.ops.layout import Home
+from keepa_deals.ops.programs import supervisor_socket
+from keepa_deals.settings import inherited_environment
+
+ANSWER_TIMEOUT = 30
+UNREACHABLE = (OSError, HTTPException, xmlrpc.client.Error)
+
+
+@dataclass(frozen=True, slots=True)
+class Supervised:
+    """A program as the supervisor sees it; ``state`` is its word: RUNNING, STARTING, BACKOFF, …"""
+
+    name: str
+    state: str
+    pid: int
+    detail: str
+
+    @property
+    def running(self) -> bool:
+        return self.state == "RUNNING"
+
+
+def live_supervisor(home: Home) -> psutil.Process | None:
+    """The deployment's supervisor process; ``None`` when it does not run."""
+    process = recorded(home.supervisor_pid)
+    return process if process is not None and is_ours(process, home.path) else None
+
+
+def states(home: Home) -> list[Supervised]:
+    """Every program's state; an ``OpsError`` when the supervisor does not answer."""
+    return [
+        Supervised(str(p["name"]), str(p["statename"]), int(p["pid"]), str(p["spawnerr"] or p["description"]))
+        for p in _ask(home, "getAllProcessInfo")
+    ]
+
+
+def launch(home: Home) -> None:
+    """Start the supervisor in the background; it starts the programs. An ``OpsError`` with its words on failure."""
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(home.supervisor_conf)]
+    done = subprocess.run(  # noqa: S603  # our own interpreter and file
+        command,
+        env=environment(home),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise OpsError(f"the supervisor did not start: {(done.stderr or done.stdout).strip()}")
+
+
+def environment(home: Home) -> Mapping[str, str]:
+    """What every process of the deployment inherits: the proof of whose it is, and nothing secret."""
+    marks = {HOME_VARIABLE: str(home.path), MARK: str(home.path), "PYTHONUNBUFFERED": "1"}
+    return {**inherited_environment(), **marks}
+
+
+def _ask(home: Home, method: str, *arguments: Any) -> Any:
+    transport = SupervisorTransport(None, None, f"unix://{supervisor_socket(home)}")
+    proxy = xmlrpc.client.ServerProxy("http://supervisor", transport=transport)
+    try:
+        return getattr(proxy.supervisor, method)(*arguments)
+    except UNREACHABLE as error:
+        raise OpsError(
+            f"the supervisor does not answer ({error}); see {home.log / 'supervisord.log'}"
+        ) from None
+    finally:
+        transport.close()

@@ -1,0 +1,5 @@
+"""``python -m keepa_deals.sandbox``: the sandbox's command on its own."""
+
+from keepa_deals.sandbox.command import sandbox
+
+sandbox()

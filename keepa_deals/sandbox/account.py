@@ -1,0 +1,166 @@
+"""A Keepa account: the token bucket by the documented rules (Keepa docs: Token costs; api_backend: Response.java)."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from keepa_deals.clock import Clock, SystemClock
+from keepa_deals.keepa.time import unix_ms
+
+CAPACITY_TICKS = 60
+"""Tokens expire after 60 ticks: the bucket holds 60 times the refill rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What the account has seen; ``initial + generated = consumed + wasted + tokens_left`` always holds."""
+
+    requests: int
+    rejected_429: int
+    tokens_initial: int
+    tokens_generated: int
+    tokens_consumed: int
+    tokens_wasted: int
+    tokens_spent_elsewhere: int
+    tokens_left: int
+    by_path: dict[str, int]
+
+
+class Account:
+    """Tokens arrive ``refill_rate`` at a time every ``tick_seconds``; safe to use from many threads.
+
+    A request is admitted while the balance is positive and charged when its price is known, so the
+    balance may go negative. ``tokens=None`` starts with a full bucket; more than the bucket holds is cut.
+    """
+
+    def __init__(
+        self,
+        *,
+        refill_rate: int = 20,
+        tick_seconds: float = 60.0,
+        tokens: int | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if refill_rate < 1:
+            raise ValueError(f"refill rate {refill_rate}: must be at least 1 token a tick")
+        if tick_seconds < 0.001:
+            raise ValueError(f"tick of {tick_seconds} s: must be at least a millisecond")
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._tick_ms = round(tick_seconds * 1000)
+        self._started = self._clock.monotonic()
+        self._ticks = 0
+        self._rate = refill_rate
+        self._tokens = self.capacity if tokens is None else min(tokens, self.capacity)
+        self._initial = self._tokens
+        self._generated = self._consumed = self._wasted = self._elsewhere = 0
+        self._rejected = 0
+        self._by_path: Counter[str] = Counter()
+
+    @property
+    def capacity(self) -> int:
+        """The most tokens that the bucket holds."""
+        return CAPACITY_TICKS * self._rate
+
+    @property
+    def tokens_left(self) -> int:
+        """The balance now, after the ticks that have come."""
+        with self._lock:
+            self._settle()
+            return self._tokens
+
+    def count(self, path: str) -> None:
+        """Note that a request for ``path`` has come, whatever becomes of it."""
+        with self._lock:
+            self._by_path[path] += 1
+
+    def admit(self) -> bool:
+        """Whether a request may run now; a refusal counts as a 429."""
+        with self._lock:
+            self._settle()
+            if self._tokens > 0:
+                return True
+            self._rejected += 1
+            return False
+
+    def charge(self, cost: int, *, processing_ms: int = 0) -> dict[str, Any]:
+        """Subtract the price of a call that was admitted; the envelope of its answer."""
+        if cost < 0:
+            raise ValueError(f"cost {cost}: must not be negative")
+        with self._lock:
+            elapsed = self._settle()
+            self._tokens -= cost
+            self._consumed += cost
+            return {
+                "timestamp": unix_ms(self._clock.now()),
+                "tokensLeft": self._tokens,
+                "refillIn": self._tick_ms - elapsed % self._tick_ms,
+                "refillRate": self._rate,
+                "tokenFlowReduction": 0.0,
+                "tokensConsumed": cost,
+                "processingTimeInMs": processing_ms,
+            }
+
+    def envelope(self, *, processing_ms: int = 0) -> dict[str, Any]:
+        """The envelope of an answer that costs nothing: ``/token`` and every error."""
+        return self.charge(0, processing_ms=processing_ms)
+
+    def spend_elsewhere(self, tokens: int) -> None:
+        """Take tokens as another program with the same key would; they count as consumed."""
+        with self._lock:
+            self._settle()
+            self._tokens -= tokens
+            self._consumed += tokens
+            self._elsewhere += tokens
+
+    def set_tokens(self, tokens: int) -> None:
+        """Set the balance; the difference goes into the initial tokens, so that the sum still holds."""
+        with self._lock:
+            self._settle()
+            tokens = min(tokens, self.capacity)
+            self._initial += tokens - self._tokens
+            self._tokens = tokens
+
+    def set_refill_rate(self, rate: int) -> None:
+        """Change the plan; what a smaller bucket can't hold is lost."""
+        if rate < 1:
+            raise ValueError(f"refill rate {rate}: must be at least 1 token a tick")
+        with self._lock:
+            self._settle()
+            self._rate = rate
+            self._waste_overflow()
+
+    def statistics(self) -> Statistics:
+        """The counts so far, settled to this moment."""
+        with self._lock:
+            self._settle()
+            return Statistics(
+                requests=self._by_path.total(),
+                rejected_429=self._rejected,
+                tokens_initial=self._initial,
+                tokens_generated=self._generated,
+                tokens_consumed=self._consumed,
+                tokens_wasted=self._wasted,
+                tokens_spent_elsewhere=self._elsewhere,
+                tokens_left=self._tokens,
+                by_path=dict(self._by_path),
+            )
+
+    def _settle(self) -> int:
+        """Credit the ticks that have come; the milliseconds since the account opened."""
+        elapsed = round((self._clock.monotonic() - self._started) * 1e6) // 1000
+        due = elapsed // self._tick_ms - self._ticks
+        if due > 0:
+            self._ticks += due
+            self._tokens += due * self._rate
+            self._generated += due * self._rate
+            self._waste_overflow()
+        return elapsed
+
+    def _waste_overflow(self) -> None:
+        overflow = max(0, self._tokens - self.capacity)
+        self._tokens -= overflow
+        self._wasted += overflow

@@ -1,0 +1,1 @@
+"""The dashboard: server-rendered pages, the JSON API, feeds and the probes, in one Flask application."""

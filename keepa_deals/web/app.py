@@ -1,0 +1,57 @@
+"""The application factory: ``gunicorn 'keepa_deals.web.app:create_app()'``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Flask
+
+from keepa_deals import settings as settings_module
+from keepa_deals.clock import Clock
+from keepa_deals.settings import Settings
+from keepa_deals.web import api, errors, pages, present, probes, security, services
+
+
+def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> Flask:
+    """The dashboard of one deployment, by default the one that the environment describes."""
+    settings = settings or settings_module.load()
+    app = Flask("keepa_deals.web", static_url_path="/static")
+    _configure_app(app)
+    _configure_services(app, settings, clock)
+    _configure_security(app, settings)
+    _configure_templates(app)
+    _configure_errors(app)
+    _configure_views(app)
+    return app
+
+
+def _configure_app(app: Flask) -> None:
+    app.config.update(
+        MAX_CONTENT_LENGTH=64 * 1024,
+        SEND_FILE_MAX_AGE_DEFAULT=timedelta(hours=1),
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+
+
+def _configure_services(app: Flask, settings: Settings, clock: Clock | None) -> None:
+    services.attach(app, services.build(settings, clock))
+
+
+def _configure_security(app: Flask, settings: Settings) -> None:
+    security.configure(app, settings)
+
+
+def _configure_templates(app: Flask) -> None:
+    app.jinja_env.globals.update(present.template_helpers())
+
+
+def _configure_errors(app: Flask) -> None:
+    errors.configure(app)
+
+
+def _configure_views(app: Flask) -> None:
+    app.register_blueprint(pages.blueprint)
+    app.register_blueprint(api.blueprint)
+    app.register_blueprint(probes.blueprint)

@@ -1,0 +1,278 @@
+"""A deal as it is shown and as the API gives it. Texts stay plain here; the templates escape them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from keepa_deals.web.money import market, money, whole
+from keepa_deals.web.store import DealRow, Moment
+
+IMAGE_HOST = "https://m.media-amazon.com"
+_IMAGE_NAME = re.compile(r"[A-Za-z0-9+_%.,-]{1,120}")
+_SIZED = re.compile(r"\.(?=[a-z]+$)")
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC with ``Z``, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def image_url(name: str | None, size: int | None = None) -> str | None:
+    """The picture's address, in Amazon's scaled form when ``size`` pixels are given."""
+    if not name or not _IMAGE_NAME.fullmatch(name):
+        return None
+    if size and "._" not in name:
+        name = _SIZED.sub(f"._SL{size}_.", name)
+    return f"{IMAGE_HOST}/images/I/{name}"
+
+
+def amazon_url(domain_id: int, asin: str) -> str:
+    return f"https://www.amazon.{market(domain_id).tld}/dp/{asin}"
+
+
+def keepa_url(domain_id: int, asin: str) -> str:
+    return f"https://keepa.com/#!product/{domain_id}-{asin}"
+
+
+def status_of(row: DealRow, moment: Moment) -> str:
+    if row.ended_at is not None:
+        return "ended"
+    return "live" if row.last_seen_at >= moment.live_since else "stale"
+
+
+ENDED_REASONS = {
+    "price_recovered": "the price recovered",
+    "out_of_stock": "out of stock",
+    "no_longer_matches": "it no longer matches the selection",
+    "product_gone": "the product is gone",
+}
+
+EVENT_WORDS = {
+    "found": "Found",
+    "stale": "Not seen in time",
+    "live_again": "Seen again",
+    "ended": "Ended",
+    "returned": "Came back",
+}
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago, in the words of a person: ``just now``, ``3 min ago``, ``2 h ago``, ``5 d ago``."""
+    return f"{span} ago" if (span := duration((now - moment).total_seconds())) else "just now"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its largest unit; empty below a minute."""
+    minutes = int(seconds // 60)
+    if minutes < 1:
+        return ""
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h"
+    return f"{minutes // (24 * 60)} d"
+
+
+_GLYPHS = {
+    "book": "book",
+    "kindle": "book",
+    "electronic": "chip",
+    "cell": "phone",
+    "computer": "chip",
+    "toy": "toy",
+    "game": "toy",
+    "home": "home",
+    "kitchen": "home",
+    "tool": "tool",
+    "industrial": "tool",
+    "automotive": "tool",
+    "cloth": "shirt",
+    "shoe": "shirt",
+    "beauty": "drop",
+    "health": "drop",
+    "music": "music",
+    "cd": "music",
+    "movie": "film",
+    "sport": "ball",
+    "garden": "leaf",
+    "patio": "leaf",
+    "grocery": "leaf",
+    "pet": "paw",
+    "office": "pen",
+    "baby": "toy",
+}
+
+
+def glyph(category: str | None) -> str:
+    """The name of the symbol that stands in for a missing picture."""
+    name = (category or "").lower()
+    return next((symbol for word, symbol in _GLYPHS.items() if word in name), "box")
+
+
+def tint(row: DealRow) -> int:
+    """One of eight quiet tints, the same for a category wherever it appears."""
+    return int(row.root_category or 0) % 8
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How far the price is below an average: percent, and the amount where it is known."""
+
+    label: str
+    percent: int | None
+    amount: int | None
+
+
+def changes(row: DealRow) -> tuple[Change, ...]:
+    """The changes over a day, a week, a month and 90 days; positive means that the price fell."""
+    parts = (
+        ("day", row.delta_percent_day, row.price_avg_day),
+        ("week", row.delta_percent_week, row.price_avg_week),
+        ("month", row.delta_percent_month, row.price_avg_month),
+        ("90 d", row.delta_percent, row.price_avg_90),
+    )
+    return tuple(Change(label, percent, _drop(average, row.price)) for label, percent, average in parts)
+
+
+def _drop(average: int | None, price: int | None) -> int | None:
+    return None if average is None or price is None else average - price
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A row with everything that the templates need beside the stored values."""
+
+    row: DealRow
+    status: str
+    now: datetime
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.row, name)
+
+    @property
+    def key(self) -> str:
+        return f"{self.row.domain_id}-{self.row.asin}"
+
+    @property
+    def title_text(self) -> str:
+        return self.row.title or f"Product {self.row.asin}"
+
+    @property
+    def version(self) -> str:
+        """Changes whenever anything that is shown of the deal does (its age aside)."""
+        return f"{int(self.row.changed_at.timestamp())}-{self.status}"
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return changes(self.row)
+
+    @property
+    def drop(self) -> int | None:
+        return _drop(self.row.price_avg_90, self.row.price)
+
+    @property
+    def glyph(self) -> str:
+        return glyph(self.row.category_name)
+
+    @property
+    def tint(self) -> int:
+        return tint(self.row)
+
+    @property
+    def amazon_url(self) -> str:
+        return amazon_url(self.row.domain_id, self.row.asin)
+
+    @property
+    def keepa_url(self) -> str:
+        return keepa_url(self.row.domain_id, self.row.asin)
+
+    def image(self, size: int) -> str | None:
+        return image_url(self.row.image, size)
+
+    def money(self, amount: int | None) -> str:
+        return "–" if amount is None else money(amount, self.row.domain_id)
+
+
+def shown(row: DealRow, moment: Moment) -> Shown:
+    return Shown(row, status_of(row, moment), moment.now)
+
+
+def percent(basis_points: int | None) -> str:
+    """Basis points as whole percent: ``35 %``."""
+    return "–" if basis_points is None else f"{round(basis_points / 100)} %"
+
+
+def number(value: int | None) -> str:
+    return "–" if value is None else whole(value)
+
+
+def stars(value: int | None) -> str:
+    return "–" if value is None else f"{value / 10:.1f}"
+
+
+# -- JSON ----------------------------------------------------------------------------------------
+_COPIED = (
+    *("asin", "domain_id", "title", "brand", "price", "price_avg_day", "price_avg_week", "price_avg_month"),
+    *("price_avg_90", "delta_percent_day", "delta_percent_week", "delta_percent_month", "delta_percent"),
+    *(
+        "amazon_price",
+        "sales_rank",
+        "rank_drops_30",
+        "rank_drops_90",
+        "monthly_sold",
+        "rating",
+        "review_count",
+    ),
+    *("buy_box_price", "offer_count", "amazon_in_stock", "is_lowest", "is_lowest_90", "fba_fee"),
+    *("referral_fee_bp", "sell_price", "profit", "roi_bp", "margin_bp", "price_type"),
+)
+_MOMENTS = (
+    *("deal_created_at", "keepa_updated_at", "first_seen_at", "last_seen_at", "changed_at"),
+    *("enriched_at", "ended_at"),
+)
+
+
+def to_json(row: DealRow, moment: Moment) -> dict[str, Any]:
+    """A deal of the API. Money in the currency's smallest unit, times in ISO 8601 UTC."""
+    values = row._mapping
+    return {
+        **{name: values[name] for name in _COPIED},
+        **{name: iso(values[name]) for name in _MOMENTS},
+        "status": status_of(row, moment),
+        "ended_reason": str(row.ended_reason) if row.ended_reason else None,
+        "currency": market(row.domain_id).currency,
+        "category_id": row.root_category,
+        "category": row.category_name,
+        "image_url": image_url(row.image),
+        "url": f"/deals/{row.domain_id}/{row.asin}",
+        "amazon_url": amazon_url(row.domain_id, row.asin),
+    }
+
+
+def template_helpers() -> Mapping[str, Any]:
+    return {"percent": percent, "number": number, "stars": stars, "ago": ago, "iso": iso, "whole": whole}
+
+
+def point_json(point: Row[Any]) -> dict[str, Any]:
+    """A point of a deal's history: in force from ``at`` on."""
+    return {
+        "at": iso(point.at),
+        "price": point.price,
+        "price_avg_90": point.price_avg_90,
+        "sales_rank": point.sales_rank,
+    }
+
+
+def event_json(event: Row[Any]) -> dict[str, Any]:
+    """A change of a deal's state."""
+    return {
+        "at": iso(event.at),
+        "kind": str(event.kind),
+        "reason": str(event.reason) if event.reason else None,
+    }

@@ -1,0 +1,31 @@
+"""The probes for machines: is the process alive, is it worth sending readers to, and the metrics."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from keepa_deals.web.metrics import exposition
+from keepa_deals.web.services import services
+
+blueprint = Blueprint("probes", __name__)
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """200 while the process answers; asks nothing of anybody else."""
+    return jsonify(status="ok")
+
+
+@blueprint.get("/readyz")
+def readyz() -> tuple[Response, int]:
+    """200 when database and Redis answer and the deals are fresh; 503 with the reasons otherwise."""
+    problems = services().health.report().problems
+    body = {"ready": not problems, "problems": [{"name": p.name, "text": p.text} for p in problems]}
+    return jsonify(body), 503 if problems else 200
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """The state of the service in Prometheus' text format."""
+    text, content_type = exposition(services().health.report())
+    return Response(text, content_type=content_type)

@@ -1,0 +1,81 @@
+"""What the views need beside the request: settings, database, clock, and a look at the service's health."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask import Flask, current_app
+from sqlalchemy import Engine
+
+from keepa_deals import health
+from keepa_deals.clock import Clock, SystemClock
+from keepa_deals.db.session import Database
+from keepa_deals.health.report import HealthReport
+from keepa_deals.settings import Settings
+from keepa_deals.web.store import Moment
+
+HEALTH_SECONDS = 3.0
+"""Pages within this time share one look at the service, so that many readers don't become load."""
+
+
+class HealthWatch:
+    """The latest health report, at most ``HEALTH_SECONDS`` old; concurrent callers share one look."""
+
+    def __init__(self, collect: Callable[[], HealthReport], clock: Clock) -> None:
+        self._collect = collect
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._taken: tuple[float, HealthReport] | None = None
+
+    def report(self) -> HealthReport:
+        taken = self._taken
+        if taken is not None and self._clock.monotonic() - taken[0] < HEALTH_SECONDS:
+            return taken[1]
+        with self._lock:
+            if self._taken is taken or self._taken is None:
+                self._taken = (self._clock.monotonic(), self._collect())
+            return self._taken[1]
+
+    def fresh(self) -> HealthReport:
+        """A report taken now, for those who ask for the state itself."""
+        with self._lock:
+            self._taken = (self._clock.monotonic(), self._collect())
+            return self._taken[1]
+
+
+@dataclass(frozen=True)
+class Services:
+    """The connections and the configuration of one application."""
+
+    settings: Settings
+    engine: Engine
+    clock: Clock
+    health: HealthWatch
+
+    def moment(self) -> Moment:
+        return Moment(self.clock.now(), timedelta(minutes=self.settings.deal_fresh_minutes))
+
+
+def build(settings: Settings, clock: Clock | None = None) -> Services:
+    """The services of a deployment; connects to nothing yet."""
+    clock = clock or SystemClock()
+    engine = Database(settings.database_dsn).engine
+    watch = HealthWatch(lambda: health.collect(settings, clock=clock, engine=engine), clock)
+    return Services(settings, engine, clock, watch)
+
+
+EXTENSION = "keepa_deals"
+
+
+def attach(app: Flask, services: Services) -> None:
+    app.extensions[EXTENSION] = services
+
+
+def services() -> Services:
+    """The services of the application that handles the present request."""
+    found = current_app.extensions[EXTENSION]
+    assert isinstance(found, Services)
+    return found
