@@ -14,7 +14,7 @@ from keepa_deals.ingest.ports import KeepaApi, Lock, TokenSource
 from keepa_deals.keepa.client import KeepaClient
 from keepa_deals.keepa.selection import load_selection
 from keepa_deals.locks import SingleFlightLock
-from keepa_deals.redis_store import connect
+from keepa_deals.redis_store import Keys, connect
 from keepa_deals.settings import Settings
 from keepa_deals.token_manager import TokenManager
 
@@ -73,6 +73,7 @@ def build_context(settings: Settings, *, stop: Callable[[], bool] = lambda: Fals
     selection = load_selection(settings.keepa_deal_selection, domain_id=settings.keepa_domain_id)
     clock = StoppableClock(SystemClock(), stop)
     redis = connect(settings)
+    keys = Keys(settings.redis_key_prefix)
     client = KeepaClient(settings.api_key, base_url=settings.keepa_api_url, sleep=clock.sleep)
     return IngestContext(
         settings=settings,
@@ -81,6 +82,6 @@ def build_context(settings: Settings, *, stop: Callable[[], bool] = lambda: Fals
         database=Database.from_settings(settings),
         clock=clock,
         selection=selection,
-        lock=lambda name: SingleFlightLock(redis, name),
+        lock=lambda name: SingleFlightLock(redis, keys.lock(name)),
         stop=stop,
     )

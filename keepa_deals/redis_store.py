@@ -1,0 +1,90 @@
+"""Redis as the project uses it: the client, the name of every key, and the Lua scripts."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from importlib import resources
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.commands.core import Script
+from redis.retry import Retry
+
+from keepa_deals.settings import Settings
+
+DEFAULT_PREFIX = "keepa_deals"
+
+CONNECT_TIMEOUT = 3.0
+ANSWER_TIMEOUT = 5.0
+PROBE_TIMEOUT = 1.0
+RETRIES = 3
+"""Calls are repeated on a lost connection: a script must bear being run twice with the same arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The names of all keys of a deployment.
+
+    The two locks have fixed names under the default prefix, because people and scripts outside know
+    them; everything else, and every other deployment on the same Redis, is under ``<prefix>:``.
+    """
+
+    prefix: str = DEFAULT_PREFIX
+
+    def lock(self, name: str) -> str:
+        """The key of a single-flight lock, such as ``update_recent_deals_lock``."""
+        return name if self.prefix == DEFAULT_PREFIX else f"{self.prefix}:{name}"
+
+    def queue(self, name: str) -> str:
+        """The list in which kombu keeps a queue's messages, the newest first."""
+        return f"{self.prefix}:{name}"
+
+    def tokens(self, account: str, part: str) -> str:
+        """A part of a Keepa account's state; ``account`` is a hash that stands for the key."""
+        return f"{self.prefix}:tokens:{{{account}}}:{part}"
+
+    @property
+    def beat_last_tick(self) -> str:
+        """Unix milliseconds of beat's last tick."""
+        return f"{self.prefix}:beat:last_tick"
+
+    @property
+    def metrics(self) -> str:
+        """The counters that all processes share."""
+        return f"{self.prefix}:metrics"
+
+
+def connect(settings: Settings) -> redis.Redis:
+    """A client for work: keeps its connections alive and repeats a call on a lost connection, briefly."""
+    backoff = ExponentialWithJitterBackoff(base=0.05, cap=0.5)
+    return redis.Redis.from_url(
+        settings.redis_dsn,
+        decode_responses=True,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=ANSWER_TIMEOUT,
+        health_check_interval=10,
+        retry=Retry(backoff, RETRIES),
+    )
+
+
+def connect_probe(settings: Settings, *, timeout: float = PROBE_TIMEOUT) -> redis.Redis:
+    """A client for a look: one attempt, answered or failed within about ``timeout`` seconds."""
+    return redis.Redis.from_url(
+        settings.redis_dsn,
+        decode_responses=True,
+        socket_connect_timeout=timeout,
+        socket_timeout=timeout,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def load_script(client: redis.Redis, name: str) -> Script:
+    """The script ``lua/<name>.lua``, run by its hash and sent again when Redis has forgotten it."""
+    return client.register_script(script_text(name))
+
+
+@functools.cache
+def script_text(name: str) -> str:
+    """The source of ``lua/<name>.lua``."""
+    return (resources.files("keepa_deals") / "lua" / f"{name}.lua").read_text(encoding="utf-8")

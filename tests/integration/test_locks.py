@@ -1,0 +1,120 @@
+"""The single-flight lock on a real Redis."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import redis
+
+from keepa_deals.errors import LockLostError, StoreUnavailableError
+from keepa_deals.locks import SingleFlightLock, read_holder
+from keepa_deals.redis_store import Keys
+from tests.support.redis_server import RedisServer
+
+KEY = "update_recent_deals_lock"
+
+
+def quick(client: redis.Redis, **options: float) -> SingleFlightLock:
+    return SingleFlightLock(client, KEY, **{"ttl": 0.4, "heartbeat": 0.1, **options})
+
+
+def test_one_of_many_threads_gets_the_lock(real_redis: redis.Redis) -> None:
+    start = threading.Barrier(20)
+    locks = [SingleFlightLock(real_redis, KEY) for _ in range(20)]
+    got: list[bool] = []
+
+    def contend(lock: SingleFlightLock) -> None:
+        start.wait()
+        got.append(lock.acquire())
+
+    threads = [threading.Thread(target=contend, args=(lock,)) for lock in locks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == [False] * 19 + [True]
+    assert [lock.release() for lock in locks].count(True) == 1
+
+
+def test_a_held_lock_outlives_its_ttl(real_redis: redis.Redis) -> None:
+    with quick(real_redis) as lock:
+        assert lock.acquire()
+        assert not lock.lost.wait(1.0)  # two and a half TTLs
+        lock.check()
+        assert not quick(real_redis).acquire()
+
+
+def test_a_released_lock_is_free_at_once(real_redis: redis.Redis) -> None:
+    lock = quick(real_redis)
+    assert lock.acquire()
+    assert lock.release()
+    assert read_holder(real_redis, KEY) is None
+    assert quick(real_redis, ttl=5, heartbeat=1).acquire()
+
+
+def test_an_abandoned_lock_frees_itself(real_redis: redis.Redis) -> None:
+    real_redis.set(KEY, "elsewhere:1:1:dead", px=100)
+    lock = quick(real_redis)
+    deadline = threading.Event()
+    while not lock.acquire():
+        assert not deadline.wait(0.02)
+    lock.release()
+
+
+def test_a_stolen_lock_is_noticed_and_left_to_the_thief(real_redis: redis.Redis) -> None:
+    lock = quick(real_redis)
+    assert lock.acquire()
+    real_redis.set(KEY, "thief:1:1:x")
+    assert lock.lost.wait(5)
+    with pytest.raises(LockLostError, match=KEY):
+        lock.check()
+    assert not lock.release()
+    assert real_redis.get(KEY) == "thief:1:1:x"
+
+
+def test_a_lock_held_too_long_is_given_up(real_redis: redis.Redis) -> None:
+    lock = quick(real_redis, max_hold=0.3)
+    assert lock.acquire()
+    assert lock.lost.wait(5)
+    lock.release()
+
+
+def test_a_redis_that_dies_makes_the_lock_lost_within_its_ttl(own_redis: RedisServer) -> None:
+    with own_redis.client() as client:
+        lock = quick(client)
+        assert lock.acquire()
+        own_redis.kill()
+        assert lock.lost.wait(10)
+        assert not lock.release()
+        with pytest.raises(StoreUnavailableError, match=KEY):
+            lock.acquire()
+
+
+def test_the_holder_can_be_read_by_everybody(real_redis: redis.Redis) -> None:
+    lock = SingleFlightLock(real_redis, KEY)
+    assert lock.acquire()
+    holder = read_holder(real_redis, KEY)
+    lock.release()
+    assert holder is not None
+    assert holder.owner == lock.owner
+    assert f"{holder.host}:{holder.pid}:{holder.started}:" in lock.owner
+    assert holder.ttl is not None
+    assert 0 < holder.ttl <= 45
+
+
+def test_a_value_of_another_program_is_shown_as_it_is(real_redis: redis.Redis) -> None:
+    real_redis.set(KEY, "locked")
+    holder = read_holder(real_redis, KEY)
+    assert holder is not None
+    assert (holder.owner, holder.ttl, holder.pid) == ("locked", None, None)
+
+
+def test_two_deployments_on_one_redis_have_their_own_locks() -> None:
+    assert Keys().lock(KEY) == KEY
+    assert Keys("second").lock(KEY) == f"second:{KEY}"
+
+
+def test_a_heartbeat_that_could_never_save_the_lock_is_refused(real_redis: redis.Redis) -> None:
+    with pytest.raises(ValueError, match="heartbeat"):
+        SingleFlightLock(real_redis, KEY, ttl=10, heartbeat=10)
