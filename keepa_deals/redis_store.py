@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 from importlib import resources
 
@@ -14,6 +15,7 @@ from redis.retry import Retry
 from keepa_deals.settings import Settings
 
 DEFAULT_PREFIX = "keepa_deals"
+_INCLUDE = re.compile(r"^--#include (\w+)$", re.MULTILINE)
 
 CONNECT_TIMEOUT = 3.0
 ANSWER_TIMEOUT = 5.0
@@ -86,5 +88,6 @@ def load_script(client: redis.Redis, name: str) -> Script:
 
 @functools.cache
 def script_text(name: str) -> str:
-    """The source of ``lua/<name>.lua``."""
-    return (resources.files("keepa_deals") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
+    """The source of ``lua/<name>.lua``, with the file named in a line ``--#include <name>`` in its place."""
+    source = (resources.files("keepa_deals") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda line: script_text(line[1]), source)

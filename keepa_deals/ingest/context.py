@@ -78,7 +78,7 @@ def build_context(settings: Settings, *, stop: Callable[[], bool] = lambda: Fals
     return IngestContext(
         settings=settings,
         client=client,
-        tokens=TokenManager.from_settings(settings, clock=clock),
+        tokens=TokenManager.from_settings(settings, clock=clock, sync=client.token_status, client=redis),
         database=Database.from_settings(settings),
         clock=clock,
         selection=selection,

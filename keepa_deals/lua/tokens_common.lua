@@ -1,0 +1,119 @@
+-- What the token scripts share; included by them, never run alone.
+-- KEYS  1 state  2 reservations  3 waiting  4 small queue  5 bulk queue  6 prices  7 metrics  8 wake prefix
+-- ARGV  1 now in ms, or '' for the server's clock  2 tick in ms  3 slack in ms  (the rest: see each script)
+local STATE, RESERVED, WAITING, SMALL, BULK = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local PRICES, METRICS, WAKE = KEYS[6], KEYS[7], KEYS[8]
+local TICK, SLACK = tonumber(ARGV[2]), tonumber(ARGV[3])
+local CAPACITY_TICKS = 60
+
+local now = tonumber(ARGV[1])
+if not now then
+    local time = redis.call('TIME')
+    now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function text(number)
+    return string.format('%.0f', number)
+end
+
+local function split(value)
+    local parts = {}
+    for part in string.gmatch(value, '[^|]+') do
+        parts[#parts + 1] = part
+    end
+    return parts
+end
+
+-- Forgets reservations whose time is over. Their calls may have been charged: 'forgiven' remembers how much.
+local function expire(s)
+    if not s.next_expiry or now < s.next_expiry then
+        return
+    end
+    local all, sum, soonest, forgiven = redis.call('HGETALL', RESERVED), 0, nil, 0
+    for i = 1, #all, 2 do
+        local parts = split(all[i + 1])
+        local cost, expiry = tonumber(parts[1]), tonumber(parts[2])
+        if expiry <= now then
+            redis.call('HDEL', RESERVED, all[i])
+            forgiven = forgiven + cost
+        else
+            sum = sum + cost
+            if not soonest or expiry < soonest then soonest = expiry end
+        end
+    end
+    s.reserved, s.next_expiry = sum, soonest
+    redis.call('HSET', STATE, 'reserved', text(sum), 'next_expiry', soonest and text(soonest) or '')
+    if forgiven > 0 then
+        redis.call('HINCRBY', STATE, 'forgiven', text(forgiven))
+        redis.call('HINCRBY', METRICS, 'expired', text(forgiven))
+    end
+end
+
+-- The account at this moment; nil when its balance is not known.
+local function load()
+    local f = redis.call('HMGET', STATE, 'left', 'ts', 'tick_at', 'rate', 'flow_reduction', 'reserved',
+        'next_expiry', 'recovering', 'foreign', 'as_of')
+    if not f[1] then
+        return nil
+    end
+    local s = {
+        left = tonumber(f[1]), ts = tonumber(f[2]), tick_at = tonumber(f[3]), rate = tonumber(f[4]),
+        reserved = tonumber(f[6] or '0') or 0, next_expiry = tonumber(f[7] or ''), recovering = f[8] == '1',
+        foreign = tonumber(f[9] or '0') or 0, as_of = tonumber(f[10]),
+    }
+    s.refill = math.max(0, math.floor(s.rate - tonumber(f[5] or '0')))
+    s.capacity = CAPACITY_TICKS * s.rate
+    expire(s)
+    local ticks = 0
+    if now >= s.tick_at then
+        ticks = 1 + math.floor((now - s.tick_at) / TICK)
+    end
+    s.uncapped = s.left + ticks * s.refill
+    s.total = math.max(s.left, math.min(s.capacity, s.uncapped))
+    s.next_tick = s.tick_at + ticks * TICK
+    s.available = s.total - s.reserved
+    return s
+end
+
+-- Milliseconds until the tick that brings the available tokens to 'need'.
+local function until_available(s, need)
+    if s.refill <= 0 then
+        return 10 * TICK
+    end
+    local ticks = math.max(1, math.ceil((need - s.available) / s.refill))
+    return s.next_tick + (ticks - 1) * TICK - now
+end
+
+-- The first live waiter of a queue: its id, need, lease, since. Waiters whose lease is over are dropped.
+local function head(queue)
+    while true do
+        local id = redis.call('ZRANGE', queue, 0, 0)[1]
+        if not id then
+            return nil
+        end
+        local record = redis.call('HGET', WAITING, id)
+        local parts = record and split(record)
+        if parts and tonumber(parts[2]) > now then
+            return id, tonumber(parts[1])
+        end
+        redis.call('ZREM', queue, id)
+        redis.call('HDEL', WAITING, id)
+    end
+end
+
+local function wake(id)
+    local key = WAKE .. id
+    redis.call('DEL', key)
+    redis.call('LPUSH', key, '1')
+    redis.call('PEXPIRE', key, text(2 * TICK + 10000))
+end
+
+-- Wakes the first of each lane when the tokens that it waits for are there.
+local function wake_heads(s)
+    for _, queue in ipairs({ SMALL, BULK }) do
+        local id, need = head(queue)
+        if id and s.available >= need then
+            wake(id)
+        end
+    end
+end

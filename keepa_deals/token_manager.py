@@ -1,0 +1,385 @@
+"""The token manager: who may spend the Keepa account's tokens, and when.
+
+All processes share one bucket in Redis, which every answer of Keepa corrects. Each decision is one
+atomic script and one round trip. The policy, its guarantees and their proof: docs/token-policy.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from keepa_deals.clock import Clock, SystemClock
+from keepa_deals.errors import (
+    BalanceUnknownError,
+    BudgetError,
+    CostExceedsCapacityError,
+    KeepaDealsError,
+    StoreUnavailableError,
+    TokensUnavailableError,
+)
+from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.redis_store import Keys, connect, load_script
+from keepa_deals.settings import Settings
+from keepa_deals.tokens.permission import Permission, Refusal
+from keepa_deals.tokens.policy import Lane, Policy
+from keepa_deals.tokens.snapshot import TokenSnapshot
+
+__all__ = ["Permission", "Policy", "Refusal", "TokenManager", "TokenSnapshot"]
+
+log = logging.getLogger(__name__)
+
+Doze = Callable[[str, float], None]
+"""Returns after so many seconds, or sooner when the list with that key gets an element."""
+
+STOP_CHECK = 0.5
+"""Seconds between two looks at the clock, which may say that the process is asked to end."""
+SYNC_LEASE = 60.0
+SYNC_RETRY = 5.0
+SYNC_LOOK = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked of the bucket. ``price`` is for one item; a bulk batch ``learns`` the real one."""
+
+    id: str
+    lane: Lane
+    price: int
+    kind: str
+    most: int
+    fewest: int
+    learns: bool
+    task: str
+
+    def __str__(self) -> str:
+        what = f"{self.kind or 'a call'} of {self.price * self.fewest} tokens"
+        return f"{self.task}: {what}" if self.task else what
+
+
+@dataclass(frozen=True, slots=True)
+class _Unknown:
+    """The balance is not known, or so old that it means nothing: told at ``as_of`` (ms), or never ("")."""
+
+    as_of: str
+
+
+class TokenManager:
+    """Grants permissions to spend. Safe to share between threads, made once a process.
+
+    ``account`` stands for the Keepa key (a hash of it, never the key). ``sync`` asks Keepa for the
+    balance when nobody knows it. ``now_ms`` and ``doze`` replace Redis's clock and the waiting in a
+    simulation.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        *,
+        account: str,
+        keys: Keys | None = None,
+        policy: Policy | None = None,
+        clock: Clock | None = None,
+        sync: Callable[[], TokenEnvelope] | None = None,
+        now_ms: Callable[[], int] | None = None,
+        doze: Doze | None = None,
+    ) -> None:
+        self._redis = client
+        self._policy = policy or Policy()
+        self._clock = clock or SystemClock()
+        self._sync = sync
+        self._now_ms = now_ms
+        self._doze = doze or self._wait_for_wake
+        keys = keys or Keys()
+        parts = ("state", "reservations", "waiting", "small", "bulk", "prices")
+        self._keys = [keys.tokens(account, part) for part in parts] + [keys.metrics]
+        self._keys.append(keys.tokens(account, "wake:"))
+        self._sync_key = keys.tokens(account, "sync")
+        names = ("acquire", "settle", "leave", "snapshot")
+        self._scripts = {name: load_script(client, f"tokens_{name}") for name in names}
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        sync: Callable[[], TokenEnvelope] | None = None,
+        client: redis.Redis | None = None,
+    ) -> TokenManager:
+        """The bucket of this deployment's key; connects at the first request."""
+        return cls(
+            client or connect(settings),
+            account=settings.account_id,
+            keys=Keys(settings.redis_key_prefix),
+            policy=Policy.from_settings(settings),
+            clock=clock,
+            sync=sync,
+        )
+
+    # -- asking ------------------------------------------------------------------------------
+    def request_permission_for_call(
+        self,
+        cost: int,
+        *,
+        timeout: float | None = None,
+        kind: str | None = None,
+        items: int = 1,
+        task: str | None = None,
+    ) -> Permission:
+        """A permission for ``cost`` tokens, as soon as the policy allows it.
+
+        ``kind`` names the call whose real price is learned from the answer, for ``items`` items. Raises a
+        ``TokensUnavailableError`` with ``retry_after`` when ``timeout`` (seconds) would pass first, a
+        ``CostExceedsCapacityError`` when the bucket can never hold the cost, a ``BalanceUnknownError`` or
+        ``StoreUnavailableError`` when nobody can tell what may be spent.
+        """
+        return self._wait(self._exact(cost, kind, items, task), timeout)
+
+    def request_batch(
+        self,
+        kind: str,
+        *,
+        max_items: int,
+        min_items: int = 1,
+        price_hint: int = 1,
+        timeout: float | None = None,
+        task: str | None = None,
+    ) -> Permission:
+        """A bulk permission for as many items as the tokens allow, reserved at their learned worst price.
+
+        ``price_hint`` (tokens an item) is the documented price; ``.items`` of the permission says how many.
+        Raises as :meth:`request_permission_for_call`.
+        """
+        if not 1 <= min_items <= max_items:
+            raise ValueError(f"min_items={min_items}, max_items={max_items}: 1 ≤ min_items ≤ max_items")
+        _check_tokens("price_hint", price_hint)
+        identity = uuid.uuid4().hex
+        request = _Request(
+            identity, Lane.BULK, price_hint, kind, max_items, min_items, learns=True, task=task or ""
+        )
+        return self._wait(request, timeout)
+
+    def try_acquire(
+        self, cost: int, *, kind: str | None = None, items: int = 1, task: str | None = None
+    ) -> Permission | Refusal:
+        """A permission now, or a ``Refusal`` (which is false); never waits. Raises as above otherwise."""
+        request = self._exact(cost, kind, items, task)
+        answer = self._ask(request, queue=False)
+        if isinstance(answer, Permission | Refusal):
+            return answer
+        raise BalanceUnknownError("the account's balance is not known yet", retry_after=SYNC_RETRY)
+
+    def _exact(self, cost: int, kind: str | None, items: int, task: str | None) -> _Request:
+        _check_tokens("cost", cost)
+        if items < 1:
+            raise ValueError(f"items={items}: at least 1")
+        lane = self._policy.lane_of(cost, task)
+        return _Request(uuid.uuid4().hex, lane, cost, kind or "", items, 1, learns=False, task=task or "")
+
+    def _wait(self, request: _Request, timeout: float | None) -> Permission:
+        deadline = None if timeout is None else self._clock.monotonic() + timeout
+        told = False
+        try:
+            while True:
+                answer = self._ask(request, queue=True)
+                if isinstance(answer, Permission):
+                    return answer
+                if isinstance(answer, _Unknown):
+                    self._learn_balance(answer, deadline)
+                    continue
+                if deadline is not None:
+                    _refuse_too_late(request, answer, deadline - self._clock.monotonic())
+                if not told:
+                    told = True
+                    log.info("%s waits %.0f s (%s)", request, answer.retry_after, answer.reason)
+                with _store_errors():
+                    self._doze(self._keys[-1] + request.id, answer.retry_after)
+        except BaseException:
+            self._leave_queue(request)
+            raise
+
+    def _ask(self, request: _Request, *, queue: bool) -> Permission | Refusal | _Unknown:
+        """One decision of the bucket."""
+        policy = self._policy
+        with _store_errors():
+            answer = self._run(
+                "acquire",
+                request.id,
+                request.lane,
+                request.price,
+                request.kind,
+                request.most if request.learns else 1,
+                request.fewest,
+                int(request.learns),
+                int(queue),
+                int(policy.call_seconds * 1000),
+                policy.threshold,
+                policy.target,
+                policy.upsert_tokens,
+                policy.upsert_runs_per_tick,
+                policy.small_share_percent,
+                policy.priority_pass,
+                policy.too_old_ms,
+                1 if request.learns else request.most,
+            )
+        if answer[0] == "granted":
+            return Permission(
+                self,
+                request.id,
+                cost=int(answer[1]),
+                items=int(answer[2]) if request.learns else request.most,
+                lane=request.lane,
+                kind=request.kind,
+                task=request.task,
+            )
+        if answer[0] == "wait":
+            return Refusal(int(answer[1]) / 1000, str(answer[2]))
+        if answer[0] == "never":
+            raise CostExceedsCapacityError(
+                f"{request}: the plan's bucket holds {answer[1]} tokens at most, so it would wait for ever"
+            )
+        return _Unknown(str(answer[1]))
+
+    def _leave_queue(self, request: _Request) -> None:
+        try:
+            self._run("leave", request.id, "waiter", 0)
+        except redis.RedisError as error:
+            log.debug("%s: its place in the queue expires by itself: %s", request, error)
+
+    # -- learning ----------------------------------------------------------------------------
+    def update_after_call(self, envelope: TokenEnvelope, permission: Permission | None = None) -> None:
+        """Take what an answer of Keepa says of the account; frees ``permission``'s reservation.
+
+        The newest answer by Keepa's own time wins. Redis being away is logged, not raised: the answer is
+        worth more than its booking, and the reservation expires.
+        """
+        refused = permission is not None and envelope.tokens_consumed == 0 and envelope.tokens_left <= 0
+        try:
+            taken, believed, foreign = self._run(
+                "settle",
+                permission.id if permission else "",
+                envelope.timestamp_ms,
+                envelope.tokens_left,
+                envelope.refill_in_ms,
+                envelope.refill_rate,
+                envelope.token_flow_reduction,
+                envelope.tokens_consumed,
+                permission.kind if permission else "",
+                permission.items if permission else 0,
+                permission.task if permission else "",
+                int(refused),
+            )
+        except redis.RedisError as error:
+            log.warning("an answer of Keepa could not be booked, Redis is away: %s", error)
+            return
+        if permission is not None:
+            permission.settled = True
+        if refused:
+            log.warning(
+                "Keepa refused (429) at a balance of %d; we believed %s", envelope.tokens_left, believed
+            )
+        elif taken and int(foreign) > 0:
+            log.info("%s tokens are missing that we did not spend: another program uses the key", foreign)
+
+    def abandon(self, permission: Permission, *, sent: bool) -> None:
+        """Leave a permission unsettled; what was ``sent`` may have been charged and stays reserved."""
+        hold = int(self._policy.unanswered_seconds * 1000)
+        try:
+            self._run("leave", permission.id, "unanswered" if sent else "unsent", hold)
+        except redis.RedisError as error:
+            log.warning("a reservation of %d tokens stays until it expires: %s", permission.cost, error)
+
+    def snapshot(self) -> TokenSnapshot | None:
+        """The account at this moment; ``None`` while nobody knows its balance."""
+        with _store_errors():
+            source = self._run("snapshot")
+        return TokenSnapshot.from_json(source) if source else None
+
+    def _learn_balance(self, unknown: _Unknown, deadline: float | None) -> None:
+        """Return when the balance may be known: one process asks Keepa, the others wait for it."""
+        if self._sync is None:
+            raise BalanceUnknownError("the account's balance is not known and nobody here can ask Keepa")
+        give_up = self._clock.monotonic() + SYNC_LEASE
+        if deadline is not None:
+            give_up = min(deadline, give_up)
+        while not self._lease_sync():
+            if self._clock.monotonic() >= give_up:
+                raise BalanceUnknownError(
+                    "the account's balance is not known, and asking Keepa has not succeeded",
+                    retry_after=SYNC_RETRY,
+                )
+            self._clock.sleep(SYNC_LOOK)
+            if self._as_of() != unknown.as_of:
+                return
+        if self._as_of() == unknown.as_of:
+            self._ask_keepa(self._sync)
+        with _store_errors():
+            self._redis.delete(self._sync_key)
+
+    def _as_of(self) -> str:
+        with _store_errors():
+            return str(self._redis.hget(self._keys[0], "as_of") or "")
+
+    def _lease_sync(self) -> bool:
+        with _store_errors():
+            return bool(self._redis.set(self._sync_key, "asking", nx=True, px=int(SYNC_LEASE * 1000)))
+
+    def _ask_keepa(self, sync: Callable[[], TokenEnvelope]) -> None:
+        try:
+            envelope = sync()
+        except BudgetError:
+            raise
+        except KeepaDealsError as error:
+            problem = BalanceUnknownError(
+                f"the account's balance is not known: {error}", retry_after=SYNC_RETRY
+            )
+            with _store_errors():
+                self._redis.pexpire(self._sync_key, int(SYNC_RETRY * 1000))
+            raise problem from error
+        self.update_after_call(envelope)
+
+    # -- plumbing ----------------------------------------------------------------------------
+    def _run(self, script: str, *args: Any) -> Any:
+        now = "" if self._now_ms is None else self._now_ms()
+        tick = int(self._policy.tick_seconds * 1000)
+        return self._scripts[script](keys=self._keys, args=[now, tick, self._policy.slack_ms, *args])
+
+    def _wait_for_wake(self, key: str, seconds: float) -> None:
+        """Sleeps on the waiter's own list in Redis, so that a settlement can wake it before its tick."""
+        deadline = self._clock.monotonic() + seconds
+        while (left := deadline - self._clock.monotonic()) > 0:
+            self._clock.sleep(0)  # a clock that is asked to stop raises here
+            if self._redis.blpop([key], timeout=max(0.01, min(left, STOP_CHECK))):
+                return
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """Turns an error of Redis into the budget's own: nothing is granted without Redis."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise StoreUnavailableError(
+            f"Redis does not answer, so no tokens are granted: {error}", retry_after=SYNC_RETRY
+        ) from error
+
+
+def _refuse_too_late(request: _Request, refusal: Refusal, left: float) -> None:
+    if refusal.retry_after > left:
+        raise TokensUnavailableError(
+            f"{request}: {refusal.reason}, {refusal.retry_after:.0f} s more to wait; "
+            f"the caller has {max(0.0, left):.0f} s",
+            retry_after=refusal.retry_after,
+        )
+
+
+def _check_tokens(name: str, value: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name}={value!r}: tokens are whole numbers from 1 on")

@@ -1,0 +1,75 @@
+"""The numbers of the token policy (docs/token-policy.md gives their reasons)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keepa_deals.keepa.costs import DEAL_PAGE_TOKENS
+from keepa_deals.settings import Settings
+
+UPSERTER = "update_recent_deals"
+"""The task whose requests go before all others."""
+
+
+class Lane(StrEnum):
+    """Who waits for whom: the upserter for nobody, small requests for it, bulk for the standing reserve."""
+
+    UPSERT = "upsert"
+    SMALL = "small"
+    BULK = "bulk"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How one account is shared. Tokens are integers, times are seconds."""
+
+    tick_seconds: float = 60.0
+    """Between two refills; Keepa's is 60."""
+    threshold: int = 50
+    """Below it, bulk waits …"""
+    target: int = 55
+    """… until the balance is back at this."""
+    priority_pass: int = 10
+    """The most that a small request costs."""
+    upsert_tokens: int = DEAL_PAGE_TOKENS
+    """What the upserter needs a run …"""
+    upsert_interval: float = 60.0
+    """… and how often it runs."""
+    small_share_percent: int = 75
+    """What a stream of small requests may take of the refill while bulk waits; the rest is bulk's."""
+    call_seconds: float = 120.0
+    """No call lasts longer: a reservation that old belongs to a dead process."""
+    unanswered_seconds: float = 60.0
+    """How long the reservation of a call without an answer holds: it may have been charged."""
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Policy:
+        return cls(
+            tick_seconds=settings.keepa_tick_seconds,
+            threshold=settings.min_token_threshold,
+            target=settings.recovery_target,
+            priority_pass=settings.priority_pass_max_cost,
+            upsert_interval=settings.upsert_interval_seconds,
+        )
+
+    @property
+    def slack_ms(self) -> int:
+        """By how much ticks are counted late, so that they are never counted early."""
+        return int(min(250.0, self.tick_seconds * 50))
+
+    @property
+    def upsert_runs_per_tick(self) -> int:
+        return math.ceil(self.tick_seconds / self.upsert_interval)
+
+    @property
+    def too_old_ms(self) -> int:
+        """After so long without an answer Keepa is asked anew: the bucket is full, or not ours alone."""
+        return int(60 * self.tick_seconds * 1000)
+
+    def lane_of(self, cost: int, task: str | None) -> Lane:
+        """The lane of a request for exactly ``cost`` tokens."""
+        if cost > self.priority_pass:
+            return Lane.BULK
+        return Lane.UPSERT if task == UPSERTER else Lane.SMALL

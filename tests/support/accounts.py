@@ -1,0 +1,76 @@
+"""A token manager under a test's own time, and envelopes as Keepa sends them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import redis
+
+from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.token_manager import Policy, TokenManager
+
+START_MS = 1_770_000_000_000
+
+
+class ManualTime:
+    """Time that passes only when somebody sleeps: a ``Clock``, and Redis's clock in milliseconds."""
+
+    def __init__(self) -> None:
+        self.ms = START_MS
+        self.naps: list[float] = []
+        self.at_nap: Callable[[], None] | None = None
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=self.ms)
+
+    def monotonic(self) -> float:
+        return self.ms / 1000
+
+    def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            self.ms += round(seconds * 1000)
+
+    def doze(self, key: str, seconds: float) -> None:
+        self.naps.append(seconds)
+        if self.at_nap is not None:
+            happens, self.at_nap = self.at_nap, None
+            happens()
+        else:
+            self.sleep(seconds)
+
+    def now_ms(self) -> int:
+        return self.ms
+
+
+def envelope(
+    left: int,
+    *,
+    rate: int = 5,
+    at: int = START_MS,
+    refill_in: int = 60_000,
+    consumed: int = 0,
+    reduction: float = 0.0,
+) -> TokenEnvelope:
+    """The account part of an answer at Keepa's time ``at`` (Unix ms)."""
+    return TokenEnvelope(at, left, refill_in, rate, reduction, consumed, 1)
+
+
+def manager(
+    client: redis.Redis,
+    time: ManualTime,
+    *,
+    policy: Policy | None = None,
+    sync: Callable[[], TokenEnvelope] | None = None,
+    account: str = "account",
+) -> TokenManager:
+    """A token manager that sleeps by jumping ahead in ``time``."""
+    return TokenManager(
+        client,
+        account=account,
+        policy=policy or Policy(),
+        clock=time,
+        sync=sync,
+        now_ms=time.now_ms,
+        doze=time.doze,
+    )
