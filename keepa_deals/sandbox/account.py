@@ -1,4 +1,7 @@
-"""A Keepa account: the token bucket by the documented rules (Keepa docs: Token costs; api_backend: Response.java)."""
+"""A Keepa account: the token bucket by the documented rules.
+
+Sources: Keepa docs, Token costs; api_backend, Response.java.
+"""
 
 from __future__ import annotations
 

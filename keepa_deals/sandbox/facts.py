@@ -145,7 +145,7 @@ def facts_of(seed: str, index: int) -> Facts:
     return Facts(
         index=index,
         asin=asin_of(seed, index),
-        parent_asin=_parent(seed, index, d[4]),
+        parent_asin=_parent(seed, index),
         category=category,
         child=pick(d[5], 0, max(0, len(category.children) - 1)),
         slot=slot,
@@ -197,11 +197,10 @@ def _offset(seed: str) -> int:
     return (a << 32 | b << 16 | c) % _ASIN_SPACE
 
 
-def _parent(seed: str, index: int, draw: int) -> str | None:
+def _parent(seed: str, index: int) -> str | None:
     """Some products are variations: neighbours that share a parent."""
     first = index - index % VARIATIONS
     family = draws(f"{seed}/variations/{first}")[0]
-    del draw
     return asin_of(seed, _ASIN_SPACE // 2 + first) if chance(family, VARIATION_SHARE) else None
 
 

@@ -7,8 +7,9 @@ span a matter of two look-ups.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 NO_OFFER = -1
 
@@ -19,11 +20,11 @@ class Series:
     __slots__ = ("_area", "_covered", "anchor", "slot", "values")
 
     def __init__(self, values: list[int], slot: int, anchor: int) -> None:
-        self.values = values
+        self.values = array("i", values)
         self.slot = slot
         self.anchor = anchor
-        self._area = list(accumulate((max(v, 0) for v in values), initial=0))
-        self._covered = list(accumulate((1 if v >= 0 else 0 for v in values), initial=0))
+        self._area = array("q", accumulate((max(v, 0) for v in values), initial=0))
+        self._covered = array("i", accumulate((1 if v >= 0 else 0 for v in values), initial=0))
 
     @property
     def period(self) -> int:
@@ -80,7 +81,7 @@ class Series:
     def drops(self, start: int, end: int) -> int:
         """How often the value fell from ``start`` to ``end``."""
         values = [v for _, v in self.changes(start, end)]
-        return sum(0 <= after < before for before, after in zip(values, values[1:], strict=False))
+        return sum(0 <= after < before for before, after in pairwise(values))
 
     def _integral(self, minute: int) -> tuple[int, int]:
         """Value-minutes and minutes with an offer, from the anchor to ``minute``."""

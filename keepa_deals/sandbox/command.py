@@ -1,0 +1,86 @@
+"""``keepa-deals sandbox``: Keepa's API on a loopback port, so that everything runs without a key."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import signal
+import threading
+from typing import Any
+
+import click
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from keepa_deals.sandbox.account import Account
+from keepa_deals.sandbox.app import create_app
+from keepa_deals.sandbox.catalogue import Catalogue
+from keepa_deals.sandbox.faults import Fault, Faults, parse_fault
+
+
+class _Handler(WSGIRequestHandler):
+    """HTTP/1.1, so that connections are kept; no line a request, because the URL holds the key."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 60
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  # werkzeug's name
+        """Nothing."""
+
+
+def _faults(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[Fault, float]:
+    try:
+        return dict(parse_fault(value) for value in values)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8100, show_default=True, help="Port; 0 takes a free one and prints it.")
+@click.option("--refill-rate", default=20, show_default=True, help="Tokens that a tick brings.")
+@click.option("--tick-seconds", default=60.0, show_default=True, help="Seconds between two ticks.")
+@click.option("--tokens", type=int, default=None, help="Balance at the start; a full bucket unless given.")
+@click.option("--deals", default=450, show_default=True, help="About how many deals are live at any time.")
+@click.option("--seed", default=None, help="The same seed grows the same catalogue; random unless given.")
+@click.option(
+    "--fault", "faults", multiple=True, callback=_faults, metavar="CODE=PROBABILITY",
+    help="Damage that share of the answers: 500, 502, 503, 504, timeout, truncated, garbage, slow.",
+)  # fmt: skip
+def sandbox(
+    host: str,
+    port: int,
+    refill_rate: int,
+    tick_seconds: float,
+    tokens: int | None,
+    deals: int,
+    seed: str | None,
+    faults: dict[Fault, float],
+) -> None:
+    """Serve a Keepa account and catalogue over HTTP. Any key of 64 characters is accepted."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    seed = seed if seed is not None else secrets.token_hex(4)
+    try:
+        account = Account(refill_rate=refill_rate, tick_seconds=tick_seconds, tokens=tokens)
+        catalogue = Catalogue.for_deals(deals, seed=seed)
+        app = create_app(account, catalogue, Faults(faults, seed=seed))
+        server = make_server(host, port, app, threaded=True, request_handler=_Handler)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    except (OSError, SystemExit):
+        raise click.ClickException(
+            f"cannot listen on {host}:{port}: is it taken? Choose another --port"
+        ) from None
+    server.daemon_threads = True  # type: ignore[attr-defined]  # of ThreadingMixIn; a silent client must not hold us
+
+    def stop(*_: object) -> None:
+        app.extensions["sandbox"].stopping.set()
+        threading.Thread(target=server.shutdown).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    click.echo(
+        f"Keepa sandbox on http://{host}:{server.server_port} (seed {seed}, {catalogue.size} products, "
+        f"{refill_rate} tokens every {tick_seconds:g} s, {account.tokens_left} now)"
+    )
+    server.serve_forever()
+    server.server_close()

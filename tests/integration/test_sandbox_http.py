@@ -1,0 +1,315 @@
+"""The sandbox over HTTP: by Keepa's rules, with our client and with the public one."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import keepa
+import pytest
+import requests
+from keepa import keepa_sync
+
+from keepa_deals.keepa.client import KeepaClient
+from keepa_deals.keepa.costs import ProductOptions
+from keepa_deals.keepa.errors import (
+    KeyRefusedError,
+    OutOfTokensError,
+    ServerTroubleError,
+)
+from keepa_deals.keepa.types import CsvType, Interval
+from keepa_deals.sandbox.account import Account
+from keepa_deals.sandbox.faults import Fault, Faults
+from tests.support.sandboxes import KEY, SandboxProcess, ask, serving
+
+SELECTION: dict[str, Any] = json.loads((resources.files("keepa_deals") / "deal_selection.json").read_text())
+SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "keepa_samples"
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving(Account(refill_rate=250), deals=400) as url:
+        yield url
+
+
+def client(url: str, **options: Any) -> KeepaClient:
+    return KeepaClient(KEY, base_url=url, sleep=lambda _: None, **options)
+
+
+def deal_url(url: str) -> str:
+    return f"{url}/deal?key={KEY}"
+
+
+# -- the account ---------------------------------------------------------------------------------
+def test_every_call_costs_what_the_table_says(url: str) -> None:
+    before = client(url).token_status()
+    page = client(url).deals(SELECTION)
+    assert page.envelope.tokens_consumed == 5
+    assert page.envelope.tokens_left == before.tokens_left - 5
+    asins = [deal.asin for deal in page.deals[:7]]
+    assert client(url).products([*asins, "B000000000"]).envelope.tokens_consumed == 7
+    assert client(url).products(asins, ProductOptions(buybox=True)).envelope.tokens_consumed == 21
+
+
+def test_a_request_is_admitted_above_zero_and_may_go_far_below() -> None:
+    with serving(Account(tokens=1, refill_rate=1)) as url:
+        assert client(url).deals(SELECTION).envelope.tokens_left == -4
+        with pytest.raises(OutOfTokensError) as error:
+            client(url).deals(SELECTION)
+        assert error.value.envelope is not None
+        assert error.value.envelope.tokens_left == -4
+        assert error.value.envelope.tokens_consumed == 0
+        stats = ask(f"{url}/_sandbox/stats")
+        assert (stats["rejected_429"], stats["tokens_consumed"], stats["by_path"]) == (1, 5, {"/deal": 2})
+
+
+def test_a_key_of_another_length_is_refused_with_the_envelope(url: str) -> None:
+    with pytest.raises(KeyRefusedError) as error:
+        KeepaClient("short", base_url=url).token_status()
+    assert error.value.envelope is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"brand": "Acme"}, "brand"),
+        ({"isHighest": True}, "isHighest"),
+        ({"nonsense": 1}, "nonsense"),
+        ({"priceTypes": [0, 1]}, "priceTypes"),
+        ({"priceTypes": [4]}, "priceTypes"),
+        ({"dateRange": 4}, "dateRange"),
+        ({"sortType": "1"}, "sortType"),
+        ({"deltaPercentRange": [5, 90]}, "deltaPercentRange"),
+        ({"currentRange": [2, 1]}, "currentRange"),
+        ({"page": -1}, "page"),
+        ({"isRangeEnabled": 1}, "isRangeEnabled"),
+    ],
+)
+def test_a_wrong_or_unknown_option_is_named_and_costs_nothing(
+    url: str, change: dict[str, Any], named: str
+) -> None:
+    answer = ask(deal_url(url), {**SELECTION, "page": 0, **change})
+    assert answer["status"] == 400
+    assert named in answer["error"]["details"]
+    assert answer["tokensConsumed"] == 0
+
+
+@pytest.mark.parametrize("parameter", ["offers=20", "stock=1", "foo=1", "stats=x", "domain=7"])
+def test_a_product_option_that_is_not_implemented_is_refused(url: str, parameter: str) -> None:
+    query = "&".join(p for p in ("domain=1", "asin=B000000000", parameter) if p.split("=")[0])
+    if parameter.startswith("domain"):
+        query = f"asin=B000000000&{parameter}"
+    answer = ask(f"{url}/product?key={KEY}&{query}")
+    assert answer["status"] == 400
+    assert parameter.split("=")[0] in answer["error"]["details"]
+
+
+def test_an_unknown_path_answers_404_with_the_envelope(url: str) -> None:
+    answer = ask(f"{url}/nothing?key={KEY}")
+    assert answer["status"] == 404
+    assert "tokensLeft" in answer
+
+
+# -- the catalogue -------------------------------------------------------------------------------
+def everything(url: str, **change: Any) -> list[Any]:
+    found: list[Any] = []
+    for number in range(20):
+        page = client(url).deals({**SELECTION, **change}, number)
+        found += page.deals
+        if len(page.deals) < 150:
+            return found
+    raise AssertionError("no last page")
+
+
+def test_about_as_many_deals_as_asked_for_are_live_in_pages_of_150(url: str) -> None:
+    found = everything(url)
+    assert 300 <= len(found) <= 520
+    assert len({deal.asin for deal in found}) == len(found)
+    assert len(client(url).deals(SELECTION).deals) == 150
+
+
+def test_the_newest_come_first(url: str) -> None:
+    created = [deal.creation_date for deal in everything(url)]
+    assert created == sorted(created, reverse=True)
+
+
+def test_ranges_hold_for_every_deal(url: str) -> None:
+    for deal in everything(url):
+        price, average = deal.value(CsvType.NEW), deal.average(CsvType.NEW, Interval.DAYS_90)
+        assert price is not None
+        assert average is not None
+        assert 1500 <= price <= 30000
+        assert (average - price) / average >= 0.19
+        assert 1 <= (deal.value(CsvType.SALES) or 0) <= 500_000
+
+
+@pytest.mark.parametrize("sort", [2, -2, 3, -3, 4, -4])
+def test_other_sorts_order_and_invert(url: str, sort: int) -> None:
+    deals = everything(url, sortType=sort)
+    keys = {
+        2: lambda d: -d.delta[Interval.DAYS_90][CsvType.NEW],
+        3: lambda d: d.value(CsvType.SALES),
+        4: lambda d: -d.delta_percent[Interval.DAYS_90][CsvType.NEW],
+    }
+    values = [keys[abs(sort)](deal) for deal in deals]
+    assert values == sorted(values, reverse=sort < 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "holds"),
+    [
+        ({"minRating": 35}, lambda d: (d.value(CsvType.RATING) or 0) >= 35),
+        ({"mustHaveAmazonOffer": True}, lambda d: d.value(CsvType.AMAZON) is not None),
+        ({"mustNotHaveAmazonOffer": True}, lambda d: d.value(CsvType.AMAZON) is None),
+        ({"hasReviews": True}, lambda d: (d.value(CsvType.COUNT_REVIEWS) or 0) > 0),
+        ({"includeCategories": [283155]}, lambda d: d.root_category == 283155),
+        ({"excludeCategories": [283155]}, lambda d: d.root_category != 283155),
+        ({"deltaPercentRange": [45, 90]}, lambda d: d.delta_percent[3][1] >= 45),
+        ({"dateRange": 0}, lambda d: d.delta_percent[0][1] >= 20),
+    ],
+)
+def test_a_filter_leaves_some_deals_and_only_those_that_match(url: str, change: Any, holds: Any) -> None:
+    found, all_of_them = everything(url, **change), everything(url)
+    assert 0 < len(found) < len(all_of_them)
+    assert all(holds(deal) for deal in found)
+
+
+def test_a_title_search_finds_its_words(url: str) -> None:
+    word = client(url).deals(SELECTION).deals[0].title.split()[0]
+    found = everything(url, titleSearch=word)
+    assert found
+    assert all(word.lower() in deal.title.lower() for deal in found)
+
+
+def test_the_product_says_what_the_deal_says(url: str) -> None:
+    deals = {deal.asin: deal for deal in client(url).deals(SELECTION).deals[:20]}
+    batch = client(url).products(list(deals), ProductOptions(stats_days=90, history=True))
+    assert {p.asin for p in batch.products} == set(deals)
+    for product in batch.products:
+        deal = deals[product.asin]
+        assert product.stats is not None
+        assert product.title == deal.title
+        assert product.stats.current[CsvType.NEW] == deal.value(CsvType.NEW)
+        assert product.stats.avg90[CsvType.NEW] == deal.average(CsvType.NEW, Interval.DAYS_90)
+        assert product.history[CsvType.NEW][-1].value == deal.value(CsvType.NEW)
+
+
+def test_an_unknown_asin_has_no_data(url: str) -> None:
+    assert client(url).products(["B000000000"]).unknown == ("B000000000",)
+
+
+def test_the_same_seed_grows_the_same_catalogue() -> None:
+    with serving(seed="one") as first, serving(seed="one") as again, serving(seed="two") as other:
+        pages = [[d.asin for d in client(u).deals(SELECTION).deals] for u in (first, again, other)]
+    assert pages[0] == pages[1]
+    assert not set(pages[0]) & set(pages[2])
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the recorded answers of Keepa are not beside this checkout")
+def test_products_have_the_shape_of_the_recorded_ones(url: str) -> None:
+    recorded = json.loads((SAMPLES / "product_B0F7XPYCSJ.json").read_text())
+    product = recorded["products"][0] if "products" in recorded else recorded
+    asin = client(url).deals(SELECTION).deals[0].asin
+    ours = ask(f"{url}/product?key={KEY}&domain=1&asin={asin}&stats=90&history=1")["products"][0]
+    assert set(ours) - set(product) - {"stats"} == set()
+    for name, value in ours.items():
+        if value is not None and product.get(name) is not None:
+            assert type(value) is type(product[name]) or {type(value), type(product[name])} == {int, float}, (
+                name
+            )
+
+
+# -- faults --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.BAD_GATEWAY, Fault.TRUNCATED, Fault.GARBAGE])
+def test_a_fault_is_trouble_for_the_client(fault: Fault) -> None:
+    with serving(faults=Faults({fault: 1.0})) as url, pytest.raises(ServerTroubleError):
+        client(url, max_attempts=1).deals(SELECTION)
+
+
+def test_silence_is_a_timeout_for_the_client() -> None:
+    with (
+        serving(faults=Faults({Fault.TIMEOUT: 1.0})) as url,
+        pytest.raises(ServerTroubleError, match="no answer"),
+    ):
+        client(url, max_attempts=1, timeout=(1, 0.2)).deals(SELECTION)
+
+
+def test_faults_account_and_prices_change_while_it_runs() -> None:
+    with serving(Account(tokens=100)) as url:
+        ask(f"{url}/_sandbox/faults", {"500": 1}, method="PUT")
+        assert ask(f"{url}/token?key={KEY}")["status"] == 500
+        ask(f"{url}/_sandbox/faults", {}, method="PUT")
+        ask(f"{url}/_sandbox/prices", {"deal": 10}, method="PUT")
+        assert client(url).deals(SELECTION).envelope.tokens_consumed == 50
+        ask(f"{url}/_sandbox/account", {"refill_rate": 60, "tokens": 7, "spend": 3}, method="PATCH")
+        status = client(url).token_status()
+        assert (status.refill_rate, status.tokens_left) == (60, 4)
+        assert ask(f"{url}/_sandbox/faults", {"999": 1}, method="PUT")["status"] == 400
+
+
+def test_truth_is_what_a_dashboard_should_show(url: str) -> None:
+    truth = ask(f"{url}/_sandbox/truth", {**SELECTION, "page": 0})["deals"]
+    shown = {deal.asin: deal.value(CsvType.NEW) for deal in everything(url)}
+    differs = [deal for deal in truth if shown.get(deal["asin"]) != deal["price"]]
+    assert len(differs) <= len(truth) * 0.02  # a minute may have passed in between
+
+
+# -- the command and the public client -----------------------------------------------------------
+def test_the_command_prints_its_address_and_ends_on_sigterm() -> None:
+    sandbox = SandboxProcess("--deals", "50", "--tokens", "7", "--refill-rate", "5")
+    try:
+        assert client(sandbox.url).token_status().tokens_left == 7
+        assert sandbox.stats()["rejected_429"] == 0
+    finally:
+        assert sandbox.stop() == 0
+
+
+@pytest.fixture
+def public_client(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The ``keepa`` package, whose base address is a literal in its request method, sent to a sandbox."""
+
+    def build(url: str) -> keepa.Keepa:
+        class Redirected:
+            @staticmethod
+            def get(address: str, *args: Any, **options: Any) -> requests.Response:
+                return requests.get(address.replace("https://api.keepa.com", url), *args, **options)
+
+        monkeypatch.setattr(keepa_sync, "requests", Redirected)
+        return keepa.Keepa(KEY)
+
+    return build
+
+
+@pytest.mark.filterwarnings("default")  # the public client's own
+def test_the_public_client_reads_deals_and_products(url: str, public_client: Any) -> None:
+    api = public_client(url)
+    api.update_status()
+    assert api.tokens_left > 0
+    deals = api.deals({**SELECTION, "page": 0})
+    assert len(deals["dr"]) == 150
+    asins = [deal["asin"] for deal in deals["dr"][:5]]
+    products = api.query(asins, stats=90, progress_bar=False)
+    assert [product["asin"] for product in products] == asins
+    for product, deal in zip(products, deals["dr"], strict=False):
+        assert round(product["data"]["NEW"][-1] * 100) == deal["current"][1]
+        assert product["stats_parsed"]["current"]["NEW"] * 100 == pytest.approx(deal["current"][1])
+    left = api.tokens_left
+    api.update_status()
+    assert api.tokens_left >= left
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_public_client_waits_for_tokens_by_itself(public_client: Any) -> None:
+    with serving(Account(tokens=1, refill_rate=250, tick_seconds=1)) as url:
+        api = public_client(url)
+        started = time.monotonic()
+        for _ in range(2):
+            assert api.deals({**SELECTION, "page": 0})["dr"]
+        stats = ask(f"{url}/_sandbox/stats")
+        assert stats["rejected_429"] > 0
+        assert time.monotonic() > started
+        assert stats["tokens_consumed"] == 10
