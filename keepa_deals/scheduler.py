@@ -11,6 +11,7 @@ import redis
 from celery import beat
 
 from keepa_deals import settings
+from keepa_deals.ops.beat import hold
 from keepa_deals.redis_store import Keys, connect_probe
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ class HeartbeatScheduler(beat.Scheduler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         configured = settings.load()
+        hold(configured.keepa_deals_home)
         self._redis = connect_probe(configured)
         self._key = Keys(configured.redis_key_prefix).beat_last_tick
 

@@ -205,6 +205,17 @@ def load(
     return _build(path, {**started_with, **overrides}) if started_with else settings
 
 
+class _HomeSettings(BaseSettings):
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+    keepa_deals_home: Path = Path("var")
+
+
+def deployment_home() -> Path:
+    """The home alone, even where another setting is wrong: whoever stops the service needs no more."""
+    found = _HomeSettings(_env_file=PROJECT_ROOT / ".env").keepa_deals_home  # type: ignore[call-arg]
+    return (PROJECT_ROOT / found.expanduser()).resolve()
+
+
 def _build(env_file: Path | None, values: Mapping[str, Any]) -> Settings:
     try:
         return Settings(_env_file=env_file, **values)  # type: ignore[call-arg]  # pydantic-settings' own argument
@@ -224,7 +235,7 @@ def _read_runtime(path: Path) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in Settings.model_fields}
 
 
-INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR")
+INHERITED: tuple[str, ...] = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR")
 INHERITED += ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 

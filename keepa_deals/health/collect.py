@@ -38,7 +38,7 @@ def collect(
         {
             "redis": lambda: store.read_redis(redis_of()),
             "tokens": lambda: tokens.read_tokens(redis_of(), settings),
-            "locks": lambda: store.read_locks(redis_of()),
+            "locks": lambda: store.read_locks(redis_of(), prefix),
             "queues": lambda: store.read_queues(redis_of(), prefix),
             "beat": lambda: store.read_beat(redis_of(), prefix),
             "database": lambda: database.read_schema(engine_of()),

@@ -42,13 +42,13 @@ def read_redis(client: Redis) -> RedisHealth:
     )
 
 
-def read_locks(client: Redis) -> tuple[LockHealth, ...]:
+def read_locks(client: Redis, prefix: str) -> tuple[LockHealth, ...]:
     """Who holds each single-flight lock."""
-    return tuple(_lock(client, name) for name in LOCKS)
+    return tuple(_lock(client, name, Keys(prefix)) for name in LOCKS)
 
 
-def _lock(client: Redis, name: str) -> LockHealth:
-    holder = locks.read_holder(client, name)
+def _lock(client: Redis, name: str, keys: Keys) -> LockHealth:
+    holder = locks.read_holder(client, keys.lock(name))
     if holder is None:
         return LockHealth(name)
     return LockHealth(name, holder.owner, holder.host, holder.pid, holder.ttl)
@@ -58,8 +58,8 @@ def read_queues(client: Redis, prefix: str) -> tuple[QueueHealth, ...]:
     """How many messages wait in each of Celery's queues, and since when the oldest one."""
     pipe = client.pipeline(transaction=False)
     for name in QUEUES:
-        pipe.llen(f"{prefix}:{name}")
-        pipe.lindex(f"{prefix}:{name}", -1)
+        pipe.llen(Keys(prefix).queue(name))
+        pipe.lindex(Keys(prefix).queue(name), -1)
     found = pipe.execute()
     return tuple(
         QueueHealth(name, int(depth), _sent_at(oldest))

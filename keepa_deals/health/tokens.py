@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+import redis
+
+from keepa_deals.redis_store import Keys
+from keepa_deals.settings import Settings
+from keepa_deals.token_manager import TokenManager, TokenSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,64 @@ class TokenHealth:
     next_tick_at: datetime | None = None
     small: LaneHealth = LaneHealth(0, None)
     bulk: LaneHealth = LaneHealth(0, None)
-    prices: Mapping[str, float] | None = None
+    prices: Mapping[str, float] = field(default_factory=dict)
+    """Learned tokens an item, the mean of the last 200 calls, by kind of call."""
     foreign_tokens: int = 0
+    """What another program seems to spend between two answers."""
     clock_offset_seconds: float | None = None
+    counters: Mapping[str, int] = field(default_factory=dict)
+    """Counts since the counters began: ``grants|small``, ``rejected_429``, ``spent|<task>``, …"""
 
     def to_json(self) -> dict[str, Any]:
-        return {}
+        """The part ``tokens`` of ``/api/status``."""
+        return {
+            "available": self.available,
+            "refill_rate": self.refill_rate,
+            "capacity": self.capacity,
+            "as_of": _iso(self.as_of),
+            "reserved": self.reserved,
+            "recovering": self.recovering,
+            "next_tick_at": _iso(self.next_tick_at),
+            "lanes": {"small": _lane_json(self.small), "bulk": _lane_json(self.bulk)},
+            "prices": dict(self.prices),
+            "foreign_tokens": self.foreign_tokens,
+            "clock_offset_seconds": self.clock_offset_seconds,
+            "rejected_429": self.counters.get("rejected_429", 0),
+        }
+
+
+def read_tokens(client: redis.Redis, settings: Settings) -> TokenHealth:
+    """The account as the token manager sees it, and its counters."""
+    manager = TokenManager.from_settings(settings, client=client)
+    snapshot = manager.snapshot()
+    counted = client.hgetall(Keys(settings.redis_key_prefix).metrics)
+    counters = {str(name): int(value) for name, value in counted.items()}
+    if snapshot is None:
+        return TokenHealth(None, None, None, None, counters=counters)
+    return _from_snapshot(snapshot, counters)
+
+
+def _from_snapshot(snapshot: TokenSnapshot, counters: Mapping[str, int]) -> TokenHealth:
+    return TokenHealth(
+        available=snapshot.available,
+        refill_rate=snapshot.refill_rate,
+        capacity=snapshot.capacity,
+        as_of=snapshot.as_of,
+        reserved=snapshot.reserved,
+        recovering=snapshot.recovering,
+        next_tick_at=snapshot.next_tick_at,
+        small=LaneHealth(snapshot.small.waiting, snapshot.small.longest_wait or None),
+        bulk=LaneHealth(snapshot.bulk.waiting, snapshot.bulk.longest_wait or None),
+        prices={kind: price.mean for kind, price in snapshot.prices.items()},
+        foreign_tokens=snapshot.foreign,
+        clock_offset_seconds=snapshot.clock_offset,
+        counters=counters,
+    )
+
+
+def _lane_json(lane: LaneHealth) -> dict[str, Any]:
+    return {"waiting": lane.waiting, "longest_wait_seconds": lane.longest_wait_seconds}
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None

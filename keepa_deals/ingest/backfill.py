@@ -15,7 +15,7 @@ from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome, Run, RunResult, run_job
 from keepa_deals.ingest.recent import is_last_page, newest_first
 from keepa_deals.ingest.rows import detail_columns, feed_rows
-from keepa_deals.ingest.spending import read_page, read_products
+from keepa_deals.ingest.spending import read_bulk_page, read_products
 from keepa_deals.ingest.store import apply_listed
 from keepa_deals.keepa.costs import MAX_ASINS_PER_REQUEST, ProductOptions
 from keepa_deals.keepa.selection import price_type
@@ -50,10 +50,11 @@ def _walk(run: Run, deadline: float) -> bool:
     """Go on with the walk over the feed; true when it is complete for the present selection."""
     mark = _fingerprint(run.context.selection)
     while run.cursor.get("walked") != mark:
-        if run.context.clock.monotonic() >= deadline:
+        left = deadline - run.context.clock.monotonic()
+        if left <= 0:
             return False
         number = int(run.cursor.get("page", 0)) if run.cursor.get("walking") == mark else 0
-        page = read_page(run, newest_first(run), number)
+        page = read_bulk_page(run, newest_first(run), number, timeout=left)
         cursor = {"walked": mark} if is_last_page(page, number) else {"walking": mark, "page": number + 1}
         context = run.context
         rows = feed_rows(page, domain_id=context.domain_id, price_type=price_type(context.selection))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from keepa_deals.ingest.job import Run
@@ -34,14 +35,27 @@ class _Counted:
 def read_page(run: Run, selection: Mapping[str, Any], page: int) -> DealPage:
     """One page of the feed; waits for its tokens however long that takes, or until the run must stop."""
 
-    @contextmanager
-    def permit() -> Iterator[Permission]:
+    def ask() -> Grant:
         tokens = run.context.tokens
-        with tokens.request_permission_for_call(DEAL_PAGE_TOKENS, kind=DEAL_KIND, task=run.job) as grant:
-            run.checkpoint()
-            yield _Counted(run, grant)
+        return tokens.request_permission_for_call(DEAL_PAGE_TOKENS, kind=DEAL_KIND, task=run.job)
 
-    return _despite_refusals(run, lambda: run.context.client.deals(selection, page, permit=permit))
+    call = partial(run.context.client.deals, selection, page, permit=_permit(run, ask))
+    return _despite_refusals(run, call)
+
+
+def read_bulk_page(run: Run, selection: Mapping[str, Any], page: int, *, timeout: float) -> DealPage:
+    """One page of the feed out of what the upserter leaves over.
+
+    A ``TokensUnavailableError`` when the tokens will not be there within ``timeout`` seconds.
+    """
+
+    def ask() -> Grant:
+        return run.context.tokens.request_batch(
+            DEAL_KIND, max_items=1, price_hint=DEAL_PAGE_TOKENS, timeout=timeout, task=run.job
+        )
+
+    call = partial(run.context.client.deals, selection, page, permit=_permit(run, ask))
+    return _despite_refusals(run, call)
 
 
 def read_products(

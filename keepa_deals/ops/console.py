@@ -12,5 +12,4 @@ Say = Callable[[str], None]
 
 def to_terminal(text: str) -> None:
     """Print one line at once, also into a pipe."""
-    click.echo(text)
-    click.get_text_stream("stdout").flush()
+    click.echo(text)  # flushes by itself

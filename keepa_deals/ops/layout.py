@@ -19,7 +19,7 @@ _FOLDERS = ("run", "log", "redis", "backups")
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The files of one deployment; ``path`` is absolute and resolved: it is also the deployment's identity."""
+    """The files of one deployment; ``path``, absolute and resolved, is also its identity."""
 
     path: Path
 
@@ -64,9 +64,9 @@ class Home:
         return self.path / RUNTIME_FILE
 
     @property
-    def wanted(self) -> Path:
-        """Exists while the deployment is meant to be up."""
-        return self.run / "wanted"
+    def operation_lock(self) -> Path:
+        """Held by the start, stop or deploy that is at work."""
+        return self.run / "operation.lock"
 
     def make(self) -> None:
         """Make the folders, mode 0700; a ``SettingsError`` for a folder that serves something else."""

@@ -80,7 +80,8 @@ def _dashboard() -> Program:
 
 def _sandbox(settings: Settings) -> Program:
     port = urlsplit(settings.keepa_api_url).port
-    flags = ("--port", str(port), "--tick-seconds", f"{settings.keepa_tick_seconds:g}")
+    # A fixed seed: a sandbox that was restarted goes on with the same products.
+    flags = ("--port", str(port), "--tick-seconds", f"{settings.keepa_tick_seconds:g}", "--seed", "sandbox")
     keepa_deals = str(Path(sys.executable).with_name("keepa-deals"))
     return Program("sandbox", (keepa_deals, "sandbox", *flags), "sandbox.log")
 

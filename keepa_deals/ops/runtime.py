@@ -17,8 +17,8 @@ SANDBOX_LINE = "# sandbox"
 def write(home: Home, settings: Settings, *, sandbox: bool) -> None:
     """Leave every setting that was given (not the defaults), mode 0600: some are secrets."""
     lines = [SANDBOX_LINE] if sandbox else []
-    for name in sorted(settings.model_fields_set - {"keepa_deals_home"}):
-        lines.append(f"{name.upper()}={_quoted(getattr(settings, name))}")
+    given = sorted(settings.model_fields_set - {"keepa_deals_home"})
+    lines.extend(f"{name.upper()}={_quoted(getattr(settings, name))}" for name in given)
     private(home.runtime, "\n".join(lines) + "\n")
 
 

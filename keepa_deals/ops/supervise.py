@@ -31,6 +31,8 @@ class Supervised:
     state: str
     pid: int
     detail: str
+    since: int
+    """When it was last started, or stopped: Unix seconds."""
 
     @property
     def running(self) -> bool:
@@ -46,13 +48,19 @@ def live_supervisor(home: Home) -> psutil.Process | None:
 def states(home: Home) -> list[Supervised]:
     """Every program's state; an ``OpsError`` when the supervisor does not answer."""
     return [
-        Supervised(str(p["name"]), str(p["statename"]), int(p["pid"]), str(p["spawnerr"] or p["description"]))
+        Supervised(
+            str(p["name"]),
+            str(p["statename"]),
+            int(p["pid"]),
+            str(p["spawnerr"] or p["description"]),
+            int(p["start"]),
+        )
         for p in _ask(home, "getAllProcessInfo")
     ]
 
 
 def launch(home: Home) -> None:
-    """Start the supervisor in the background; it starts the programs. An ``OpsError`` with its words on failure."""
+    """Start the supervisor in the background; it starts the programs. An ``OpsError`` when it can't."""
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(home.supervisor_conf)]
     done = subprocess.run(  # noqa: S603  # our own interpreter and file
         command,

@@ -1,0 +1,71 @@
+"""``keepa-deals ops``: what the three shell scripts call."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from keepa_deals import settings as settings_module
+from keepa_deals.ops import start as starting
+from keepa_deals.ops import stop as stopping
+from keepa_deals.ops.console import to_terminal as say
+from keepa_deals.ops.errors import BusyError, LeftoverError, OpsError, UnhealthyError
+from keepa_deals.ops.layout import Home
+from keepa_deals.ops.locking import only_one
+
+FAILED, BUSY, UNHEALTHY, LEFTOVERS = 1, 3, 4, 5
+"""Exit codes: a check failed or a program does not start; another operation is at work; it runs but is
+not healthy yet; processes survived KILL."""
+
+
+@click.group()
+def ops() -> None:
+    """Start, stop and update this deployment (called by the shell scripts)."""
+
+
+@ops.command()
+@click.option("--sandbox", is_flag=True, help="Run against a Keepa of our own, without a key.")
+@click.option(
+    "--within", default=starting.HEALTHY_WITHIN, show_default=True, help="Seconds to become healthy."
+)
+def start(*, sandbox: bool, within: float) -> None:
+    """Start what does not run, and return when it works."""
+    home = Home(settings_module.load(runtime=False).keepa_deals_home)
+    home.make()
+    began = time.monotonic()
+    with _exit_codes(), only_one(home.operation_lock, "start"):
+        started = starting.start(home, say, sandbox=sandbox, within=within)
+    say(
+        f"healthy after {time.monotonic() - began:.0f} s: {started.live_deals} live deals "
+        f"on {started.address}"
+    )
+
+
+@ops.command()
+@click.option("--wait", default=stopping.TERM_WAIT, show_default=True, help="Seconds between TERM and KILL.")
+def kill(*, wait: float) -> None:
+    """Stop everything of this deployment, however broken it is, and nothing else."""
+    home = Home(settings_module.deployment_home())
+    if not home.run.is_dir():
+        say(f"nothing was ever started in {home.path}")
+        return
+    stopping.end_other_operation(home, say)
+    with _exit_codes(), only_one(home.operation_lock, "kill", wait=10):
+        stopping.stop_everything(home, say, wait=wait)
+    say("stopped: no process, pid file or lock of this deployment is left")
+
+
+class _exit_codes:  # noqa: N801  # a context manager, used like a function
+    """Ends the process with the code that belongs to the error, after its words."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, OpsError):
+            return
+        codes = {BusyError: BUSY, UnhealthyError: UNHEALTHY, LeftoverError: LEFTOVERS}
+        click.echo(f"keepa-deals: {error}", err=True)
+        sys.exit(codes.get(type(error), FAILED))

@@ -1,0 +1,94 @@
+"""What is looked at before anything starts: one line a check, and what to do about each failure."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Callable
+
+import redis
+
+from keepa_deals.db import migrate
+from keepa_deals.db.errors import StoreError
+from keepa_deals.db.session import Database
+from keepa_deals.ops.console import Say
+from keepa_deals.ops.embedded_redis import OLDEST
+from keepa_deals.ops.errors import OpsError
+from keepa_deals.ops.layout import Home
+from keepa_deals.redis_store import connect_probe
+from keepa_deals.settings import Settings
+
+LEAST_DISK_MB = 200
+
+
+def check(home: Home, settings: Settings, say: Say, *, own_redis: bool) -> None:
+    """Report each check in a line; an ``OpsError`` with the way out for the first one that fails."""
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("disk", lambda: _disk(home)),
+        ("dashboard's port", lambda: _port(settings.dashboard_host, settings.dashboard_port)),
+        ("database", lambda: _database(settings)),
+    ]
+    if not own_redis:
+        checks.insert(0, ("Redis", lambda: _redis(settings)))
+    for name, look in checks:
+        say(f"  ok    {name}: {look()}")
+
+
+def _disk(home: Home) -> str:
+    free = shutil.disk_usage(home.path).free // (1 << 20)
+    if free < LEAST_DISK_MB:
+        raise OpsError(f"disk: {free} MB free at {home.path}, {LEAST_DISK_MB} are needed: make room")
+    return f"{free} MB free"
+
+
+def _port(host: str, port: int) -> str:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise OpsError(
+                f"dashboard's port: {host}:{port} cannot be used ({error.strerror}): "
+                "stop what listens there, or set DASHBOARD_PORT"
+            ) from None
+    return f"{host}:{port} is free"
+
+
+def _redis(settings: Settings) -> str:
+    client = connect_probe(settings, timeout=3)
+    probe = f"{settings.redis_key_prefix}:start:probe"
+    try:
+        info = client.info()
+        client.set(probe, "1", px=1000)
+    except redis.RedisError as error:
+        raise OpsError(
+            f"Redis: the one that REDIS_URL names cannot be used ({error}): "
+            "start it, correct REDIS_URL, or leave it unset to have one of your own"
+        ) from None
+    finally:
+        client.close()
+    version = str(info["redis_version"])
+    if tuple(map(int, version.split(".")[:2])) < OLDEST:
+        raise OpsError(f"Redis: version {version} is too old, {OLDEST[0]}.{OLDEST[1]} is needed")
+    policy = str(info.get("maxmemory_policy", "noeviction"))
+    if policy != "noeviction":
+        raise OpsError(
+            f"Redis: maxmemory-policy is {policy}, which may throw away locks and the balance: "
+            "set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in redis.conf)"
+        )
+    return f"version {version}, {policy}, writable"
+
+
+def _database(settings: Settings) -> str:
+    database = Database.from_settings(settings)
+    try:
+        before = migrate.current(database)
+        if before == migrate.head():
+            return f"at migration {before}"
+        migrate.upgrade(database)
+    except StoreError as error:
+        raise OpsError(f"database: {error}") from None
+    finally:
+        database.close()
+    return f"migrated from {before or 'nothing'} to {migrate.head()}"

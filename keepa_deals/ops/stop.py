@@ -1,0 +1,136 @@
+"""Stops a deployment, however broken it is: by proof of whose each process is, never by its name."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import time
+from collections.abc import Sequence
+
+import psutil
+import redis
+
+from keepa_deals import settings as settings_module
+from keepa_deals.errors import SettingsError
+from keepa_deals.locks import Holder, read_holder
+from keepa_deals.ops.console import Say
+from keepa_deals.ops.errors import LeftoverError
+from keepa_deals.ops.identity import command_of, describe, is_ours, ours
+from keepa_deals.ops.layout import Home
+from keepa_deals.ops.locking import holder
+from keepa_deals.redis_store import Keys, connect_probe
+
+TERM_WAIT = 20.0
+"""Seconds between TERM and KILL: our tasks end what they do within a second or two."""
+KILL_WAIT = 5.0
+LOCKS = ("update_recent_deals_lock", "backfill_deals_lock")
+_SUPERVISOR = re.compile(r"\bsupervisord\b")
+_REDIS = re.compile(r"^\S*(?:redis|valkey)-server\b")
+
+
+def stop_everything(home: Home, say: Say, *, wait: float = TERM_WAIT) -> None:
+    """End every process of the deployment, free its locks, remove its pid files.
+
+    A ``LeftoverError`` when a process survives KILL (it hangs in the kernel).
+    """
+    found = ours(home.path)
+    # The supervisor first, at once: it would bring back what we stop. Its children go on until their turn.
+    _kill([p for p in found if _SUPERVISOR.search(command_of(p))], say)
+    _end([p for p in ours(home.path) if not _REDIS.search(command_of(p))], say, wait)
+    free_locks(home, say)
+    _end(ours(home.path), say, wait)
+    left = ours(home.path)
+    if left:
+        raise LeftoverError("still there: " + ", ".join(map(describe, left)))
+    _remove_files(home, say)
+    if not found:
+        say("nothing of this deployment was running")
+
+
+def _kill(processes: Sequence[psutil.Process], say: Say) -> None:
+    for process in processes:
+        say(f"KILL  {describe(process)}")
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=KILL_WAIT)
+
+
+def _end(processes: Sequence[psutil.Process], say: Say, wait: float) -> None:
+    """TERM, a bounded wait, KILL; a process that is stopped by a signal can't hear TERM."""
+    deaf = [p for p in processes if _is_stopped(p)]
+    for process in processes:
+        if process not in deaf:
+            say(f"TERM  {describe(process)}")
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+    _, alive = psutil.wait_procs([p for p in processes if p not in deaf], timeout=wait)
+    _kill([*deaf, *alive], say)
+
+
+def _is_stopped(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_STOPPED
+    except psutil.NoSuchProcess:
+        return False
+
+
+def free_locks(home: Home, say: Say) -> None:
+    """Delete the two single-flight locks and say whose they were; those of a live stranger stay."""
+    try:
+        settings = settings_module.load(keepa_deals_home=home.path)
+        client = connect_probe(settings)
+    except SettingsError:
+        return
+    keys = Keys(settings.redis_key_prefix)
+    try:
+        for name in LOCKS:
+            _free(client, keys.lock(name), home, say)
+    except redis.RedisError as error:
+        say(f"Redis does not answer ({error}): its locks end by themselves within 45 s")
+    finally:
+        client.close()
+
+
+def _free(client: redis.Redis, key: str, home: Home, say: Say) -> None:
+    found = read_holder(client, key)
+    if found is None:
+        return
+    stranger = _live_stranger(found, home)
+    if stranger is not None:
+        say(f"{key} is held by another deployment's {describe(stranger)} and stays")
+        return
+    client.delete(key)
+    left = f"{found.ttl:.0f} s left" if found.ttl is not None else "without an end"
+    say(f"deleted {key} of {found.owner} ({left})")
+
+
+def _live_stranger(found: Holder, home: Home) -> psutil.Process | None:
+    """The live process that holds the lock when it is not ours; ``None`` when it is dead or elsewhere."""
+    if found.pid is None or found.host != socket.gethostname():
+        return None
+    try:
+        process = psutil.Process(found.pid)
+        same = abs(process.create_time() - (found.started or 0)) <= 2
+    except psutil.NoSuchProcess:
+        return None
+    return process if same and not is_ours(process, home.path) else None
+
+
+def _remove_files(home: Home, say: Say) -> None:
+    for path in sorted((*home.run.glob("*.pid"), *home.run.glob("*.sock"), *home.redis.glob("*.sock"))):
+        path.unlink(missing_ok=True)
+        say(f"removed {path.relative_to(home.path)}")
+
+
+def end_other_operation(home: Home, say: Say) -> None:
+    """End a start or deploy that is under way: whoever stops everything has the last word."""
+    other = holder(home.operation_lock)
+    if other is None:
+        return
+    say(f"ending the {other.what} that is at work ({describe(other.process)})")
+    children = other.process.children(recursive=True)
+    _end([other.process, *children], say, KILL_WAIT)
+    deadline = time.monotonic() + KILL_WAIT
+    while holder(home.operation_lock) is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
