@@ -10,10 +10,8 @@ import click
 from keepa_deals.errors import KeepaDealsError
 
 COMMANDS = {
-    "api-token": "keepa_deals.web.commands:api_token",
     "ops": "keepa_deals.ops.commands:ops",
     "sandbox": "keepa_deals.sandbox.command:sandbox",
-    "set-password": "keepa_deals.web.commands:set_password",
     "status": "keepa_deals.diagnosis.commands:status",
 }
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from keepa_deals.celery_app import app, context
-from keepa_deals.ingest import maintenance, recent
+from keepa_deals.ingest.maintenance import run as run_maintenance
+from keepa_deals.ingest.recent import run as run_recent
 
 
 @app.task(name="keepa_deals.simple_task.update_recent_deals")
 def update_recent_deals() -> None:
     """See what is new and keep what is live from going stale."""
-    recent.run(context())
+    run_recent(context())
 
 
 @app.task(name="keepa_deals.simple_task.maintain")
 def maintain() -> None:
     """Sample the state, note what went stale, keep the retention times."""
-    maintenance.run(context())
+    run_maintenance(context())

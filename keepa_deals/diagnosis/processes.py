@@ -22,12 +22,8 @@ HOME_VARIABLE = "KEEPA_DEALS_HOME"
 PROGRAMS: Mapping[str, re.Pattern[str]] = {
     "supervisord": re.compile(r"supervisord\b"),
     "beat": re.compile(r"celery.*\bbeat\b"),
-    "worker-upsert": re.compile(
-        r"celery.*\bworker\b.*(?:-Q|--queues)[ =]?upsert\b|celery.*(?:-Q|--queues)[ =]?upsert\b.*\bworker\b"
-    ),
-    "worker-backfill": re.compile(
-        r"celery.*\bworker\b.*(?:-Q|--queues)[ =]?backfill\b|celery.*(?:-Q|--queues)[ =]?backfill\b.*\bworker\b"
-    ),
+    "worker-upsert": re.compile(r"celery(?=.*\bworker\b).*(?:-Q|--queues)[ =]?upsert\b"),
+    "worker-backfill": re.compile(r"celery(?=.*\bworker\b).*(?:-Q|--queues)[ =]?backfill\b"),
     "dashboard": re.compile(r"gunicorn.*keepa_deals"),
     "redis": re.compile(r"(?:redis|valkey)-server\b"),
     "sandbox": re.compile(r"keepa[-_]deals\S* (?:.* )?sandbox\b"),

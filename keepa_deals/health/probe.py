@@ -17,7 +17,7 @@ PROBE_TIMEOUT = 1.5
 """Seconds that one look may take: with the time that Python needs to start, all of it stays under 5."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: typing notes the type argument on the instance
 class Reading(Generic[T]):
     """What one look found: a value, or why there is none, in words."""
 

@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from keepa_deals import health
 from keepa_deals import settings as settings_module
@@ -72,7 +73,7 @@ def _clear_away(home: Home, say: Say) -> None:
 def _choose(home: Home, *, sandbox: bool) -> Settings:
     """The settings in force, with what the start itself decides."""
     settings = settings_module.load(runtime=False, keepa_deals_home=home.path)
-    chosen: dict[str, str] = {}
+    chosen: dict[str, Any] = {}
     if sandbox:
         chosen["keepa_api_url"] = f"http://127.0.0.1:{_free_port()}"
         chosen["keepa_api_key"] = secrets.token_hex(KEY_LENGTH // 2)

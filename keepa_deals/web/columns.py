@@ -1,4 +1,4 @@
-"""What the deals can be sorted and filtered by: one table each, which the page, the API and its description share."""
+"""What the deals can be sorted and filtered by: one table each, for the page, the API and its description."""
 
 from __future__ import annotations
 

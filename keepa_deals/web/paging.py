@@ -45,9 +45,7 @@ class Cursor:
 def decode_cursor(token: str, sort: str, order: Order) -> Cursor:
     """The cursor that ``token`` stands for; ``ParameterError`` when it is none, or of another order."""
     try:
-        if len(token) > MAX_CURSOR:
-            raise ValueError("too long")
-        padded = token + "=" * (-len(token) % 4)
+        padded = token[:MAX_CURSOR] + "=" * (-len(token) % 4)
         parts = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
         cursor = _cursor(parts)
     except (ValueError, TypeError, KeyError, binascii.Error, RecursionError):
@@ -114,7 +112,7 @@ def stretches(sort: Sort, order: Order, cursor: Cursor | None) -> Iterator[Stret
 
 def _stretch(sort: Sort, down: bool, cursor: Cursor | None) -> Stretch:
     key = (sort.column, _T.domain_id, _T.asin)
-    where = sort.column.is_not(None) if sort.nullable else None
+    where: ColumnElement[bool] | None = sort.column.is_not(None) if sort.nullable else None
     if cursor is not None:
         place = (literal(cursor.value, sort.column.type), literal(cursor.domain_id), literal(cursor.asin))
         beyond = tuple_(*key) < tuple_(*place) if down else tuple_(*key) > tuple_(*place)
@@ -125,7 +123,7 @@ def _stretch(sort: Sort, down: bool, cursor: Cursor | None) -> Stretch:
 def _unknown_stretch(sort: Sort, backwards: bool, cursor: Cursor | None) -> Stretch:
     """Unknown values, in the order of the key whichever way the known ones run."""
     key = (_T.domain_id, _T.asin)
-    where = sort.column.is_(None)
+    where: ColumnElement[bool] = sort.column.is_(None)
     if cursor is not None:
         place = tuple_(literal(cursor.domain_id), literal(cursor.asin))
         where = and_(where, tuple_(*key) < place if backwards else tuple_(*key) > place)

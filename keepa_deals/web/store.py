@@ -11,7 +11,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Row,
     Select,
     and_,
     case,
@@ -32,7 +31,8 @@ _T = Deal.__table__.c
 _E = DealEvent.__table__.c
 _P = DealPoint.__table__.c
 
-DealRow = Row[Any]
+DealRow = Any
+"""A row of ``deals`` with all its columns as attributes."""
 Conditions = list[ColumnElement[bool]]
 
 
@@ -265,7 +265,8 @@ def count_by_status(connection: Connection, moment: Moment) -> dict[str, int]:
 
 def last_seen(connection: Connection) -> datetime | None:
     """When any deal was last seen in Keepa's feed."""
-    return connection.execute(select(func.max(_T.last_seen_at))).scalar_one()
+    found: datetime | None = connection.execute(select(func.max(_T.last_seen_at))).scalar_one()
+    return found
 
 
 # -- single deals --------------------------------------------------------------------------------
@@ -285,7 +286,7 @@ def read_deals(connection: Connection, keys: Sequence[Key]) -> Sequence[DealRow]
     return connection.execute(query).all()
 
 
-def read_points(connection: Connection, key: Key, most: int = 5000) -> Sequence[Row[Any]]:
+def read_points(connection: Connection, key: Key, most: int = 5000) -> Sequence[Any]:
     """The recorded history of a deal, oldest first (``at, price, price_avg_90, sales_rank``)."""
     query = (
         select(_P.at, _P.price, _P.price_avg_90, _P.sales_rank)
@@ -296,7 +297,7 @@ def read_points(connection: Connection, key: Key, most: int = 5000) -> Sequence[
     return connection.execute(query).all()[::-1]
 
 
-def read_events(connection: Connection, key: Key, most: int = 200) -> Sequence[Row[Any]]:
+def read_events(connection: Connection, key: Key, most: int = 200) -> Sequence[Any]:
     """A deal's changes of state, newest first (``at, kind, reason``)."""
     query = (
         select(_E.at, _E.kind, _E.reason)

@@ -39,6 +39,7 @@ def deal(asin: str, age: timedelta, *, ended: bool = False) -> Deal:
         keepa_updated_at=seen,
         first_seen_at=seen,
         last_seen_at=seen,
+        listed_at=seen,
         changed_at=seen,
         ended_at=seen if ended else None,
         ended_reason=EndedReason.OUT_OF_STOCK if ended else None,
