@@ -81,7 +81,10 @@ def test_only_settings_reads_the_environment() -> None:
         str(path.relative_to(PACKAGE))
         for path in modules()
         if any(
-            isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
+            isinstance(node, ast.Attribute)
+            and node.attr in {"environ", "getenv"}
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "os"
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         )
     }

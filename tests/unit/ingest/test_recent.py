@@ -1,0 +1,152 @@
+"""The upserter on SQLite, with a feed in memory."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from keepa_deals.db.models import Deal, DealEvent, JobState
+from keepa_deals.ingest import backfill, maintenance, recent
+from keepa_deals.ingest.job import Outcome
+from keepa_deals.keepa.errors import ServerTroubleError
+from tests.unit.ingest.fakes import START, FakeLock, World, make_deal, make_world
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return make_world(tmp_path / "deals.db")
+
+
+def stored(world: World) -> dict[str, Deal]:
+    with world.database.session() as session:
+        return {deal.asin: deal for deal in session.scalars(select(Deal))}
+
+
+def state(world: World, job: str = recent.JOB) -> JobState:
+    with world.database.session() as session:
+        found = session.get(JobState, job)
+        assert found is not None
+        return found
+
+
+def feed(world: World, count: int, *, before: timedelta = timedelta(0)) -> None:
+    """``count`` deals, one a minute, the newest ``before`` the present."""
+    for number in range(count):
+        created = world.clock.now() - before - timedelta(minutes=number)
+        world.keepa.list(make_deal(f"B{number:09d}", created=created))
+
+
+def test_the_first_run_reads_one_page_and_remembers_how_far(world: World) -> None:
+    feed(world, 400)
+    result = recent.run(world.context)
+    assert (result.outcome, result.rows, result.tokens_spent) == (Outcome.SUCCEEDED, 150, 5)
+    assert state(world).watermark == START
+
+
+def test_a_run_goes_down_to_the_watermark_and_no_further(world: World) -> None:
+    feed(world, 10)
+    recent.run(world.context)
+    world.clock.pass_time(timedelta(hours=10))
+    feed(world, 320)  # the old ones are renamed by this; 320 new minutes
+    world.keepa.calls.clear()
+    recent.run(world.context)
+    assert world.keepa.pages_read()[:3] == [0, 1, 2]
+
+
+def test_what_is_seen_again_moves_last_seen_and_keeps_first_seen(world: World) -> None:
+    world.keepa.list(make_deal("A"))
+    recent.run(world.context)
+    world.clock.pass_time(timedelta(minutes=1))
+    world.keepa.list(make_deal("A", price=1200))
+    recent.run(world.context)
+    deal = stored(world)["A"]
+    assert deal.first_seen_at == START
+    assert deal.last_seen_at == START + timedelta(minutes=1)
+    assert deal.price == 1200
+
+
+def test_a_failed_page_leaves_the_watermark_and_the_next_run_skips_nothing(world: World) -> None:
+    feed(world, 20)
+    recent.run(world.context)
+    before = state(world).watermark
+    world.clock.pass_time(timedelta(hours=8))
+    feed(world, 400)
+
+    def fail_on_page_two(kind: str, what: object) -> None:
+        if what == 2:
+            raise ServerTroubleError("500")
+
+    world.keepa.before_call = fail_on_page_two
+    assert recent.run(world.context).outcome is Outcome.FAILED
+    assert state(world).watermark == before
+    world.keepa.before_call = None
+    recent.run(world.context)
+    assert len(stored(world)) >= 400
+
+
+def test_the_whole_feed_is_seen_again_within_the_freshness_window(world: World) -> None:
+    feed(world, 700)
+    backfill.run_slice(world.context)
+    for _ in range(180):
+        world.clock.pass_time(timedelta(minutes=1))
+        assert recent.run(world.context).outcome is Outcome.SUCCEEDED
+        result = maintenance.run(world.context)
+        assert (result.live, result.stale) == (700, 0)
+
+
+def test_a_run_that_finds_the_lock_taken_does_nothing(world: World) -> None:
+    world.lock.free = False
+    assert recent.run(world.context).outcome is Outcome.SKIPPED_LOCKED
+    assert world.keepa.calls == []
+
+
+def test_a_run_that_lost_its_lock_writes_nothing(world: World) -> None:
+    feed(world, 5)
+
+    def lose(kind: str, what: object) -> None:
+        world.lock.lost.set()
+
+    world.keepa.before_call = lose
+    assert recent.run(world.context).outcome is Outcome.LOST_LOCK
+    assert stored(world) == {}
+
+
+def test_a_paused_worker_is_stopped_by_the_fence(world: World) -> None:
+    """It was stopped past its lock's life and does not know; another run came in between."""
+    feed(world, 5)
+
+    def another_run_starts(kind: str, what: object) -> None:
+        world.keepa.before_call = None
+        other = FakeLock()
+        context = world.context
+        object.__setattr__(context, "lock", lambda _name: other)
+        assert recent.run(context).outcome is Outcome.SUCCEEDED
+        world.clock.pass_time(timedelta(minutes=1))
+
+    world.keepa.before_call = another_run_starts
+    assert recent.run(world.context).outcome is Outcome.LOST_LOCK
+    assert {deal.last_seen_at for deal in stored(world).values()} == {START}
+
+
+def test_a_stop_ends_the_run_before_the_next_call(world: World) -> None:
+    feed(world, 5)
+    world.stop.set()
+    assert recent.run(world.context).outcome is Outcome.CANCELLED
+    assert world.keepa.calls == []
+
+
+def test_changes_of_state_are_recorded(world: World) -> None:
+    world.keepa.list(make_deal("A"))
+    recent.run(world.context)
+    world.keepa.unlist("A")
+    world.clock.pass_time(timedelta(minutes=61))
+    assert maintenance.run(world.context).newly_stale == 1
+    assert maintenance.run(world.context).newly_stale == 0
+    world.keepa.list(make_deal("A"))
+    recent.run(world.context)
+    with world.database.session() as session:
+        kinds = session.scalars(select(DealEvent.kind).order_by(DealEvent.id)).all()
+    assert [str(kind) for kind in kinds] == ["found", "stale", "live_again"]
