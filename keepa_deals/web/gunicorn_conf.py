@@ -25,6 +25,7 @@ graceful_timeout = 25
 keepalive = 30
 max_requests = 20_000
 max_requests_jitter = 2_000
+no_control_socket = True
 errorlog = "-"
 accesslog = None
 """No line a request: pages refresh themselves, and /metrics counts what matters."""

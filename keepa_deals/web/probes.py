@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
+from keepa_deals.health import readiness
 from keepa_deals.web.metrics import exposition
 from keepa_deals.web.services import services
 
@@ -19,9 +20,8 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> tuple[Response, int]:
     """200 when database and Redis answer and the deals are fresh; 503 with the reasons otherwise."""
-    problems = services().health.report().problems
-    body = {"ready": not problems, "problems": [{"name": p.name, "text": p.text} for p in problems]}
-    return jsonify(body), 503 if problems else 200
+    found = readiness(services().health.report())
+    return jsonify(found.to_json()), 200 if found.ready else 503
 
 
 @blueprint.get("/metrics")

@@ -1,0 +1,91 @@
+"""A whole deployment, started and stopped by the scripts an operator uses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from keepa_deals.ops.identity import ours
+from tests.support.redis_server import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Service:
+    """The deployment in ``home``; ``settings`` go into the scripts' environment."""
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.home = home
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
+        self.environment = {
+            **inherited,
+            "KEEPA_DEALS_HOME": str(home),
+            "DASHBOARD_PORT": str(self.port),
+            "UPSERT_INTERVAL_SECONDS": "2",
+            "KEEPA_TICK_SECONDS": "2",
+            **settings,
+        }
+
+    def run(self, script: str, *arguments: str, seconds: float = 180) -> subprocess.CompletedProcess[str]:
+        """One of the scripts at the project's root, to its end."""
+        return subprocess.run(
+            [str(ROOT / script), *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def start(self) -> str:
+        """Start with the sandbox; what the script said. Fails the test with it when it is not healthy."""
+        done = self.run("start_celery.sh", "--sandbox")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def kill(self) -> str:
+        done = self.run("kill_everything_force.sh")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert self.processes() == []
+        return done.stdout
+
+    def processes(self) -> list[psutil.Process]:
+        return ours(self.home)
+
+    def pid(self, name: str) -> int:
+        """The pid that ``run/<name>.pid`` holds."""
+        return int((self.home / "run" / f"{name}.pid").read_text())
+
+    def status(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.address}/api/status", timeout=10) as answer:
+            return dict(json.load(answer))
+
+    def wait_for(self, holds: Callable[[dict[str, Any]], Any], seconds: float = 60) -> dict[str, Any]:
+        """The first status for which ``holds`` is true."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                status = self.status()
+                if holds(status):
+                    return status
+            except OSError as error:
+                status = {"error": str(error)}
+            assert time.monotonic() < deadline, status
+            time.sleep(0.1)
+
+    def wait_for_success(self, seconds: float = 60) -> float:
+        """Seconds until the upserter has succeeded anew."""
+        began = time.monotonic()
+        before = self.wait_for(lambda status: True, seconds)["taken_at"]
+        self.wait_for(lambda s: (s["jobs"]["update_recent_deals"]["last_success_at"] or "") > before, seconds)
+        return time.monotonic() - began

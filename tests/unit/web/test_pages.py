@@ -1,0 +1,149 @@
+"""The pages for people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from flask.testing import FlaskClient
+
+from keepa_deals.ingest import recent
+from keepa_deals.sandbox.words import HOSTILE_TITLES
+from tests.unit.ingest.fakes import World
+
+Stock = Callable[..., None]
+
+
+def test_the_deals_page_shows_what_a_buyer_needs(client: FlaskClient, stock: Stock) -> None:
+    stock(1)
+    page = client.get("/").text
+    for expected in ("Title of B000000000", "$10.00", "$30.00", "−67 %", "−$20.00", "5,000", "just now"):
+        assert expected in page
+    assert 'href="https://www.amazon.com/dp/B000000000"' in page
+
+
+def test_an_empty_table_is_explained(client: FlaskClient) -> None:
+    page = client.get("/").text
+    assert "No deals yet" in page
+    assert "first ones arrive" in page
+
+
+def test_a_filter_that_matches_nothing_offers_the_way_back(client: FlaskClient, stock: Stock) -> None:
+    stock(1)
+    page = client.get("/?price_min=99999").text
+    assert "No deal matches these filters" in page
+    assert 'value="99999.00"' in page
+
+
+def test_pages_follow_each_other_without_gap_or_repeat(client: FlaskClient, stock: Stock) -> None:
+    stock(120)
+    seen: list[str] = []
+    address = "/?limit=50"
+    while address:
+        page = client.get(address).text
+        seen += re.findall(r'data-key="1-(\w+)"', page)
+        following = re.search(r'rel="next" href="([^"]+)"', page)
+        address = following[1].replace("&amp;", "&") if following else ""
+    assert seen == [f"B{number:09d}" for number in range(120)]
+
+
+def test_a_deal_that_was_not_seen_in_time_is_not_shown_as_live(
+    client: FlaskClient, stock: Stock, world: World
+) -> None:
+    stock(3)
+    world.clock.pass_time(timedelta(minutes=61))
+    assert "<strong>0</strong> live deals" in client.get("/").text
+    page = client.get("/?status=stale").text
+    assert "<strong>3</strong> stale deals" in page
+    assert page.count('<b class="status">stale</b>') == 3
+
+
+def test_when_ingestion_is_behind_a_banner_says_so(client: FlaskClient, stock: Stock, world: World) -> None:
+    stock(1)
+    world.clock.pass_time(timedelta(minutes=30))
+    page = client.get("/").text
+    assert "The deals may be old." in page
+    assert "update_recent_deals last succeeded 30 min ago" in page
+
+
+def test_unknown_values_that_a_filter_hides_are_counted(client: FlaskClient, stock: Stock) -> None:
+    stock(4)
+    page = client.get("/?sold_min=10").text
+    assert "hidden because unknown: 4" in page
+    assert "<strong>4</strong>" in client.get("/?sold_min=10&unknown=1").text
+
+
+@pytest.mark.parametrize("title", HOSTILE_TITLES)
+def test_a_hostile_title_stays_text(client: FlaskClient, stock: Stock, title: str) -> None:
+    stock(1, title=title)
+    for address in ("/", "/deals/1/B000000000", "/?q=" + title[:20]):
+        answer = client.get(address)
+        assert answer.status_code in (200, 400)
+        for forbidden in ("<script>document", "<img src=x", "<h1>", "' onmouseover"):
+            assert forbidden not in answer.text.replace("<h1>{", "").replace('<h1 class="', "") or (
+                forbidden == "<h1>" and answer.text.count("<h1>") <= 1
+            )
+
+
+def test_the_page_of_one_deal_tells_its_life(client: FlaskClient, stock: Stock, world: World) -> None:
+    stock(1, enrich=True)
+    page = client.get("/deals/1/B000000000").text
+    for expected in ("Title of B000000000", "Acme", "12 / 40", "$3.50", "Found", "Recorded history"):
+        assert expected in page
+
+
+@pytest.mark.parametrize(
+    "address", ["/deals/1/B999999999", "/deals/1/nonsense", "/deals/0/B000000000", "/no"]
+)
+def test_what_does_not_exist_is_404_with_a_page(client: FlaskClient, address: str) -> None:
+    answer = client.get(address)
+    assert answer.status_code == 404
+    assert "There is nothing here" in answer.text
+
+
+def test_the_health_page_works_without_redis(client: FlaskClient, stock: Stock) -> None:
+    stock(1)
+    page = client.get("/health").text
+    assert "redis_down" in page
+    assert "update_recent_deals" in page
+
+
+def test_every_answer_forbids_inline_scripts_and_framing(client: FlaskClient) -> None:
+    for address in ("/", "/health", "/api/deals", "/no"):
+        headers = client.get(address).headers
+        assert "script-src 'self'" in headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_pages_hold_no_inline_script_or_style(client: FlaskClient, stock: Stock) -> None:
+    stock(1)
+    for address in ("/", "/deals/1/B000000000", "/health"):
+        page = client.get(address).text
+        assert not re.search(r"<script(?![^>]*\bsrc=)|\sstyle=|\son\w+=", page)
+
+
+def test_a_database_that_is_gone_is_said_in_words(client: FlaskClient, world: World) -> None:
+    path = world.database.path
+    assert path is not None
+    world.database.close()
+    for part in path.parent.glob("deals.db*"):
+        part.unlink()
+    path.mkdir()
+    answer = client.get("/")
+    assert answer.status_code == 503
+    assert "The database does not answer" in answer.text
+
+
+def test_a_deal_that_changed_has_another_version(client: FlaskClient, stock: Stock, world: World) -> None:
+    stock(1)
+    before = re.search(r'data-version="([^"]+)"', client.get("/").text)
+    world.clock.pass_time(timedelta(minutes=1))
+    stock(1, price=900)
+    recent.run(world.context)
+    after = re.search(r'data-version="([^"]+)"', client.get("/").text)
+    assert before
+    assert after
+    assert before[1] != after[1]
