@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     upsert_interval_seconds: int = Field(60, ge=1, le=3600)
     deal_fresh_minutes: int = Field(60, ge=1, le=24 * 60)
 
+    prep_cost: int = Field(0, ge=0)
+    shipping_cost: int = Field(0, ge=0)
+
     min_token_threshold: int = Field(50, ge=0)
     recovery_target: int = Field(55, ge=0)
     priority_pass_max_cost: int = Field(10, ge=1)

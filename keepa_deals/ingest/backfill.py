@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select
 
 from keepa_deals.db.models import Deal
+from keepa_deals.ingest import economics
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome, Run, RunResult, run_job
 from keepa_deals.ingest.recent import is_last_page, newest_first
@@ -59,7 +60,7 @@ def _walk(run: Run, deadline: float) -> bool:
         context = run.context
         rows = feed_rows(page, domain_id=context.domain_id, price_type=price_type(context.selection))
         with run.commit(cursor=cursor) as session:
-            written = apply_listed(session, rows, context.clock.now(), context.fresh_for)
+            written = apply_listed(session, rows, context.clock.now(), context.fresh_for, context.costs)
         run.rows += written
     return True
 
@@ -88,9 +89,21 @@ def _enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
     with run.commit() as session:
         now = run.context.clock.now()
         for row in _details(run, asked, answer, now):
-            here = (Deal.domain_id == run.context.domain_id, Deal.asin == row.pop("asin"))
-            session.execute(update(Deal).where(*here).values(row))
+            deal = session.get_one(Deal, (run.context.domain_id, row.pop("asin")))
+            for name, value in {**row, **_worth(deal, row, run)}.items():
+                setattr(deal, name, value)
     run.rows += len(asked)
+
+
+def _worth(deal: Deal, row: Mapping[str, Any], run: Run) -> dict[str, int | None]:
+    """What the deal is worth now that its fees are known."""
+    return economics.columns(
+        price=deal.price,
+        average=deal.price_avg_90,
+        referral_fee_bp=row.get("referral_fee_bp", deal.referral_fee_bp),
+        fba_fee=row.get("fba_fee", deal.fba_fee),
+        costs=run.context.costs,
+    )
 
 
 def _details(run: Run, asked: Sequence[str], answer: ProductBatch, now: datetime) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.db.session import Database
 from keepa_deals.errors import KeepaDealsError
+from keepa_deals.ingest.economics import Costs
 from keepa_deals.ingest.ports import KeepaApi, Lock, TokenSource
 from keepa_deals.keepa.client import KeepaClient
 from keepa_deals.keepa.selection import load_selection
@@ -61,6 +62,11 @@ class IngestContext:
     @property
     def domain_id(self) -> int:
         return int(self.selection["domainId"])
+
+    @property
+    def costs(self) -> Costs:
+        """What the seller adds to each unit."""
+        return Costs(self.settings.prep_cost, self.settings.shipping_cost)
 
     @property
     def fresh_for(self) -> timedelta:

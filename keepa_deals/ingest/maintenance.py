@@ -8,12 +8,14 @@ from datetime import datetime
 from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
-from keepa_deals.db.models import Deal, Sample
+from keepa_deals.db.models import Deal, JobState, Sample
 from keepa_deals.db.upsert import lock_writers
-from keepa_deals.ingest import lifecycle
+from keepa_deals.ingest import economics, lifecycle
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.lifecycle import Life
 from keepa_deals.ingest.store import event_rows, record
+
+JOB = "maintenance"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ def run(context: IngestContext) -> MaintenanceResult:
         newly_stale = _note_stale(session, context, now)
         live, stale, ended = _counts(session, context, now)
         minute = now.replace(second=0, microsecond=0)
+        _reprice(session, context)
         session.merge(Sample(at=minute, live=live, stale=stale, ended=ended))
     return MaintenanceResult(live, stale, ended, newly_stale)
 
@@ -54,6 +57,30 @@ def _note_stale(session: Session, context: IngestContext, now: datetime) -> int:
         )
         record(session, event_rows(domain_id, asin, changes))
     return len(rows)
+
+
+def _reprice(session: Session, context: IngestContext) -> None:
+    """Calculate every deal's worth anew when the seller's costs have changed; costs no token."""
+    costs = [context.costs.prep, context.costs.shipping]
+    state = session.get(JobState, JOB)
+    if state is None:
+        state = JobState(name=JOB, fence=0, paused=False, rows=0, tokens_spent=0, cursor={"costs": [0, 0]})
+        session.add(state)
+    if (state.cursor or {}).get("costs") == costs:
+        return
+    for deal in session.scalars(
+        select(Deal).where(Deal.fba_fee.is_not(None)).execution_options(yield_per=1000)
+    ):
+        worth = economics.columns(
+            price=deal.price,
+            average=deal.price_avg_90,
+            referral_fee_bp=deal.referral_fee_bp,
+            fba_fee=deal.fba_fee,
+            costs=context.costs,
+        )
+        for name, value in worth.items():
+            setattr(deal, name, value)
+    state.cursor = {"costs": costs}
 
 
 def _counts(session: Session, context: IngestContext, now: datetime) -> tuple[int, int, int]:

@@ -13,6 +13,7 @@ from keepa_deals.ingest.planner import Sweep
 from keepa_deals.ingest.rows import feed_rows
 from keepa_deals.ingest.spending import read_page
 from keepa_deals.ingest.store import apply_listed
+from keepa_deals.ingest.verify import verify_missing
 from keepa_deals.keepa.costs import DEALS_PER_PAGE, MAX_DEALS_PER_QUERY
 from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.types import DealPage
@@ -31,6 +32,7 @@ def run(context: IngestContext) -> RunResult:
 def _work(run: Run) -> Outcome:
     head = _read_new(run)
     _sweep(run, head)
+    verify_missing(run)
     return Outcome.SUCCEEDED
 
 
@@ -112,5 +114,5 @@ def _write(run: Run, page: DealPage, memory: dict[str, Any]) -> None:
     context = run.context
     rows = feed_rows(page, domain_id=context.domain_id, price_type=price_type(context.selection))
     with run.commit(**memory) as session:
-        written = apply_listed(session, rows, context.clock.now(), context.fresh_for)
+        written = apply_listed(session, rows, context.clock.now(), context.fresh_for, context.costs)
     run.rows += written

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from keepa_deals.db.models import Deal, DealEvent
+from keepa_deals.db.models import Deal, DealEvent, EndedReason
 from keepa_deals.db.upsert import insert_points, lock_writers, upsert_deals
-from keepa_deals.ingest import lifecycle
+from keepa_deals.ingest import economics, lifecycle
+from keepa_deals.ingest.economics import Costs
 from keepa_deals.ingest.lifecycle import Change, Life
 from keepa_deals.ingest.rows import FeedRow
 
@@ -20,11 +22,18 @@ RANK_POINT_EVERY = timedelta(hours=1)
 _UNSHOWN = frozenset({"keepa_updated_at"})
 
 _LIFE = (Deal.first_seen_at, Deal.last_seen_at, Deal.stale_noted_at, Deal.ended_at, Deal.ended_reason)
-_REST = (Deal.listed_at, Deal.point_at, Deal.changed_at)
+_REST = (Deal.listed_at, Deal.point_at, Deal.changed_at, Deal.fba_fee, Deal.referral_fee_bp)
+NO_COSTS = Costs()
 _PK = ("domain_id", "asin")
 
 
-def apply_listed(session: Session, rows: Sequence[FeedRow], at: datetime, fresh_for: timedelta) -> int:
+def apply_listed(
+    session: Session,
+    rows: Sequence[FeedRow],
+    at: datetime,
+    fresh_for: timedelta,
+    costs: Costs = NO_COSTS,
+) -> int:
     """Write the deals that the feed showed at ``at``; how many rows that were."""
     if not rows:
         return 0
@@ -44,6 +53,7 @@ def apply_listed(session: Session, rows: Sequence[FeedRow], at: datetime, fresh_
         complete.append(
             {
                 **row,
+                **_economics(row, old, costs),
                 "first_seen_at": life.first_seen_at,
                 "last_seen_at": life.last_seen_at,
                 "stale_noted_at": life.stale_noted_at,
@@ -58,6 +68,41 @@ def apply_listed(session: Session, rows: Sequence[FeedRow], at: datetime, fresh_
     insert_points(session, points)
     record(session, events)
     return len(complete)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What ``/product`` says of a deal: ``reason`` is why it ended, ``None`` when it still holds."""
+
+    asin: str
+    reason: EndedReason | None
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+
+def apply_verdicts(
+    session: Session, domain_id: int, verdicts: Sequence[Verdict], at: datetime, fresh_for: timedelta
+) -> None:
+    """Write what was found out about deals that the feed no longer shows."""
+    lock_writers(session)
+    asins = [verdict.asin for verdict in verdicts]
+    query = select(Deal).where(Deal.domain_id == domain_id, Deal.asin.in_(asins))
+    deals = {deal.asin: deal for deal in session.scalars(query)}
+    for verdict in sorted(verdicts, key=lambda verdict: verdict.asin):
+        deal = deals.get(verdict.asin)
+        if deal is None:
+            continue
+        before = Life(
+            deal.first_seen_at, deal.last_seen_at, deal.stale_noted_at, deal.ended_at, deal.ended_reason
+        )
+        if verdict.reason is None:
+            life, changes = lifecycle.seen(before, at, fresh_for)
+        else:
+            life, changes = lifecycle.end(before, verdict.reason, at, fresh_for)
+        for name, value in (*verdict.columns.items(), *asdict(life).items(), ("verified_at", at)):
+            setattr(deal, name, value)
+        if changes or verdict.columns:
+            deal.changed_at = at
+        record(session, event_rows(domain_id, verdict.asin, changes))
 
 
 def event_rows(domain_id: int, asin: str, changes: Iterable[Change]) -> list[dict[str, Any]]:
@@ -91,6 +136,17 @@ def _life(old: Mapping[str, Any] | None) -> Life | None:
         stale_noted_at=old["stale_noted_at"],
         ended_at=old["ended_at"],
         ended_reason=old["ended_reason"],
+    )
+
+
+def _economics(row: FeedRow, old: Mapping[str, Any] | None, costs: Costs) -> dict[str, int | None]:
+    """What the deal is worth at its new price, with the fees that are known of it."""
+    return economics.columns(
+        price=row["price"],
+        average=row["price_avg_90"],
+        referral_fee_bp=old["referral_fee_bp"] if old else None,
+        fba_fee=old["fba_fee"] if old else None,
+        costs=costs,
     )
 
 

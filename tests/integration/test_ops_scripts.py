@@ -107,8 +107,11 @@ def test_a_stale_pid_file_does_not_keep_beat_down(tmp_path: Path) -> None:
 def test_kill_ends_what_hangs_and_frees_the_locks_but_harms_no_stranger(
     tmp_path: Path, own_redis: RedisServer
 ) -> None:
+    (tmp_path / "stranger.py").write_text(
+        f"from celery import Celery\napp = Celery('stranger', broker={own_redis.url!r})\n"
+    )
     stranger = subprocess.Popen(
-        [sys.executable, "-m", "celery", "-b", own_redis.url, "worker", "-c", "1", "-l", "ERROR"],
+        [sys.executable, "-m", "celery", "-A", "stranger", "worker", "-c", "1", "-l", "ERROR"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=tmp_path,
@@ -155,7 +158,7 @@ def test_a_kill_of_nothing_says_so(tmp_path: Path) -> None:
             ("--sandbox",),
             "the one that REDIS_URL names cannot be used",
         ),
-        ({"DATABASE_URL": "sqlite:////nowhere/deals.db"}, ("--sandbox",), "database"),
+        ({"DATABASE_URL": "sqlite:////dev/null/deals.db"}, ("--sandbox",), "database"),
     ],
 )
 def test_a_start_that_cannot_work_says_why_and_starts_nothing(

@@ -63,8 +63,14 @@ class Service:
         return ours(self.home)
 
     def pid(self, name: str) -> int:
-        """The pid that ``run/<name>.pid`` holds."""
-        return int((self.home / "run" / f"{name}.pid").read_text())
+        """The pid that ``run/<name>.pid`` holds, as soon as it holds one."""
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                return int((self.home / "run" / f"{name}.pid").read_text())
+            except (OSError, ValueError):
+                assert time.monotonic() < deadline, f"no pid of {name}"
+                time.sleep(0.05)
 
     def status(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"{self.address}/api/status", timeout=10) as answer:

@@ -1,0 +1,117 @@
+"""Deals that the feed no longer shows: what Keepa says of them decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from keepa_deals.db.models import Deal, DealEvent, EndedReason
+from keepa_deals.errors import TokensUnavailableError
+from keepa_deals.ingest import maintenance, recent
+from keepa_deals.ingest.verify import judge
+from tests.unit.ingest.fakes import SELECTION, START, World, make_deal, make_product, make_world
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = make_world(tmp_path / "deals.db")
+    world.keepa.list(*(make_deal(f"A{n}", created=START - timedelta(minutes=n)) for n in range(5)))
+    recent.run(world.context)
+    return world
+
+
+def an_hour_of_runs(world: World, minutes: int = 60) -> None:
+    for _ in range(minutes):
+        world.clock.pass_time(timedelta(minutes=1))
+        recent.run(world.context)
+
+
+def deal(world: World, asin: str) -> Deal:
+    with world.database.session() as session:
+        return session.get_one(Deal, (1, asin))
+
+
+def test_a_deal_whose_price_recovered_ends_with_that_reason(world: World) -> None:
+    world.keepa.unlist("A1")
+    world.keepa.products_by_asin["A1"] = make_product(make_deal("A1", price=2900))
+    an_hour_of_runs(world)
+    assert deal(world, "A1").ended_reason is EndedReason.PRICE_RECOVERED
+    with world.database.session() as session:
+        kinds = session.scalars(select(DealEvent.kind).where(DealEvent.asin == "A1").order_by(DealEvent.id))
+        assert [str(kind) for kind in kinds] == ["found", "ended"]  # never stale in between
+
+
+def test_a_deal_that_still_holds_stays_live_without_the_feed(world: World) -> None:
+    world.keepa.unlist("A1")
+    an_hour_of_runs(world, 240)
+    found = deal(world, "A1")
+    assert found.ended_at is None
+    assert maintenance.run(world.context).stale == 0
+    assert found.listed_at == START
+
+
+def test_a_product_that_is_gone_ends(world: World) -> None:
+    world.keepa.unlist("A1")
+    del world.keepa.products_by_asin["A1"]
+    an_hour_of_runs(world)
+    assert deal(world, "A1").ended_reason is EndedReason.PRODUCT_GONE
+
+
+def test_deals_that_the_feed_shows_cost_no_product_call(world: World) -> None:
+    an_hour_of_runs(world, 120)
+    assert {kind for kind, _ in world.keepa.calls} == {"deals"}
+
+
+def test_an_ended_deal_that_comes_back_is_the_same_deal(world: World) -> None:
+    world.keepa.unlist("A1")
+    world.keepa.products_by_asin["A1"] = make_product(make_deal("A1", price=2900))
+    an_hour_of_runs(world)
+    world.keepa.list(make_deal("A1", created=world.clock.now()))
+    recent.run(world.context)
+    found = deal(world, "A1")
+    assert (found.ended_at, found.ended_reason, found.first_seen_at) == (None, None, START)
+
+
+def test_without_tokens_for_many_the_urgent_few_go_in_the_small_lane(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **options: object) -> object:
+        raise TokensUnavailableError("later", retry_after=60)
+
+    world.keepa.unlist("A1")
+    world.keepa.products_by_asin["A1"] = make_product(make_deal("A1", price=2900))
+    monkeypatch.setattr(world.tokens, "request_batch", refuse)
+    an_hour_of_runs(world)
+    assert deal(world, "A1").ended_reason is EndedReason.PRICE_RECOVERED
+    assert ("product", 1) in world.tokens.asked
+
+
+@pytest.mark.parametrize(
+    ("price", "rank", "change", "reason"),
+    [
+        (1500, 5000, {}, None),
+        (2400, 5000, {}, None),  # exactly 20 % below 3000
+        (2420, 5000, {}, EndedReason.PRICE_RECOVERED),  # 19.3 %
+        (3100, 5000, {"isRangeEnabled": False}, EndedReason.PRICE_RECOVERED),
+        (None, 5000, {}, EndedReason.OUT_OF_STOCK),
+        (1500, 5000, {"currentRange": [1600, 9000]}, EndedReason.NO_LONGER_MATCHES),
+        (1500, 5000, {"salesRankRange": [1, 4999]}, EndedReason.NO_LONGER_MATCHES),
+        (1500, None, {"salesRankRange": [1, -1]}, EndedReason.NO_LONGER_MATCHES),
+        (1500, 5000, {"salesRankRange": [1, -1]}, None),
+    ],
+)
+def test_the_verdict_at_its_boundaries(
+    price: int | None, rank: int | None, change: dict[str, object], reason: EndedReason | None
+) -> None:
+    product = make_product(make_deal("A", price=price, rank=rank))
+    assert judge("A", product, {**SELECTION, **change}).reason is reason
+
+
+def test_a_product_without_data_is_gone() -> None:
+    product = replace(make_product(make_deal("A")), stats=None)
+    assert judge("A", product, SELECTION).reason is EndedReason.PRODUCT_GONE
+    assert judge("A", None, SELECTION).reason is EndedReason.PRODUCT_GONE
