@@ -8,6 +8,7 @@ import time
 import click
 
 from keepa_deals import settings as settings_module
+from keepa_deals.ops import deploy as deploying
 from keepa_deals.ops import start as starting
 from keepa_deals.ops import stop as stopping
 from keepa_deals.ops.console import to_terminal as say
@@ -55,6 +56,16 @@ def kill(*, wait: float) -> None:
     with _exit_codes(), only_one(home.operation_lock, "kill", wait=10):
         stopping.stop_everything(home, say, wait=wait)
     say("stopped: no process, pid file or lock of this deployment is left")
+
+
+@ops.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def deploy(*, dry_run: bool) -> None:
+    """Bring the version that is checked out into service, or the previous one back."""
+    home = Home(settings_module.load(runtime=False).keepa_deals_home)
+    home.make()
+    with _exit_codes(), only_one(home.operation_lock, "deploy"):
+        deploying.deploy(home, say, dry_run=dry_run)
 
 
 class _exit_codes:  # noqa: N801  # a context manager, used like a function

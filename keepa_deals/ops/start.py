@@ -9,12 +9,14 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from keepa_deals import health
 from keepa_deals import settings as settings_module
+from keepa_deals.clock import SystemClock
 from keepa_deals.health.report import UPSERT_JOB, HealthReport
-from keepa_deals.ops import beat, embedded_redis, preflight, programs, runtime, stop, supervise
+from keepa_deals.ops import beat, embedded_redis, preflight, programs, runtime, stop, supervise, version
 from keepa_deals.ops.console import Say
 from keepa_deals.ops.errors import OpsError, UnhealthyError
 from keepa_deals.ops.identity import describe, ours
@@ -34,7 +36,6 @@ class Started:
 
     address: str
     live_deals: int
-    was_running: bool = False
 
 
 def start(home: Home, say: Say, *, sandbox: bool, within: float = HEALTHY_WITHIN) -> Started:
@@ -43,7 +44,7 @@ def start(home: Home, say: Say, *, sandbox: bool, within: float = HEALTHY_WITHIN
     if supervisor is not None:
         say(f"already running: {describe(supervisor)}")
         settings = settings_module.load(keepa_deals_home=home.path)
-        return _wait_until_healthy(home, settings, say, within, was_running=True)
+        return wait_until_healthy(home, settings, say, within=within)
     _clear_away(home, say)
     settings = _choose(home, sandbox=sandbox)
     own_redis = programs.uses_embedded_redis(home, settings)
@@ -55,8 +56,11 @@ def start(home: Home, say: Say, *, sandbox: bool, within: float = HEALTHY_WITHIN
     chosen = programs.programs(home, settings, sandbox=sandbox)
     home.supervisor_conf.write_text(programs.render(home, chosen), encoding="utf-8")
     say("starting " + ", ".join(program.name for program in chosen))
+    launched = SystemClock().now()
     supervise.launch(home)
-    return _wait_until_healthy(home, settings, say, within)
+    started = wait_until_healthy(home, settings, say, within=within, launched=launched)
+    version.remember()
+    return started
 
 
 def _clear_away(home: Home, say: Say) -> None:
@@ -90,19 +94,22 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_healthy(
-    home: Home, settings: Settings, say: Say, within: float, *, was_running: bool = False
+def wait_until_healthy(
+    home: Home, settings: Settings, say: Say, *, within: float, launched: datetime | None = None
 ) -> Started:
-    """Return when the upserter has succeeded, deals are in the table and the dashboard answers."""
+    """Return when the upserter has succeeded, beat has ticked and the dashboard answers.
+
+    Only what happened after ``launched`` counts, if it is given. An ``UnhealthyError`` after ``within``
+    seconds, an ``OpsError`` as soon as a program fails again and again.
+    """
     address = f"http://{settings.dashboard_host}:{settings.dashboard_port}/"
-    since = time.monotonic()
-    told = ""
+    since, told = time.monotonic(), ""
     while True:
         _refuse_failing(home)
         report = health.collect(settings)
-        missing = _missing(report, address, was_running=was_running)
+        missing = _missing(report, address, launched)
         if missing is None:
-            return Started(address, report.deals.value.live if report.deals.value else 0, was_running)
+            return Started(address, report.deals.value.live if report.deals.value else 0)
         if missing != told:
             told = missing
             say(f"  wait  {missing}")
@@ -115,16 +122,16 @@ def _wait_until_healthy(
         time.sleep(LOOK_EVERY)
 
 
-def _missing(report: HealthReport, address: str, *, was_running: bool) -> str | None:
+def _missing(report: HealthReport, address: str, launched: datetime | None) -> str | None:
     """What is still to come before the deployment works; ``None`` when it does."""
     if report.redis.error:
         return f"Redis: {report.redis.error}"
     job = report.job(UPSERT_JOB)
-    if job is None or job.last_success_at is None:
+    if job is None or job.last_success_at is None or (launched and job.last_success_at < launched):
         return _first_run(report)
     if not _answers(address):
         return "the dashboard does not answer yet"
-    if not was_running and report.beat.value is None:
+    if report.beat.value is None or (launched and report.beat.value < launched):
         return "beat has not ticked yet"
     return None
 
@@ -132,7 +139,7 @@ def _missing(report: HealthReport, address: str, *, was_running: bool) -> str | 
 def _first_run(report: HealthReport) -> str:
     job = report.job(UPSERT_JOB)
     if job is not None and job.last_error:
-        return f"update_recent_deals: {job.last_error}"
+        return f"a success of update_recent_deals, whose last error was: {job.last_error}"
     tokens = report.tokens.value
     if tokens is not None and tokens.available is not None and tokens.small.waiting:
         return f"update_recent_deals waits for tokens ({tokens.available} of the 5 that it needs)"

@@ -31,12 +31,14 @@ class Supervised:
     state: str
     pid: int
     detail: str
+    group: str
     since: int
     """When it was last started, or stopped: Unix seconds."""
 
     @property
-    def running(self) -> bool:
-        return self.state == "RUNNING"
+    def full_name(self) -> str:
+        """The name by which the supervisor takes orders."""
+        return f"{self.group}:{self.name}"
 
 
 def live_supervisor(home: Home) -> psutil.Process | None:
@@ -53,6 +55,7 @@ def states(home: Home) -> list[Supervised]:
             str(p["statename"]),
             int(p["pid"]),
             str(p["spawnerr"] or p["description"]),
+            str(p["group"]),
             int(p["start"]),
         )
         for p in _ask(home, "getAllProcessInfo")
@@ -73,6 +76,18 @@ def launch(home: Home) -> None:
     )
     if done.returncode != 0:
         raise OpsError(f"the supervisor did not start: {(done.stderr or done.stdout).strip()}")
+
+
+def stop_program(home: Home, name: str) -> None:
+    """Stop one program ("group:name") and return when it has ended; nothing happens when it does not run."""
+    if any(program.full_name == name and program.pid for program in states(home)):
+        _ask(home, "stopProcess", name)
+
+
+def start_program(home: Home, name: str) -> None:
+    """Start one program ("group:name"), and return when it runs; nothing happens when it runs already."""
+    if not any(program.full_name == name and program.pid for program in states(home)):
+        _ask(home, "startProcess", name)
 
 
 def environment(home: Home) -> Mapping[str, str]:

@@ -1,0 +1,216 @@
+"""Brings the version that is checked out into service; when it does not work, the previous one comes back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from keepa_deals import settings as settings_module
+from keepa_deals.clock import SystemClock
+from keepa_deals.db import migrate
+from keepa_deals.db.errors import StoreError
+from keepa_deals.db.session import Database
+from keepa_deals.diagnosis.evidence import gather
+from keepa_deals.diagnosis.report import diagnose, to_text
+from keepa_deals.ops import backup, runtime, supervise, version
+from keepa_deals.ops import start as starting
+from keepa_deals.ops.console import Say
+from keepa_deals.ops.errors import OpsError
+from keepa_deals.ops.layout import Home
+from keepa_deals.settings import PROJECT_ROOT, Settings
+
+PIPELINE = ("service:beat", "service:worker-upsert", "service:worker-backfill")
+"""What stops for a deploy; the dashboard stays, and Redis."""
+SCRIPTS = ("start_celery.sh", "kill_everything_force.sh", "deploy_update.sh")
+GATE = 90.0
+"""Seconds that the new version has to show that it works."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deploy goes from and to. Versions are commits, ``None`` outside of a git checkout."""
+
+    previous: str | None
+    target: str | None
+    revision: str | None
+    """The migration that the database is at."""
+
+    @property
+    def migrates(self) -> bool:
+        return self.revision != migrate.head()
+
+    def __str__(self) -> str:
+        return f"{_short(self.previous)} → {_short(self.target)}"
+
+
+def _short(commit: str | None) -> str:
+    return commit[:10] if commit else "an unknown version"
+
+
+def deploy(home: Home, say: Say, *, dry_run: bool = False) -> None:
+    """The five steps; an ``OpsError`` when the new version did not work (the previous one is back then)."""
+    settings = settings_module.load(keepa_deals_home=home.path)
+    database = Database.from_settings(settings)
+    try:
+        plan = Plan(version.deployed(), version.current(), migrate.current(database))
+        _refuse(plan)
+        if dry_run:
+            _tell(plan, home, say)
+            return
+        _log(home, "begins", plan)
+        began = time.monotonic()
+        _carry_out(_Deploy(home, settings, database, plan, say))
+        _log(home, f"succeeded after {time.monotonic() - began:.0f} s", plan)
+    except StoreError as error:
+        raise OpsError(f"database: {error}") from None
+    finally:
+        database.close()
+
+
+def _refuse(plan: Plan) -> None:
+    if plan.target is not None and version.local_changes():
+        raise OpsError(
+            "files under version control were changed here, so the previous version could not be brought "
+            "back: commit them or undo them (git status says which)"
+        )
+
+
+def _tell(plan: Plan, home: Home, say: Say) -> None:
+    running = supervise.live_supervisor(home) is not None
+    say(f"would deploy {plan}")
+    say("1/5 Permissions: would set them on the scripts, .env and the home")
+    say(
+        f"2/5 Stop: would {'stop workers and beat' if running else 'find nothing running'}, copy the database"
+    )
+    migration = f"migrate {plan.revision} → {migrate.head()}, " if plan.migrates else ""
+    say(f"3/5 Start: would {migration}start, and wait for a success of update_recent_deals")
+    say("4/5 Reload: would reload the dashboard without dropping a request")
+    say("5/5 Backfill: would send a backfill slice")
+
+
+@dataclass(frozen=True)
+class _Deploy:
+    """The means of a deploy."""
+
+    home: Home
+    settings: Settings
+    database: Database
+    plan: Plan
+    say: Say
+
+
+def _carry_out(d: _Deploy) -> None:
+    d.say(f"deploying {d.plan}")
+    d.say("1/5 Permissions")
+    _set_permissions(d.home)
+    if supervise.live_supervisor(d.home) is None:
+        d.say("2/5 Stop: nothing runs")
+        d.say("3/5 Start")
+        starting.start(d.home, d.say, sandbox=bool(runtime.with_sandbox(d.home)))
+        d.say("4/5 Reload: the dashboard is new")
+    else:
+        d.say("2/5 Stop: workers and beat; the dashboard goes on")
+        _stop_pipeline(d.home)
+        copy = backup.make(d.home, d.database, SystemClock().now())
+        d.say(f"    the database is saved in {copy.relative_to(d.home.path)}")
+        try:
+            _switch(d)
+        except (OpsError, StoreError) as error:
+            _go_back(d, copy, str(error))
+    d.say("5/5 Backfill")
+    _send_backfill()
+    version.remember()
+    d.say(f"in service: {_short(d.plan.target)}")
+
+
+def _switch(d: _Deploy) -> None:
+    d.say("3/5 Start" + (f", migrating to {migrate.head()}" if d.plan.migrates else ""))
+    migrate.upgrade(d.database)
+    launched = _start_pipeline(d.home)
+    starting.wait_until_healthy(d.home, d.settings, d.say, within=GATE, launched=launched)
+    d.say("4/5 Reload")
+    _reload_dashboard(d.home)
+    starting.wait_until_healthy(d.home, d.settings, d.say, within=GATE)
+
+
+def _set_permissions(home: Home) -> None:
+    home.make()
+    for name in SCRIPTS:
+        path = PROJECT_ROOT / name
+        path.chmod(path.stat().st_mode | 0o111)
+    secrets = PROJECT_ROOT / ".env"
+    if secrets.exists():
+        secrets.chmod(0o600)
+
+
+def _stop_pipeline(home: Home) -> None:
+    for name in PIPELINE:
+        supervise.stop_program(home, name)
+
+
+def _start_pipeline(home: Home) -> datetime:
+    launched = SystemClock().now()
+    for name in reversed(PIPELINE):
+        supervise.start_program(home, name)
+    return launched
+
+
+def _reload_dashboard(home: Home) -> None:
+    """HUP: gunicorn starts workers of the new version, then lets the old ones finish."""
+    found = next((p for p in supervise.states(home) if p.name == "dashboard"), None)
+    if found is None or not found.pid:
+        raise OpsError("the dashboard does not run")
+    os.kill(found.pid, signal.SIGHUP)
+
+
+def _go_back(d: _Deploy, copy: Path, reason: str) -> None:
+    """The previous version and database; ends with an ``OpsError`` in any case."""
+    d.say(f"    that did not work: {reason}")
+    for line in to_text(diagnose(gather(d.settings), log_lines=10), width=100):
+        d.say(f"    {line}")
+    _log(d.home, f"failed: {reason.splitlines()[0]}", d.plan)
+    _stop_pipeline(d.home)
+    if d.plan.migrates and d.plan.revision is not None:
+        _restore_database(d, copy)
+    if d.plan.previous and d.plan.target and d.plan.previous != d.plan.target:
+        d.say(f"    going back to {_short(d.plan.previous)}")
+        version.go_to(d.plan.previous)
+        if version.changed_between(d.plan.previous, d.plan.target, "pyproject.toml", "constraints.txt"):
+            _install()
+    launched = _start_pipeline(d.home)
+    _reload_dashboard(d.home)
+    starting.wait_until_healthy(d.home, d.settings, d.say, within=GATE, launched=launched)
+    _log(d.home, "the previous version is back", d.plan)
+    raise OpsError(f"the new version did not work; {_short(d.plan.previous)} is back in service")
+
+
+def _restore_database(d: _Deploy, copy: Path) -> None:
+    assert d.plan.revision is not None
+    if d.database.is_sqlite:
+        backup.restore(copy, d.database)
+    else:
+        migrate.downgrade(d.database, d.plan.revision)
+    d.say(f"    the database is back at {d.plan.revision}")
+
+
+def _install() -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*command, "-c", "constraints.txt", "-e", "."], cwd=PROJECT_ROOT, check=False)  # noqa: S603
+
+
+def _send_backfill() -> None:
+    from keepa_deals.backfiller import backfill_deals
+
+    backfill_deals.apply_async(queue="backfill", expires=60)
+
+
+def _log(home: Home, outcome: str, plan: Plan) -> None:
+    now = SystemClock().now()
+    with (home.log / "deploy.log").open("a", encoding="utf-8") as log:
+        log.write(f"{now:%Y-%m-%dT%H:%M:%SZ} {plan}: {outcome}\n")
