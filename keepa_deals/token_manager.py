@@ -352,12 +352,22 @@ class TokenManager:
         return self._scripts[script](keys=self._keys, args=[now, tick, self._policy.slack_ms, *args])
 
     def _wait_for_wake(self, key: str, seconds: float) -> None:
-        """Sleeps on the waiter's own list in Redis, so that a settlement can wake it before its tick."""
-        deadline = self._clock.monotonic() + seconds
-        while (left := deadline - self._clock.monotonic()) > 0:
+        """Sleeps on the waiter's own list in Redis, so that a settlement can wake it before its tick.
+
+        Once a tick it looks whether its place in the queue is still there: a Redis that was flushed or
+        replaced wakes nobody.
+        """
+        now = self._clock.monotonic()
+        deadline, look = now + seconds, now + self._policy.tick_seconds
+        while (left := deadline - now) > 0:
             self._clock.sleep(0)  # a clock that is asked to stop raises here
             if self._redis.blpop([key], timeout=max(0.01, min(left, STOP_CHECK))):
                 return
+            now = self._clock.monotonic()
+            if now >= look:
+                look = now + self._policy.tick_seconds
+                if not self._redis.hexists(self._keys[2], key.removeprefix(self._keys[-1])):
+                    return
 
 
 @contextmanager

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import psutil
 
 from keepa_deals import health
 from keepa_deals.diagnosis.processes import ProcessTable, read_processes
+from keepa_deals.health.database import BUSY_TIMEOUT, sqlite_path
 from keepa_deals.health.probe import Reading, look
 from keepa_deals.health.report import HealthReport
 from keepa_deals.keepa.client import KeepaClient
@@ -56,6 +59,8 @@ class Evidence:
     processes: Reading[ProcessTable]
     pid_files: Reading[tuple[PidFile, ...]]
     host: Reading[Host]
+    writable: Reading[None]
+    """Whether the database lets somebody write: nothing of ours holds its lock for a whole second."""
     dashboard: Reading[dict[str, Any]]
     token_status: Reading[TokenEnvelope] | None
 
@@ -74,6 +79,7 @@ def gather(settings: Settings, *, live: bool = False) -> Evidence:
         "processes": lambda: read_processes(home, _recorded(home)),
         "pid_files": lambda: _read_pid_files(home),
         "host": lambda: _read_host(home),
+        "writable": lambda: _try_to_write(settings),
         "dashboard": lambda: _ask_dashboard(settings),
     }
     if live:
@@ -86,6 +92,7 @@ def gather(settings: Settings, *, live: bool = False) -> Evidence:
         processes=found.take("processes", read_processes),
         pid_files=found.take("pid_files", _read_pid_files),
         host=found.take("host", _read_host),
+        writable=found.take("writable", _try_to_write),
         dashboard=found.take("dashboard", _ask_dashboard),
         token_status=found.take("token_status", _ask_keepa) if live else None,
     )
@@ -111,6 +118,16 @@ def _read_host(home: Path) -> Host:
     existing = next(path for path in (home, *home.parents) if path.exists())
     disk = shutil.disk_usage(existing)
     return Host(disk.free, disk.total, psutil.virtual_memory().available)
+
+
+def _try_to_write(settings: Settings) -> None:
+    """Take SQLite's write lock and give it back; PostgreSQL has no such lock. Writes nothing."""
+    path = sqlite_path(settings.database_dsn)
+    if path is None or not path.exists():
+        return
+    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
 
 
 def _ask_dashboard(settings: Settings) -> dict[str, Any]:

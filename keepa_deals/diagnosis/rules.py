@@ -103,7 +103,13 @@ def _database_unavailable(e: Evidence) -> Iterator[str]:
 
 
 def _database_locked(e: Evidence) -> Iterator[str]:
-    texts = (e.report.database.error, e.report.jobs.error, e.report.deals.error, _last_error(e))
+    texts = (
+        e.writable.error,
+        e.report.database.error,
+        e.report.jobs.error,
+        e.report.deals.error,
+        _last_error(e),
+    )
     locked = next((text for text in texts if text and _is_locked(text)), None)
     if locked:
         yield locked

@@ -15,7 +15,7 @@ local queue = lane == 'bulk' and BULK or SMALL
 local lane_name = lane == 'bulk' and 'bulk' or 'small'
 
 local s = load()
-if not s or now - s.as_of > tonumber(ARGV[19]) then
+if not s or s.doubt or now - s.as_of > tonumber(ARGV[19]) then
     return { 'unknown', s and text(s.as_of) or '' }
 end
 

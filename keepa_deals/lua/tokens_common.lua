@@ -24,7 +24,8 @@ local function split(value)
     return parts
 end
 
--- Forgets reservations whose time is over. Their calls may have been charged: 'forgiven' remembers how much.
+-- Drops reservations whose time is over. Their calls may have been charged, so the balance is in doubt until
+-- the next answer; 'forgiven' remembers by how much.
 local function expire(s)
     if not s.next_expiry or now < s.next_expiry then
         return
@@ -45,6 +46,8 @@ local function expire(s)
     redis.call('HSET', STATE, 'reserved', text(sum), 'next_expiry', soonest and text(soonest) or '')
     if forgiven > 0 then
         redis.call('HINCRBY', STATE, 'forgiven', text(forgiven))
+        redis.call('HSET', STATE, 'doubt', '1')
+        s.doubt = true
         redis.call('HINCRBY', METRICS, 'expired', text(forgiven))
     end
 end
@@ -52,7 +55,7 @@ end
 -- The account at this moment; nil when its balance is not known.
 local function load()
     local f = redis.call('HMGET', STATE, 'left', 'ts', 'tick_at', 'rate', 'flow_reduction', 'reserved',
-        'next_expiry', 'recovering', 'foreign', 'as_of')
+        'next_expiry', 'recovering', 'foreign', 'as_of', 'doubt')
     if not f[1] then
         return nil
     end
@@ -60,6 +63,7 @@ local function load()
         left = tonumber(f[1]), ts = tonumber(f[2]), tick_at = tonumber(f[3]), rate = tonumber(f[4]),
         reserved = tonumber(f[6] or '0') or 0, next_expiry = tonumber(f[7] or ''), recovering = f[8] == '1',
         foreign = tonumber(f[9] or '0') or 0, as_of = tonumber(f[10]),
+        doubt = f[11] == '1',
     }
     s.refill = math.max(0, math.floor(s.rate - tonumber(f[5] or '0')))
     s.capacity = CAPACITY_TICKS * s.rate

@@ -9,6 +9,10 @@ local kind, items, task, refused = ARGV[11], tonumber(ARGV[12]), ARGV[13], ARGV[
 local RECENT = 200
 
 local s = load()
+if not s then -- the account was forgotten, and what was reserved with it
+    redis.call('DEL', RESERVED)
+    redis.call('HSET', STATE, 'reserved', '0', 'next_expiry', '')
+end
 local before = s and s.total
 local known = id ~= '' and redis.call('HGET', RESERVED, id)
 if known then
@@ -25,7 +29,7 @@ local newest = not s or ts > s.ts or (ts == s.ts and left < s.left)
 if newest then
     local fields = {
         'left', text(left), 'ts', text(ts), 'tick_at', text(now + refill_in + SLACK), 'rate', text(rate),
-        'flow_reduction', ARGV[9], 'as_of', text(now), 'offset', text(ts - now), 'forgiven', '0',
+        'flow_reduction', ARGV[9], 'as_of', text(now), 'offset', text(ts - now), 'forgiven', '0', 'doubt', '0',
     }
     if s then
         local forgiven = tonumber(redis.call('HGET', STATE, 'forgiven') or '0') or 0

@@ -411,3 +411,43 @@ def test_a_run_of_the_upserter_every_ten_seconds_keeps_more_in_reserve(
     tokens = manager(real_redis, time, policy=Policy(upsert_interval=10))
     tokens.update_after_call(envelope(100))
     assert tokens.request_batch("product", max_items=100).items == 65 // 4
+
+
+def test_after_an_expiry_keepa_is_asked_before_anything_is_granted(
+    real_redis: redis.Redis, time: ManualTime
+) -> None:
+    """The call may have been charged: to count its tokens as free would be a guess upward."""
+    asked: list[int] = []
+
+    def sync() -> TokenEnvelope:
+        asked.append(time.ms)
+        return envelope(77, at=time.ms)
+
+    tokens = manager(real_redis, time, sync=sync)
+    tokens.update_after_call(envelope(100))
+    with pytest.raises(RuntimeError), tokens.request_permission_for_call(20):
+        raise RuntimeError("the answer was lost")
+    time.ms += 60_001
+    tokens.request_permission_for_call(5)
+    assert len(asked) == 1
+    assert available(tokens) == 72
+
+
+def test_a_waiter_notices_that_redis_was_flushed(real_redis: redis.Redis) -> None:
+    answers = iter([envelope(-500), envelope(100, at=START_MS + 1)])
+    quick = Policy(tick_seconds=0.2)
+    tokens = TokenManager(real_redis, account="a", policy=quick, sync=lambda: next(answers))
+    got = threading.Event()
+
+    def wait() -> None:
+        tokens.request_permission_for_call(5)
+        got.set()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    while (snapshot := tokens.snapshot()) is None or snapshot.small.waiting == 0:
+        assert not got.is_set()
+    for key in real_redis.scan_iter("keepa_deals:tokens:*"):
+        real_redis.delete(key)
+    assert got.wait(10)  # 101 ticks would be 20 s
+    thread.join()
