@@ -6,7 +6,9 @@ atomic script and one round trip. The policy, its guarantees and their proof: do
 
 from __future__ import annotations
 
+import itertools
 import logging
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -97,9 +99,12 @@ class TokenManager:
         self._now_ms = now_ms
         self._doze = doze or self._wait_for_wake
         keys = keys or Keys()
-        parts = ("state", "reservations", "waiting", "small", "bulk", "prices")
-        self._keys = [keys.tokens(account, part) for part in parts] + [keys.metrics]
-        self._keys.append(keys.tokens(account, "wake:"))
+        self._keys = [keys.tokens(account, "state"), keys.metrics]
+        self._waiting_key = keys.tokens(account, "waiting")
+        self._wake_prefix = keys.tokens(account, "wake:")
+        self._packed_policy = self._policy.packed()
+        self._ids = itertools.count()
+        self._id_prefix = uuid.uuid4().hex
         self._sync_key = keys.tokens(account, "sync")
         names = ("acquire", "settle", "leave", "snapshot")
         self._scripts = {name: load_script(client, f"tokens_{name}") for name in names}
@@ -160,7 +165,7 @@ class TokenManager:
         if not 1 <= min_items <= max_items:
             raise ValueError(f"min_items={min_items}, max_items={max_items}: 1 ≤ min_items ≤ max_items")
         _check_tokens("price_hint", price_hint)
-        identity = uuid.uuid4().hex
+        identity = self._new_id()
         request = _Request(
             identity, Lane.BULK, price_hint, kind, max_items, min_items, learns=True, task=task or ""
         )
@@ -181,7 +186,7 @@ class TokenManager:
         if items < 1:
             raise ValueError(f"items={items}: at least 1")
         lane = self._policy.lane_of(cost, task)
-        return _Request(uuid.uuid4().hex, lane, cost, kind or "", items, 1, learns=False, task=task or "")
+        return _Request(self._new_id(), lane, cost, kind or "", items, 1, learns=False, task=task or "")
 
     def _wait(self, request: _Request, timeout: float | None) -> Permission:
         deadline = None if timeout is None else self._clock.monotonic() + timeout
@@ -200,14 +205,13 @@ class TokenManager:
                     told = True
                     log.info("%s waits %.0f s (%s)", request, answer.retry_after, answer.reason)
                 with _store_errors():
-                    self._doze(self._keys[-1] + request.id, answer.retry_after)
+                    self._doze(self._wake_prefix + request.id, answer.retry_after)
         except BaseException:
             self._leave_queue(request)
             raise
 
     def _ask(self, request: _Request, *, queue: bool) -> Permission | Refusal | _Unknown:
         """One decision of the bucket."""
-        policy = self._policy
         with _store_errors():
             answer = self._run(
                 "acquire",
@@ -219,14 +223,6 @@ class TokenManager:
                 request.fewest,
                 int(request.learns),
                 int(queue),
-                int(policy.call_seconds * 1000),
-                policy.threshold,
-                policy.target,
-                policy.upsert_tokens,
-                policy.upsert_runs_per_tick,
-                policy.small_share_percent,
-                policy.priority_pass,
-                policy.too_old_ms,
                 1 if request.learns else request.most,
             )
         if answer[0] == "granted":
@@ -348,8 +344,11 @@ class TokenManager:
     # -- plumbing ----------------------------------------------------------------------------
     def _run(self, script: str, *args: Any) -> Any:
         now = "" if self._now_ms is None else self._now_ms()
-        tick = int(self._policy.tick_seconds * 1000)
-        return self._scripts[script](keys=self._keys, args=[now, tick, self._policy.slack_ms, *args])
+        return self._scripts[script](keys=self._keys, args=[now, self._packed_policy, *args])
+
+    def _new_id(self) -> str:
+        """A name for a request that no process shares: a fork goes on with the same prefix and count."""
+        return f"{self._id_prefix}:{os.getpid()}:{next(self._ids)}"
 
     def _wait_for_wake(self, key: str, seconds: float) -> None:
         """Sleeps on the waiter's own list in Redis, so that a settlement can wake it before its tick.
@@ -366,7 +365,7 @@ class TokenManager:
             now = self._clock.monotonic()
             if now >= look:
                 look = now + self._policy.tick_seconds
-                if not self._redis.hexists(self._keys[2], key.removeprefix(self._keys[-1])):
+                if not self._redis.hexists(self._waiting_key, key.removeprefix(self._wake_prefix)):
                     return
 
 

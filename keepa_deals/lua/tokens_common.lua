@@ -1,9 +1,14 @@
 -- What the token scripts share; included by them, never run alone.
--- KEYS  1 state  2 reservations  3 waiting  4 small queue  5 bulk queue  6 prices  7 metrics  8 wake prefix
--- ARGV  1 now in ms, or '' for the server's clock  2 tick in ms  3 slack in ms  (the rest: see each script)
-local STATE, RESERVED, WAITING, SMALL, BULK = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local PRICES, METRICS, WAKE = KEYS[6], KEYS[7], KEYS[8]
-local TICK, SLACK = tonumber(ARGV[2]), tonumber(ARGV[3])
+-- KEYS  1 the account's state  2 metrics  (queues and prices stand beside the state, under the same hash tag)
+-- ARGV  1 now in ms, or '' for the server's clock  2 the policy  (the rest: see each script)
+-- A field 'r:<id>' of the state is a reservation: tokens|expiry in ms|items.
+local STATE, METRICS = KEYS[1], KEYS[2]
+local BASE = string.sub(STATE, 1, -6)
+local WAITING, SMALL, BULK = BASE .. 'waiting', BASE .. 'small', BASE .. 'bulk'
+local PRICES, WAKE = BASE .. 'prices', BASE .. 'wake:'
+local TICK, SLACK, LIFE, THRESHOLD, TARGET, UPSERT_TOKENS, UPSERT_RUNS, SHARE, PASS, TOO_OLD = string.match(
+    ARGV[2], '^(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)$')
+TICK, SLACK = tonumber(TICK), tonumber(SLACK)
 local CAPACITY_TICKS = 60
 
 local now = tonumber(ARGV[1])
@@ -30,16 +35,18 @@ local function expire(s)
     if not s.next_expiry or now < s.next_expiry then
         return
     end
-    local all, sum, soonest, forgiven = redis.call('HGETALL', RESERVED), 0, nil, 0
+    local all, sum, soonest, forgiven = redis.call('HGETALL', STATE), 0, nil, 0
     for i = 1, #all, 2 do
-        local parts = split(all[i + 1])
-        local cost, expiry = tonumber(parts[1]), tonumber(parts[2])
-        if expiry <= now then
-            redis.call('HDEL', RESERVED, all[i])
-            forgiven = forgiven + cost
-        else
-            sum = sum + cost
-            if not soonest or expiry < soonest then soonest = expiry end
+        if string.sub(all[i], 1, 2) == 'r:' then
+            local parts = split(all[i + 1])
+            local cost, expiry = tonumber(parts[1]), tonumber(parts[2])
+            if expiry <= now then
+                redis.call('HDEL', STATE, all[i])
+                forgiven = forgiven + cost
+            else
+                sum = sum + cost
+                if not soonest or expiry < soonest then soonest = expiry end
+            end
         end
     end
     s.reserved, s.next_expiry = sum, soonest
@@ -52,10 +59,10 @@ local function expire(s)
     end
 end
 
--- The account at this moment; nil when its balance is not known.
-local function load()
+-- The account at this moment, with the reservation 'id' if it has one; nil when its balance is not known.
+local function load(id)
     local f = redis.call('HMGET', STATE, 'left', 'ts', 'tick_at', 'rate', 'flow_reduction', 'reserved',
-        'next_expiry', 'recovering', 'foreign', 'as_of', 'doubt')
+        'next_expiry', 'recovering', 'foreign', 'as_of', 'doubt', 'queued', 'r:' .. (id or ''))
     if not f[1] then
         return nil
     end
@@ -63,7 +70,7 @@ local function load()
         left = tonumber(f[1]), ts = tonumber(f[2]), tick_at = tonumber(f[3]), rate = tonumber(f[4]),
         reserved = tonumber(f[6] or '0') or 0, next_expiry = tonumber(f[7] or ''), recovering = f[8] == '1',
         foreign = tonumber(f[9] or '0') or 0, as_of = tonumber(f[10]),
-        doubt = f[11] == '1',
+        doubt = f[11] == '1', queued = tonumber(f[12] or '0') or 0, mine = f[13],
     }
     s.refill = math.max(0, math.floor(s.rate - tonumber(f[5] or '0')))
     s.capacity = CAPACITY_TICKS * s.rate
@@ -88,6 +95,15 @@ local function until_available(s, need)
     return s.next_tick + (ticks - 1) * TICK - now
 end
 
+local function dequeue(queue, id)
+    local gone = redis.call('ZREM', queue, id)
+    if gone > 0 then
+        redis.call('HDEL', WAITING, id)
+        redis.call('HINCRBY', STATE, 'queued', -1)
+    end
+    return gone
+end
+
 -- The first live waiter of a queue: its id, need, lease, since. Waiters whose lease is over are dropped.
 local function head(queue)
     while true do
@@ -100,8 +116,7 @@ local function head(queue)
         if parts and tonumber(parts[2]) > now then
             return id, tonumber(parts[1])
         end
-        redis.call('ZREM', queue, id)
-        redis.call('HDEL', WAITING, id)
+        dequeue(queue, id)
     end
 end
 
@@ -114,6 +129,9 @@ end
 
 -- Wakes the first of each lane when the tokens that it waits for are there.
 local function wake_heads(s)
+    if s.queued == 0 then
+        return
+    end
     for _, queue in ipairs({ SMALL, BULK }) do
         local id, need = head(queue)
         if id and s.available >= need then

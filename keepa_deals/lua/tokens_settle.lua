@@ -1,27 +1,20 @@
 --#include tokens_common
 -- Settles a reservation (or none) with an answer of Keepa, and takes its balance when it is the newest.
--- ARGV  4 id or ''  5 Keepa's timestamp in ms  6 tokensLeft  7 refillIn in ms  8 refillRate
---       9 tokenFlowReduction  10 tokensConsumed  11 kind or ''  12 items  13 task or ''  14 '1' for a 429
+-- ARGV  3 id or ''  4 Keepa's timestamp in ms  5 tokensLeft  6 refillIn in ms  7 refillRate
+--       8 tokenFlowReduction  9 tokensConsumed  10 kind or ''  11 items  12 task or ''  13 '1' for a 429
 -- Returns {1 when the balance was taken else 0, what we believed was there or '', tokens spent by others}
-local id, ts, left = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
-local refill_in, rate, consumed = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[10])
-local kind, items, task, refused = ARGV[11], tonumber(ARGV[12]), ARGV[13], ARGV[14] == '1'
+local id, ts, left = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local refill_in, rate, consumed = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[9])
+local kind, items, task, refused = ARGV[10], tonumber(ARGV[11]), ARGV[12], ARGV[13] == '1'
 local RECENT = 200
 
-local s = load()
-if not s then -- the account was forgotten, and what was reserved with it
-    redis.call('DEL', RESERVED)
-    redis.call('HSET', STATE, 'reserved', '0', 'next_expiry', '')
-end
+local s = load(id)
 local before = s and s.total
-local known = id ~= '' and redis.call('HGET', RESERVED, id)
-if known then
-    local reserved = tonumber(split(known)[1])
-    redis.call('HDEL', RESERVED, id)
-    if s then
-        s.reserved = math.max(0, s.reserved - reserved)
-    end
-    redis.call('HINCRBY', STATE, 'reserved', text(-reserved))
+if s and s.mine then
+    local reserved = tonumber(split(s.mine)[1])
+    redis.call('HDEL', STATE, 'r:' .. id)
+    s.reserved = math.max(0, s.reserved - reserved)
+    redis.call('HSET', STATE, 'reserved', text(s.reserved))
 end
 
 local foreign = 0
@@ -29,7 +22,7 @@ local newest = not s or ts > s.ts or (ts == s.ts and left < s.left)
 if newest then
     local fields = {
         'left', text(left), 'ts', text(ts), 'tick_at', text(now + refill_in + SLACK), 'rate', text(rate),
-        'flow_reduction', ARGV[9], 'as_of', text(now), 'offset', text(ts - now), 'forgiven', '0', 'doubt', '0',
+        'flow_reduction', ARGV[8], 'as_of', text(now), 'offset', text(ts - now), 'forgiven', '0', 'doubt', '0',
     }
     if s then
         local forgiven = tonumber(redis.call('HGET', STATE, 'forgiven') or '0') or 0

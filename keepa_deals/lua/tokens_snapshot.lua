@@ -20,10 +20,16 @@ local flat, prices = redis.call('HGETALL', PRICES), {}
 for i = 1, #flat, 2 do
     prices[flat[i]] = tonumber(flat[i + 1])
 end
+local reservations = 0
+for _, field in ipairs(redis.call('HKEYS', STATE)) do
+    if string.sub(field, 1, 2) == 'r:' then
+        reservations = reservations + 1
+    end
+end
 prices['_'] = 0 -- an empty table would become a list
 return cjson.encode({
     now = now, total = s.total, available = s.available, reserved = s.reserved,
-    reservations = redis.call('HLEN', RESERVED), rate = s.rate, refill = s.refill, capacity = s.capacity,
+    reservations = reservations, rate = s.rate, refill = s.refill, capacity = s.capacity,
     as_of = s.as_of, next_tick = s.next_tick, recovering = s.recovering, foreign = s.foreign,
     offset = tonumber(redis.call('HGET', STATE, 'offset') or '0'),
     small = lane(SMALL), bulk = lane(BULK), prices = prices,

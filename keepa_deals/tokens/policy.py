@@ -68,6 +68,22 @@ class Policy:
         """After so long without an answer Keepa is asked anew: the bucket is full, or not ours alone."""
         return int(60 * self.tick_seconds * 1000)
 
+    def packed(self) -> str:
+        """The policy as the scripts read it: whole numbers in a fixed order, times in milliseconds."""
+        numbers = (
+            int(self.tick_seconds * 1000),
+            self.slack_ms,
+            int(self.call_seconds * 1000),
+            self.threshold,
+            self.target,
+            self.upsert_tokens,
+            self.upsert_runs_per_tick,
+            self.small_share_percent,
+            self.priority_pass,
+            self.too_old_ms,
+        )
+        return "|".join(map(str, numbers))
+
     def lane_of(self, cost: int, task: str | None) -> Lane:
         """The lane of a request for exactly ``cost`` tokens."""
         if cost > self.priority_pass:

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from keepa_deals.health.report import HealthReport
 
-_EDGES = ("0", "1000", "5000", "15000", "60000", "120000", "300000", "900000")
+_EDGES = ("1000", "5000", "15000", "60000", "120000", "300000", "900000")
 _LANES = ("small", "bulk")
 
 
@@ -105,9 +105,11 @@ def _waits(counters: Mapping[str, int]) -> Metric:
         "keepa_deals_token_wait_seconds", "How long a granted request had waited", labels=["lane"]
     )
     for lane in _LANES:
-        total, buckets = 0, []
-        for edge in (*_EDGES, "inf"):
-            total += counters.get(f"waited_le|{lane}|{edge}", 0)
+        waited = {edge: counters.get(f"waited_le|{lane}|{edge}", 0) for edge in (*_EDGES, "inf")}
+        total = counters.get(f"grants|{lane}", 0) - sum(waited.values())  # those that went at once
+        buckets = [("0", float(total))]
+        for edge, count in waited.items():
+            total += count
             buckets.append(("+Inf" if edge == "inf" else f"{int(edge) / 1000:g}", float(total)))
         family.add_metric([lane], buckets, counters.get(f"waited_ms|{lane}", 0) / 1000)
     return family
