@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
+from sqlalchemy import create_engine, text
 
+from tests.support.postgres import PostgresServer, find_programs
 from tests.support.redis_server import RedisServer
 
 
@@ -37,3 +40,30 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL for the whole session; skipped where none is installed, but never in CI."""
+    programs = find_programs()
+    if programs is None:
+        assert os.environ.get("CI") != "true", "PostgreSQL is missing"
+        pytest.skip("PostgreSQL is not installed (tests/run installs it as root on Debian and Ubuntu)")
+    server = PostgresServer(programs)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_dsn(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'deals.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    engine = create_engine(server.dsn)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
+    return server.dsn

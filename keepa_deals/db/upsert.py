@@ -9,7 +9,7 @@ from sqlalchemy import Insert, Table, func, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from keepa_deals.db.models import Deal, DealPoint
+from keepa_deals.db.models import Deal, DealPoint, JobState
 
 DEALS = Deal.__table__
 KEPT = frozenset({"domain_id", "asin", "first_seen_at"})
@@ -47,6 +47,13 @@ def insert_points(session: Session, points: Sequence[Mapping[str, Any]]) -> None
     if points:
         statement = _insert(session, DealPoint.__table__).on_conflict_do_nothing()  # type: ignore[attr-defined]
         session.connection().execute(statement, [dict(point) for point in points])
+
+
+def ensure_job(session: Session, name: str) -> None:
+    """Make the row of a job that never ran; one that is there, or that another worker makes now, stays."""
+    row = {"name": name, "fence": 0, "paused": False, "rows": 0, "tokens_spent": 0}
+    statement = _insert(session, JobState.__table__).on_conflict_do_nothing()  # type: ignore[attr-defined]
+    session.connection().execute(statement, row)
 
 
 def _insert(session: Session, table: Any) -> Insert:

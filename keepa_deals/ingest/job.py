@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from keepa_deals.db.errors import StoreError
 from keepa_deals.db.models import JobRun, JobState
+from keepa_deals.db.upsert import ensure_job
 from keepa_deals.errors import BudgetError, KeepaDealsError, LockLostError, TokensUnavailableError
 from keepa_deals.ingest.context import IngestContext, StoppedError
 from keepa_deals.ingest.ports import Lock
@@ -161,11 +162,8 @@ def _start(context: IngestContext, job: str, lock: Lock) -> Run | None:
     """A run that holds the fence; ``None`` when the job is paused."""
     now = context.clock.now()
     with context.database.begin() as session:
-        state = session.get(JobState, job, with_for_update=True)
-        if state is None:
-            state = JobState(name=job, fence=0, paused=False, rows=0, tokens_spent=0)
-            session.add(state)
-            session.flush()
+        ensure_job(session, job)
+        state = session.get_one(JobState, job, with_for_update=True)
         if state.paused:
             state.last_outcome = Outcome.PAUSED
             return None

@@ -9,7 +9,7 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import Deal, JobState, Sample
-from keepa_deals.db.upsert import lock_writers
+from keepa_deals.db.upsert import ensure_job, lock_writers
 from keepa_deals.ingest import economics, lifecycle
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.lifecycle import Life
@@ -62,11 +62,9 @@ def _note_stale(session: Session, context: IngestContext, now: datetime) -> int:
 def _reprice(session: Session, context: IngestContext) -> None:
     """Calculate every deal's worth anew when the seller's costs have changed; costs no token."""
     costs = [context.costs.prep, context.costs.shipping]
-    state = session.get(JobState, JOB)
-    if state is None:
-        state = JobState(name=JOB, fence=0, paused=False, rows=0, tokens_spent=0, cursor={"costs": [0, 0]})
-        session.add(state)
-    if (state.cursor or {}).get("costs") == costs:
+    ensure_job(session, JOB)
+    state = session.get_one(JobState, JOB)
+    if (state.cursor or {"costs": [0, 0]}).get("costs") == costs:
         return
     for deal in session.scalars(
         select(Deal).where(Deal.fba_fee.is_not(None)).execution_options(yield_per=1000)

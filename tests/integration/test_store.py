@@ -1,0 +1,161 @@
+"""The store and the jobs on SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, inspect, select
+
+from keepa_deals import health
+from keepa_deals.db import migrate
+from keepa_deals.db.errors import SchemaError
+from keepa_deals.db.models import Base, Deal, DealEvent, DealPoint, EndedReason
+from keepa_deals.db.session import Database
+from keepa_deals.ingest import backfill, maintenance, recent
+from keepa_deals.ingest.job import Outcome
+from keepa_deals.web import store
+from keepa_deals.web.paging import decode_cursor
+from keepa_deals.web.store import Moment
+from keepa_deals.web.view import parse_view
+from tests.unit.ingest.fakes import START, World, make_deal, make_product, make_world
+
+
+@pytest.fixture
+def world(empty_dsn: str) -> Iterator[World]:
+    world = make_world(empty_dsn)
+    yield world
+    world.database.close()
+
+
+def fill(world: World, count: int = 200) -> None:
+    for number in range(count):
+        created = START - timedelta(minutes=number)
+        world.keepa.list(make_deal(f"B{number:09d}", created=created, price=1000 + number))
+    recent.run(world.context)
+    backfill.run_slice(world.context)
+
+
+def count(world: World, table: Any) -> int:
+    with world.database.session() as session:
+        return int(session.scalar(select(func.count()).select_from(table)) or 0)
+
+
+def test_the_jobs_fill_the_tables_and_keep_first_days(world: World) -> None:
+    fill(world)
+    world.clock.pass_time(timedelta(minutes=1))
+    recent.run(world.context)
+    assert count(world, Deal) == 200
+    with world.database.session() as session:
+        assert set(session.scalars(select(Deal.first_seen_at))) == {START}
+        assert session.scalar(select(func.max(Deal.last_seen_at))) == START + timedelta(minutes=1)
+        assert session.scalar(select(func.count()).where(Deal.profit.is_not(None))) == 200
+
+
+def test_only_a_new_price_makes_a_point_of_history(world: World) -> None:
+    fill(world, 10)
+    world.clock.pass_time(timedelta(minutes=1))
+    world.keepa.list(make_deal("B000000003", created=START - timedelta(minutes=3), price=900))
+    recent.run(world.context)
+    assert count(world, DealPoint) == 11
+
+
+def test_an_end_and_a_return_are_recorded(world: World) -> None:
+    fill(world, 3)
+    world.keepa.unlist("B000000001")
+    world.keepa.products_by_asin["B000000001"] = make_product(make_deal("B000000001", price=2950))
+    for _ in range(60):
+        world.clock.pass_time(timedelta(minutes=1))
+        recent.run(world.context)
+        maintenance.run(world.context)
+    with world.database.session() as session:
+        assert session.get_one(Deal, (1, "B000000001")).ended_reason is EndedReason.PRICE_RECOVERED
+        ended = select(func.count()).select_from(DealEvent).where(DealEvent.reason.is_not(None))
+        assert session.scalar(ended) == 1
+
+
+def test_two_workers_never_both_find_a_deal(world: World) -> None:
+    for number in range(150):
+        world.keepa.list(make_deal(f"B{number:09d}"))
+    outcomes: list[Outcome] = []
+
+    def work() -> None:
+        outcomes.append(recent.run(world.context).outcome)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert count(world, DealEvent) == count(world, Deal)
+    assert set(outcomes) <= {Outcome.SUCCEEDED, Outcome.LOST_LOCK, Outcome.FAILED}
+    assert Outcome.SUCCEEDED in outcomes
+
+
+def test_migrations_run_up_and_down_on_filled_tables(empty_dsn: str) -> None:
+    world = make_world(empty_dsn)
+    fill(world, 20)
+    migrate.check(world.database)
+    migrate.downgrade(world.database, "base")
+    assert migrate.current(world.database) is None
+    with pytest.raises(SchemaError, match="no tables yet"):
+        migrate.check(world.database)
+    migrate.upgrade(world.database)
+    fill(world, 20)
+    assert count(world, Deal) == 20
+    world.database.close()
+
+
+def test_the_migrations_make_what_the_models_say(empty_dsn: str) -> None:
+    database = Database(empty_dsn)
+    migrate.upgrade(database)
+    found = inspect(database.engine)
+    for table in Base.metadata.sorted_tables:
+        columns = {column["name"]: column["nullable"] for column in found.get_columns(table.name)}
+        assert columns == {column.name: column.nullable for column in table.columns}
+        indices = {index["name"] for index in found.get_indexes(table.name)}
+        assert indices >= {str(index.name) for index in table.indexes}
+    database.close()
+
+
+def test_many_processes_may_migrate_at_once(empty_dsn: str) -> None:
+    databases = [Database(empty_dsn) for _ in range(4)]
+    threads = [threading.Thread(target=migrate.upgrade, args=(database,)) for database in databases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert migrate.current(databases[0]) == migrate.head()
+    for database in databases:
+        database.close()
+
+
+@pytest.mark.parametrize("sort", ["found", "price", "discount", "drop", "title", "sold", "profit"])
+def test_the_dashboards_pages_are_the_same_on_both(world: World, sort: str) -> None:
+    fill(world, 60)
+    moment = Moment(world.clock.now(), timedelta(hours=1))
+    view = parse_view({"sort": [sort], "limit": ["25"]}, domain_id=1)
+    seen: list[str] = []
+    cursor = None
+    with world.database.engine.connect() as connection:
+        while True:
+            page = store.read_page(connection, view, moment, cursor)
+            seen += [row.asin for row in page.rows]
+            if page.next is None:
+                break
+            cursor = decode_cursor(page.next.encode(), view.sort, view.order)
+        assert store.count(connection, view, moment) == 60
+    assert len(seen) == len(set(seen)) == 60
+
+
+def test_the_look_at_the_service_works_on_both(world: World, empty_dsn: str) -> None:
+    fill(world, 5)
+    settings = world.context.settings.model_copy(update={"database_url": None})
+    report = health.collect(settings, clock=world.clock, engine=world.database.engine)
+    assert report.deals.value is not None
+    assert report.deals.value.live == 5
+    assert report.database.value is not None
+    assert report.database.value.migrated

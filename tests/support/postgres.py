@@ -1,0 +1,63 @@
+"""A PostgreSQL of the tests' own on a free loopback port, run as an ordinary user even for root."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.support.redis_server import free_port
+
+
+def find_programs() -> Path | None:
+    """The folder of ``initdb`` and ``postgres``: Debian keeps them off PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    if found:
+        return found[-1].parent
+    return Path(on_path).parent if on_path else None
+
+
+class PostgresServer:
+    """A server with one database, ``deals``, that asks for no password on loopback."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        self.folder = Path(tempfile.mkdtemp(prefix="keepa-deals-pg-"))
+        self.port = free_port()
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, self._user)
+
+    @property
+    def dsn(self) -> str:
+        return f"postgresql+psycopg://deals@127.0.0.1:{self.port}/deals"
+
+    def start(self) -> None:
+        """Returns when the server answers."""
+        data = str(self.folder / "data")
+        self._run("initdb", "-D", data, "-U", "deals", "--auth=trust", "-E", "UTF8", "--no-sync")
+        options = f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c fsync=off"
+        self._run("pg_ctl", "-D", data, "-l", str(self.folder / "log"), "-w", "-o", options, "start")
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "deals", "deals")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
+        shutil.rmtree(self.folder)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        user = self._user if os.geteuid() == 0 else None
+        done = subprocess.run(
+            [self._programs / program, *arguments],
+            user=user,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(self.folder)},
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode(errors="replace")
