@@ -11,7 +11,7 @@ from http.client import HTTPException
 from typing import Any
 
 import psutil
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from keepa_deals.ops.errors import OpsError
 from keepa_deals.ops.identity import HOME_VARIABLE, MARK, is_ours, recorded
@@ -79,15 +79,13 @@ def launch(home: Home) -> None:
 
 
 def stop_program(home: Home, name: str) -> None:
-    """Stop one program ("group:name") and return when it has ended; nothing happens when it does not run."""
-    if any(program.full_name == name and program.pid for program in states(home)):
-        _ask(home, "stopProcess", name)
+    """Stop one program ("group:name"), or the attempts to start it; return when it has ended."""
+    _ask(home, "stopProcess", name, content_with=Faults.NOT_RUNNING)
 
 
 def start_program(home: Home, name: str) -> None:
     """Start one program ("group:name"), and return when it runs; nothing happens when it runs already."""
-    if not any(program.full_name == name and program.pid for program in states(home)):
-        _ask(home, "startProcess", name)
+    _ask(home, "startProcess", name, content_with=Faults.ALREADY_STARTED)
 
 
 def environment(home: Home) -> Mapping[str, str]:
@@ -96,11 +94,19 @@ def environment(home: Home) -> Mapping[str, str]:
     return {**inherited_environment(), **marks}
 
 
-def _ask(home: Home, method: str, *arguments: Any) -> Any:
+def _ask(home: Home, method: str, *arguments: Any, content_with: int | None = None) -> Any:
+    """The supervisor's answer; ``content_with`` is the fault that means that there was nothing to do."""
     transport = SupervisorTransport(None, None, f"unix://{supervisor_socket(home)}")
     proxy = xmlrpc.client.ServerProxy("http://supervisor", transport=transport)
     try:
         return getattr(proxy.supervisor, method)(*arguments)
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode == content_with:
+            return None
+        raise OpsError(
+            f"the supervisor cannot do {method} {' '.join(map(str, arguments))}: {fault.faultString}; "
+            f"see the logs in {home.log}"
+        ) from None
     except UNREACHABLE as error:
         raise OpsError(
             f"the supervisor does not answer ({error}); see {home.log / 'supervisord.log'}"
