@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
-from flask import Blueprint, Response, abort, jsonify
+from flask import Blueprint, Response, jsonify
 
 from keepa_deals.web import openapi, present, store
-from keepa_deals.web.browse import requested_cursor, requested_view
+from keepa_deals.web.browse import requested_cursor, requested_deal, requested_view
 from keepa_deals.web.services import services
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
-
-ASIN = re.compile(r"[A-Z0-9]{10}")
 
 
 @blueprint.get("/deals")
@@ -35,26 +31,12 @@ def deals() -> Response:
 @blueprint.get("/deals/<int:domain_id>/<asin>")
 def deal(domain_id: int, asin: str) -> Response:
     """One deal with its recorded history and the events of its life."""
-    here = services()
-    key = checked_key(domain_id, asin)
-    moment = here.moment()
-    with here.engine.connect() as connection:
-        row = store.read_deal(connection, key)
-        if row is None:
-            abort(404, f"There is no deal {asin} of domain {domain_id}.")
-        points, events = store.read_points(connection, key), store.read_events(connection, key)
+    found = requested_deal(services(), domain_id, asin)
     return jsonify(
-        deal=present.to_json(row, moment),
-        history=[present.point_json(point) for point in points],
-        events=[present.event_json(event) for event in events],
+        deal=present.to_json(found.row, found.moment),
+        history=[present.point_json(point) for point in found.points],
+        events=[present.event_json(event) for event in found.events],
     )
-
-
-def checked_key(domain_id: int, asin: str) -> store.Key:
-    """The key of a deal; 404 for what can't be one."""
-    if not 0 < domain_id < 100 or not ASIN.fullmatch(asin):
-        abort(404, "There is no such deal: an address is /deals/<domain>/<ASIN>, like /deals/1/B000000000.")
-    return domain_id, asin
 
 
 @blueprint.get("/status")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from flask import request
+from flask import abort, request
 from werkzeug.datastructures import MultiDict
 
 from keepa_deals.web import store
 from keepa_deals.web.paging import Cursor, decode_cursor
 from keepa_deals.web.present import Shown, shown
 from keepa_deals.web.services import Services
-from keepa_deals.web.store import Category, Moment
+from keepa_deals.web.store import Category, DealRow, Moment
 from keepa_deals.web.view import VIEW_PARAMETERS, View, parse_view, reject_unknown
+
+ASIN = re.compile(r"[A-Z0-9]{10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +68,26 @@ def browse(services: Services, view: View, cursor: Cursor | None) -> Browse:
             previous=page.previous.encode() if page.previous else None,
             next=page.next.encode() if page.next else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDeal:
+    """One deal with its recorded history (oldest first) and the events of its life (newest first)."""
+
+    row: DealRow
+    points: Sequence[Any]
+    events: Sequence[Any]
+    moment: Moment
+
+
+def requested_deal(services: Services, domain_id: int, asin: str) -> FoundDeal:
+    """The deal that an address names; 404 when there is none."""
+    if not 0 < domain_id < 100 or not ASIN.fullmatch(asin):
+        abort(404, "There is no such deal: an address is /deals/<domain>/<ASIN>, like /deals/1/B000000000.")
+    key, moment = (domain_id, asin), services.moment()
+    with services.engine.connect() as connection:
+        row = store.read_deal(connection, key)
+        if row is None:
+            abort(404, f"There is no deal {asin} of domain {domain_id}: it was never found here.")
+        points, events = store.read_points(connection, key), store.read_events(connection, key)
+    return FoundDeal(row, points, events, moment)

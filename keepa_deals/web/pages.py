@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, render_template
+from flask import Blueprint, render_template
 
 from keepa_deals.health.readiness import age_text
 from keepa_deals.health.report import HealthReport
-from keepa_deals.web import present, store
-from keepa_deals.web.api import checked_key
-from keepa_deals.web.browse import browse, requested_cursor, requested_view
+from keepa_deals.web import present
+from keepa_deals.web.browse import browse, requested_cursor, requested_deal, requested_view
 from keepa_deals.web.columns import RANGES, SORTS
 from keepa_deals.web.services import services
 from keepa_deals.web.view import FLAGS, Status
@@ -45,19 +44,12 @@ def deals() -> str:
 @blueprint.get("/deals/<int:domain_id>/<asin>")
 def deal(domain_id: int, asin: str) -> str:
     """One deal: what is known of it, its history and the events of its life."""
-    here = services()
-    key = checked_key(domain_id, asin)
-    moment = here.moment()
-    with here.engine.connect() as connection:
-        row = store.read_deal(connection, key)
-        if row is None:
-            abort(404, f"There is no deal {asin} of domain {domain_id}: it was never found here.")
-        points, events = store.read_points(connection, key), store.read_events(connection, key)
+    found = requested_deal(services(), domain_id, asin)
     return render_template(
         "deal.html",
-        deal=present.shown(row, moment),
-        points=points[::-1],
-        events=events,
+        deal=present.shown(found.row, found.moment),
+        points=found.points[::-1],
+        events=found.events,
         words=present.EVENT_WORDS,
         reasons=present.ENDED_REASONS,
     )
