@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -199,12 +199,6 @@ def _finish(run: Run, result: RunResult) -> None:
                     detail=result.detail,
                 )
             )
-
-
-def watermark_of(context: IngestContext, job: str) -> datetime | None:
-    """The watermark that a job has left."""
-    with context.database.session() as session:
-        return session.scalar(select(JobState.watermark).where(JobState.name == job))
 
 
 def _changed(session: Session, statement: Any) -> int:

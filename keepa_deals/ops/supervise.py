@@ -35,11 +35,6 @@ class Supervised:
     since: int
     """When it was last started, or stopped: Unix seconds."""
 
-    @property
-    def full_name(self) -> str:
-        """The name by which the supervisor takes orders."""
-        return f"{self.group}:{self.name}"
-
 
 def live_supervisor(home: Home) -> psutil.Process | None:
     """The deployment's supervisor process; ``None`` when it does not run."""

@@ -93,10 +93,6 @@ class Facts:
         """The ids of the nodes that the product is in, without its root."""
         return (self.category.children[self.child][0],) if self.category.children else ()
 
-    @property
-    def cycle_minutes(self) -> int:
-        return self.slot * SLOTS_PER_CYCLE
-
     def base(self, family: Family) -> int:
         """The ordinary value of a family: cents, or a sales rank."""
         return (self.price, self.used_price, self.rank)[family]

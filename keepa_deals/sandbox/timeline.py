@@ -31,10 +31,6 @@ class Phase(NamedTuple):
     gap: int
     gap_end: int
 
-    def covers(self, slot: int) -> bool:
-        """Whether the product is to be followed in ``slot``: on sale, or just sold out."""
-        return self.start <= slot < max(self.end, self.gap_end)
-
 
 def phase_from(d: tuple[int, ...]) -> Phase:
     length = pick(d[0], SHORTEST, LONGEST)

@@ -79,42 +79,6 @@ def duration(seconds: float) -> str:
     return f"{minutes // (24 * 60)} d"
 
 
-_GLYPHS = {
-    "book": "book",
-    "kindle": "book",
-    "electronic": "chip",
-    "cell": "phone",
-    "computer": "chip",
-    "toy": "toy",
-    "game": "toy",
-    "home": "home",
-    "kitchen": "home",
-    "tool": "tool",
-    "industrial": "tool",
-    "automotive": "tool",
-    "cloth": "shirt",
-    "shoe": "shirt",
-    "beauty": "drop",
-    "health": "drop",
-    "music": "music",
-    "cd": "music",
-    "movie": "film",
-    "sport": "ball",
-    "garden": "leaf",
-    "patio": "leaf",
-    "grocery": "leaf",
-    "pet": "paw",
-    "office": "pen",
-    "baby": "toy",
-}
-
-
-def glyph(category: str | None) -> str:
-    """The name of the symbol that stands in for a missing picture."""
-    name = (category or "").lower()
-    return next((symbol for word, symbol in _GLYPHS.items() if word in name), "box")
-
-
 def tint(row: DealRow) -> int:
     """One of eight quiet tints, the same for a category wherever it appears."""
     return int(row.root_category or 0) % 8
@@ -175,10 +139,6 @@ class Shown:
     @property
     def drop(self) -> int | None:
         return _drop(self.row.price_avg_90, self.row.price)
-
-    @property
-    def glyph(self) -> str:
-        return glyph(self.row.category_name)
 
     @property
     def tint(self) -> int:

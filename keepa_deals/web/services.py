@@ -39,12 +39,6 @@ class HealthWatch:
                 self._taken = (self._clock.monotonic(), self._collect())
             return self._taken[1]
 
-    def fresh(self) -> HealthReport:
-        """A report taken now, for those who ask for the state itself."""
-        with self._lock:
-            self._taken = (self._clock.monotonic(), self._collect())
-            return self._taken[1]
-
 
 @dataclass(frozen=True)
 class Services:

@@ -11,15 +11,12 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Select,
     and_,
-    case,
     exists,
     func,
     or_,
     select,
     true,
-    tuple_,
 )
 
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind, DealPoint, EndedReason
@@ -242,33 +239,6 @@ def count_categories(connection: Connection, view: View, moment: Moment) -> list
     return sorted(found, key=lambda category: (-category.count, category.name))
 
 
-def count_new(connection: Connection, view: View, moment: Moment, since: datetime) -> int:
-    """How many deals of the view were first seen after ``since``."""
-    query = select(func.count()).select_from(Deal.__table__)
-    query = query.where(_T.first_seen_at > since, *conditions(view, moment))
-    return int(connection.execute(query).scalar_one())
-
-
-def count_by_status(connection: Connection, moment: Moment) -> dict[str, int]:
-    """The numbers of live, stale and ended deals."""
-    status = case(
-        (_T.ended_at.is_not(None), "ended"),
-        (_T.last_seen_at >= moment.live_since, "live"),
-        else_="stale",
-    )
-    totals = {"live": 0, "stale": 0, "ended": 0}
-    return totals | {
-        name: int(total)
-        for name, total in connection.execute(select(status, func.count()).group_by(status)).tuples()
-    }
-
-
-def last_seen(connection: Connection) -> datetime | None:
-    """When any deal was last seen in Keepa's feed."""
-    found: datetime | None = connection.execute(select(func.max(_T.last_seen_at))).scalar_one()
-    return found
-
-
 # -- single deals --------------------------------------------------------------------------------
 Key = tuple[int, str]
 
@@ -276,14 +246,6 @@ Key = tuple[int, str]
 def read_deal(connection: Connection, key: Key) -> DealRow | None:
     query = select(Deal.__table__).where(_T.domain_id == key[0], _T.asin == key[1])
     return connection.execute(query).one_or_none()
-
-
-def read_deals(connection: Connection, keys: Sequence[Key]) -> Sequence[DealRow]:
-    """The deals of ``keys``, in no order; those that are gone are left out."""
-    if not keys:
-        return []
-    query: Select[Any] = select(Deal.__table__).where(tuple_(_T.domain_id, _T.asin).in_(keys))
-    return connection.execute(query).all()
 
 
 def read_points(connection: Connection, key: Key, most: int = 5000) -> Sequence[Any]:

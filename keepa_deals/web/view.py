@@ -170,9 +170,6 @@ class View:
             return replace(self, sort=sort, order=default_order(sort))
         return replace(self, order=Order.ASC if self.descending else Order.DESC)
 
-    def shown_as(self, layout: str) -> View:
-        return replace(self, layout=Layout(layout))
-
     def with_unknown(self) -> View:
         return replace(self, flags={**self.flags, "unknown": Switch.ON})
 
@@ -192,10 +189,6 @@ class View:
         bounds = {key: bound for key, bound in self.bounds.items() if key != name}
         flags = {key: flag for key, flag in self.flags.items() if key != name}
         return replace(self, bounds=bounds, flags=flags)
-
-    def unfiltered(self) -> View:
-        """The same order and layout with no filter."""
-        return View(self.domain_default, sort=self.sort, order=self.order, layout=self.layout)
 
 
 def default_order(sort: str) -> Order:
