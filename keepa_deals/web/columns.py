@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -19,6 +20,24 @@ class Unit(StrEnum):
     BASIS_POINTS = "basis_points"
     STARS = "stars"
     COUNT = "count"
+
+
+class Interval(StrEnum):
+    """Over which time a price's change is meant."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    DAYS_90 = "90"
+
+    @property
+    def suffix(self) -> str:
+        """How the names of the sorts of this interval end; those of 90 days have no ending."""
+        return "" if self is Interval.DAYS_90 else f"_{self}"
+
+    @property
+    def words(self) -> str:
+        return "90 days" if self is Interval.DAYS_90 else str(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +61,12 @@ class Range:
     unit: Unit
     lower: bool = True
     """Whether the value is a minimum (otherwise a maximum)."""
+    by_interval: Mapping[Interval, ColumnElement[Any]] | None = None
+    """The columns of a bound on a change, whose meaning follows the view's interval."""
+
+    def over(self, interval: Interval) -> ColumnElement[Any]:
+        """The column that the bound is on in a view of ``interval``."""
+        return self.by_interval[interval] if self.by_interval else self.column
 
 
 def _drop(average: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -49,6 +74,19 @@ def _drop(average: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 _T = Deal.__table__.c
+AVERAGES: Mapping[Interval, ColumnElement[Any]] = {
+    Interval.DAY: _T.price_avg_day,
+    Interval.WEEK: _T.price_avg_week,
+    Interval.MONTH: _T.price_avg_month,
+    Interval.DAYS_90: _T.price_avg_90,
+}
+PERCENTS: Mapping[Interval, ColumnElement[Any]] = {
+    Interval.DAY: _T.delta_percent_day,
+    Interval.WEEK: _T.delta_percent_week,
+    Interval.MONTH: _T.delta_percent_month,
+    Interval.DAYS_90: _T.delta_percent,
+}
+_DROPS = {interval: _drop(average) for interval, average in AVERAGES.items()}
 
 SORTS: dict[str, Sort] = {
     sort.name: sort
@@ -86,8 +124,8 @@ RANGES: dict[str, Range] = {
     for bound in (
         Range("price_min", "Price from", _T.price, Unit.MONEY),
         Range("price_max", "Price to", _T.price, Unit.MONEY, lower=False),
-        Range("discount_min", "Below 90-day average by", _T.delta_percent, Unit.PERCENT),
-        Range("drop_min", "Dropped by", _drop(_T.price_avg_90), Unit.MONEY),
+        Range("discount_min", "Drop from, %", _T.delta_percent, Unit.PERCENT, by_interval=PERCENTS),
+        Range("drop_min", "Drop from", _drop(_T.price_avg_90), Unit.MONEY, by_interval=_DROPS),
         Range("rank_min", "Rank from", _T.sales_rank, Unit.COUNT),
         Range("rank_max", "Rank to", _T.sales_rank, Unit.COUNT, lower=False),
         Range("rank_drops_min", "Rank drops in 30 days from", _T.rank_drops_30, Unit.COUNT),

@@ -6,8 +6,18 @@ from importlib import metadata
 from typing import Any
 
 from keepa_deals.settings import DOMAINS
-from keepa_deals.web.columns import RANGES, SORTS
-from keepa_deals.web.view import FLAGS, MAX_CATEGORIES, MAX_CURSOR, MAX_LIMIT, MAX_TEXT, Layout, Order, Status
+from keepa_deals.web.columns import RANGES, SORTS, Interval
+from keepa_deals.web.view import (
+    FLAGS,
+    MAX_CATEGORIES,
+    MAX_CURSOR,
+    MAX_LIMIT,
+    MAX_TEXT,
+    Density,
+    Layout,
+    Order,
+    Status,
+)
 
 Json = dict[str, Any]
 _NULLABLE_INTEGER = {"type": ["integer", "null"]}
@@ -116,9 +126,14 @@ def _view_parameters() -> list[Json]:
         parameter(
             "found_within", "Found within so many hours", {"type": "integer", "minimum": 1, "maximum": 8760}
         ),
+        parameter(
+            "seen_within", "Seen within so many minutes", {"type": "integer", "minimum": 1, "maximum": 1440}
+        ),
+        parameter("interval", "Over which time changes are meant", one_of(Interval)),
         parameter("sort", "What to sort by", one_of(SORTS)),
         parameter("order", "Direction", one_of(Order)),
         parameter("layout", "How the page shows it; no matter here", one_of(Layout)),
+        parameter("density", "How the page shows it; no matter here", one_of(Density)),
         parameter("limit", "Deals a page", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}),
         parameter("cursor", "``next`` of the page before", {"type": "string", "maxLength": MAX_CURSOR}),
     ]

@@ -85,6 +85,8 @@ def _plain_conditions(view: View, moment: Moment) -> Conditions:
         conditions.append(_T.domain_id == view.domain)
     if view.found_within:
         conditions.append(_T.deal_created_at >= moment.now - timedelta(hours=view.found_within))
+    if view.seen_within:
+        conditions.append(_T.last_seen_at >= moment.now - timedelta(minutes=view.seen_within))
     if view.flag("back_in_stock"):
         conditions.append(_back_in_stock())
     return conditions
@@ -123,8 +125,9 @@ def questions(view: View) -> list[Question]:
     asked = []
     for name, value in view.bounds.items():
         bound = RANGES[name]
-        holds = bound.column >= value if bound.lower else bound.column <= value
-        asked.append(Question(name, holds, bound.column.is_(None)))
+        column = bound.over(view.interval)
+        holds = column >= value if bound.lower else column <= value
+        asked.append(Question(name, holds, column.is_(None)))
     if lowest := view.flag("lowest"):
         column = _T.is_lowest if lowest == "ever" else _T.is_lowest_90
         asked.append(Question("lowest", column.is_(True), column.is_(None)))

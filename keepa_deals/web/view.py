@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.settings import DOMAINS
-from keepa_deals.web.columns import RANGES, SORTS, Range, Unit
+from keepa_deals.web.columns import RANGES, SORTS, Interval, Range, Unit
 from keepa_deals.web.money import from_minor, to_minor
 
 DEFAULT_SORT = "found"
@@ -61,6 +61,11 @@ class Layout(StrEnum):
     CARDS = "cards"
 
 
+class Density(StrEnum):
+    COMFORTABLE = "comfortable"
+    COMPACT = "compact"
+
+
 class Order(StrEnum):
     ASC = "asc"
     DESC = "desc"
@@ -79,8 +84,8 @@ FLAGS: dict[str, tuple[type[StrEnum], str]] = {
 """Filters with a few fixed answers."""
 
 VIEW_PARAMETERS = (
-    *("q", "domain", "category", "status", *RANGES, *FLAGS, "found_within"),
-    *("sort", "order", "layout", "limit"),
+    *("q", "domain", "category", "status", *RANGES, *FLAGS, "found_within", "seen_within"),
+    *("interval", "sort", "order", "layout", "density", "limit"),
 )
 """Every parameter of a view, in the order of its canonical URL."""
 
@@ -97,9 +102,14 @@ class View:
     bounds: Mapping[str, int] = field(default_factory=dict)
     flags: Mapping[str, StrEnum] = field(default_factory=dict)
     found_within: int | None = None
+    """Hours since the deal began."""
+    seen_within: int | None = None
+    """Minutes since it was last seen to hold."""
+    interval: Interval = Interval.DAYS_90
     sort: str = DEFAULT_SORT
     order: Order = Order.DESC
     layout: Layout = Layout.TABLE
+    density: Density = Density.COMFORTABLE
     limit: int = DEFAULT_LIMIT
 
     @property
@@ -119,6 +129,7 @@ class View:
             or self.bounds
             or set(self.flags) - {"unknown"}
             or self.found_within
+            or self.seen_within
             or self.domain
             or self.status is not Status.LIVE
         )
@@ -150,12 +161,18 @@ class View:
         yield from ((name, str(self.flags[name])) for name in FLAGS if name in self.flags)
         if self.found_within:
             yield "found_within", str(self.found_within)
+        if self.seen_within:
+            yield "seen_within", str(self.seen_within)
+        if self.interval is not Interval.DAYS_90:
+            yield "interval", self.interval
         if self.sort != DEFAULT_SORT or self.order is not default_order(self.sort):
             yield "sort", self.sort
         if self.order is not default_order(self.sort):
             yield "order", self.order
         if self.layout is not Layout.TABLE:
             yield "layout", self.layout
+        if self.density is not Density.COMFORTABLE:
+            yield "density", self.density
         if self.limit != DEFAULT_LIMIT:
             yield "limit", str(self.limit)
 
@@ -169,6 +186,12 @@ class View:
         if sort != self.sort:
             return replace(self, sort=sort, order=default_order(sort))
         return replace(self, order=Order.ASC if self.descending else Order.DESC)
+
+    def over(self, interval: Interval) -> View:
+        """This view with the changes of another interval; an order by a change goes along."""
+        stem = self.sort.removesuffix(self.interval.suffix) if self.interval.suffix else self.sort
+        sort = stem + interval.suffix if stem in ("discount", "drop") else self.sort
+        return replace(self, interval=interval, sort=sort)
 
     def with_unknown(self) -> View:
         return replace(self, flags={**self.flags, "unknown": Switch.ON})
@@ -186,6 +209,8 @@ class View:
                 return replace(self, status=Status.LIVE)
             case "found_within":
                 return replace(self, found_within=None)
+            case "seen_within":
+                return replace(self, seen_within=None)
         bounds = {key: bound for key, bound in self.bounds.items() if key != name}
         flags = {key: flag for key, flag in self.flags.items() if key != name}
         return replace(self, bounds=bounds, flags=flags)
@@ -232,9 +257,12 @@ def parse_view(arguments: Arguments, *, domain_id: int, lenient: bool = False) -
         bounds=reader.bounds(domain or domain_id),
         flags={name: value for name, (kind, _) in FLAGS.items() if (value := reader.enum(name, kind))},
         found_within=reader.integer("found_within", 1, 24 * 365),
+        seen_within=reader.integer("seen_within", 1, 24 * 60),
+        interval=reader.enum("interval", Interval) or Interval.DAYS_90,
         sort=sort,
         order=reader.enum("order", Order) or default_order(sort),
         layout=reader.enum("layout", Layout) or Layout.TABLE,
+        density=reader.enum("density", Density) or Density.COMFORTABLE,
         limit=reader.integer("limit", 1, MAX_LIMIT) or DEFAULT_LIMIT,
     )
 

@@ -180,3 +180,24 @@ def test_the_age_of_a_deal_is_told_in_utc(client: FlaskClient, stock: Stock, wor
     body = client.get("/api/deals?status=stale").json
     assert body is not None
     assert body["deals"][0]["last_seen_at"].endswith("Z")
+
+
+def test_a_change_is_meant_over_the_interval_of_the_view(client: FlaskClient, stock: Stock) -> None:
+    stock(1)
+    deal = client.get("/api/deals").json["deals"][0]  # type: ignore[index]
+    for interval, name in (("day", "delta_percent_day"), ("90", "delta_percent")):
+        for least, total in ((deal[name], 1), (deal[name] + 1, 0)):
+            body = client.get("/api/deals", query_string={"interval": interval, "discount_min": least}).json
+            assert body is not None
+            assert body["total"] == total
+
+
+def test_deals_can_be_asked_for_by_when_they_were_last_seen(
+    client: FlaskClient, stock: Stock, world: World
+) -> None:
+    stock(2)
+    world.clock.pass_time(timedelta(minutes=20))
+    for minutes, total in (("10", 0), ("30", 2)):
+        body = client.get("/api/deals", query_string={"seen_within": minutes}).json
+        assert body is not None
+        assert body["total"] == total
