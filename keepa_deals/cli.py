@@ -10,6 +10,7 @@ import click
 from keepa_deals.errors import KeepaDealsError
 
 COMMANDS = {
+    "dashboard": "keepa_deals.web.access.commands:dashboard",
     "ops": "keepa_deals.ops.commands:ops",
     "sandbox": "keepa_deals.sandbox.command:sandbox",
     "status": "keepa_deals.diagnosis.commands:status",

@@ -72,6 +72,8 @@ class Settings(BaseSettings):
 
     dashboard_host: str = "127.0.0.1"
     dashboard_port: int = Field(8000, ge=1, le=65535)
+    dashboard_trusted_hosts: str = ""
+    dashboard_proxies: int = Field(0, ge=0, le=5)
 
     upsert_interval_seconds: int = Field(60, ge=1, le=3600)
     deal_fresh_minutes: int = Field(60, ge=1, le=24 * 60)
@@ -190,6 +192,11 @@ class Settings(BaseSettings):
             return not ipaddress.ip_address(self.dashboard_host).is_loopback
         except ValueError:
             return True
+
+    @property
+    def trusted_hosts(self) -> tuple[str, ...]:
+        """The names, beside loopback's, that the dashboard answers to."""
+        return tuple(name.strip() for name in self.dashboard_trusted_hosts.split(",") if name.strip())
 
 
 def load(

@@ -17,6 +17,7 @@ from keepa_deals.ops.errors import OpsError
 from keepa_deals.ops.layout import Home
 from keepa_deals.redis_store import connect_probe
 from keepa_deals.settings import Settings
+from keepa_deals.web.access.credentials import AccessError, CredentialStore, may_start
 
 LEAST_DISK_MB = 200
 
@@ -25,6 +26,7 @@ def check(home: Home, settings: Settings, say: Say, *, own_redis: bool) -> None:
     """Report each check in a line; an ``OpsError`` with the way out for the first one that fails."""
     checks: list[tuple[str, Callable[[], str]]] = [
         ("disk", lambda: _disk(home)),
+        ("dashboard's password", lambda: _password(home, settings)),
         ("dashboard's port", lambda: _port(settings.dashboard_host, settings.dashboard_port)),
         ("database", lambda: _database(settings)),
     ]
@@ -53,6 +55,17 @@ def _port(host: str, port: int) -> str:
                 "stop what listens there, or set DASHBOARD_PORT"
             ) from None
     return f"{host}:{port} is free"
+
+
+def _password(home: Home, settings: Settings) -> str:
+    try:
+        known = CredentialStore(home.path).read()
+    except AccessError as error:
+        raise OpsError(f"dashboard's password: {error}") from None
+    refusal = may_start(settings, known)
+    if refusal is not None:
+        raise OpsError(f"dashboard's password: {refusal}")
+    return "set" if known.password else "none needed on loopback"
 
 
 def _redis(settings: Settings) -> str:

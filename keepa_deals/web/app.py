@@ -10,6 +10,8 @@ from keepa_deals import settings as settings_module
 from keepa_deals.clock import Clock
 from keepa_deals.settings import Settings
 from keepa_deals.web import api, errors, pages, present, probes, security, services
+from keepa_deals.web.access import csrf, guard, limits, sessions
+from keepa_deals.web.access import pages as access_pages
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> Flask:
@@ -22,6 +24,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     _configure_templates(app)
     _configure_errors(app)
     _configure_views(app)
+    _configure_limits(app, settings)
     return app
 
 
@@ -40,6 +43,9 @@ def _configure_services(app: Flask, settings: Settings, clock: Clock | None) -> 
 
 
 def _configure_security(app: Flask, settings: Settings) -> None:
+    sessions.configure(app, settings, app.extensions[services.EXTENSION].credentials)
+    guard.configure(app)
+    csrf.configure(app)
     security.configure(app, settings)
 
 
@@ -55,3 +61,8 @@ def _configure_views(app: Flask) -> None:
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(api.blueprint)
     app.register_blueprint(probes.blueprint)
+    app.register_blueprint(access_pages.blueprint)
+
+
+def _configure_limits(app: Flask, settings: Settings) -> None:
+    limits.configure(app, settings)

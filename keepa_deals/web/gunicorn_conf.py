@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from keepa_deals import settings
-from keepa_deals.errors import SettingsError
+from keepa_deals.errors import KeepaDealsError
+from keepa_deals.web.access.credentials import CredentialStore, may_start
 
 try:
     _settings = settings.load()
-except SettingsError as error:
+    _refusal = may_start(_settings, CredentialStore(_settings.keepa_deals_home).read())
+except KeepaDealsError as error:
     raise SystemExit(f"keepa_deals: {error}") from None
 
-if _settings.dashboard_is_public:
-    raise SystemExit(
-        f"keepa_deals: DASHBOARD_HOST={_settings.dashboard_host}: the dashboard has no log-in yet, "
-        "so it listens on loopback only; reach it through an SSH tunnel or a proxy that asks for a password"
-    )
+if _refusal is not None:
+    raise SystemExit(f"keepa_deals: {_refusal}")
 
 bind = f"{_settings.dashboard_host}:{_settings.dashboard_port}"
 worker_class = "gthread"
@@ -23,6 +22,7 @@ threads = 8
 timeout = 60
 graceful_timeout = 25
 keepalive = 30
+forwarded_allow_ips = ""  # DASHBOARD_PROXIES says whom to believe; gunicorn would believe all of loopback
 max_requests = 20_000
 max_requests_jitter = 2_000
 no_control_socket = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from keepa_deals.health import readiness
+from keepa_deals.web.access.guard import Reader, reader
 from keepa_deals.web.metrics import exposition
 from keepa_deals.web.services import services
 
@@ -21,7 +22,8 @@ def healthz() -> Response:
 def readyz() -> tuple[Response, int]:
     """200 when database and Redis answer and the deals are fresh; 503 with the reasons otherwise."""
     found = readiness(services().health.report())
-    return jsonify(found.to_json()), 200 if found.ready else 503
+    shown = {"ready": found.ready} if reader() is Reader.STRANGER else found.to_json()
+    return jsonify(shown), 200 if found.ready else 503
 
 
 @blueprint.get("/metrics")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Flask, Response, request
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from keepa_deals.settings import Settings
 from keepa_deals.web.present import IMAGE_HOST
@@ -32,7 +33,9 @@ HEADERS = {
 
 
 def configure(app: Flask, settings: Settings) -> None:
-    del settings
+    if settings.dashboard_proxies:
+        count = settings.dashboard_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     app.after_request(_add_headers)
     app.after_request(_answer_conditionally)
 

@@ -15,6 +15,7 @@ from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.db.session import Database
 from keepa_deals.health.report import HealthReport
 from keepa_deals.settings import Settings
+from keepa_deals.web.access.credentials import CredentialStore
 from keepa_deals.web.store import Moment
 
 HEALTH_SECONDS = 3.0
@@ -48,6 +49,7 @@ class Services:
     engine: Engine
     clock: Clock
     health: HealthWatch
+    credentials: CredentialStore
 
     def moment(self) -> Moment:
         return Moment(self.clock.now(), timedelta(minutes=self.settings.deal_fresh_minutes))
@@ -58,7 +60,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     clock = clock or SystemClock()
     engine = Database(settings.database_dsn).engine
     watch = HealthWatch(lambda: health.collect(settings, clock=clock, engine=engine), clock)
-    return Services(settings, engine, clock, watch)
+    return Services(settings, engine, clock, watch, CredentialStore(settings.keepa_deals_home))
 
 
 EXTENSION = "keepa_deals"
