@@ -17,6 +17,10 @@ from keepa_deals.settings import Settings
 DEFAULT_PREFIX = "keepa_deals"
 _INCLUDE = re.compile(r"^--#include (\w+)$", re.MULTILINE)
 
+COUNTING_SINCE = "since"
+"""Among the metrics: Unix milliseconds of beat's first tick on this Redis, so a later one than expected
+means that Redis lost its data."""
+
 CONNECT_TIMEOUT = 3.0
 ANSWER_TIMEOUT = 5.0
 PROBE_TIMEOUT = 1.0
@@ -50,6 +54,15 @@ class Keys:
     def beat_last_tick(self) -> str:
         """Unix milliseconds of beat's last tick."""
         return f"{self.prefix}:beat:last_tick"
+
+    @property
+    def last_answers(self) -> str:
+        """Keepa's last answers by call."""
+        return f"{self.prefix}:keepa:last"
+
+    def answers(self, slot: int) -> str:
+        """How many answers of each kind came in one slot of time."""
+        return f"{self.prefix}:keepa:answers:{slot}"
 
     @property
     def metrics(self) -> str:

@@ -12,7 +12,7 @@ from celery import beat
 
 from keepa_deals import settings
 from keepa_deals.ops.beat import hold
-from keepa_deals.redis_store import Keys, connect_probe
+from keepa_deals.redis_store import COUNTING_SINCE, Keys, connect_probe
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,8 @@ class HeartbeatScheduler(beat.Scheduler):
     """Celery's in-memory scheduler: nothing on disk that a crash could corrupt.
 
     ``<prefix>:beat:last_tick`` holds the Unix milliseconds of the last tick, at most
-    ``beat_max_loop_interval`` apart. A broker that is away costs one line a task, not a traceback.
+    ``beat_max_loop_interval`` apart; the first one on an empty Redis also notes since when it counts.
+    A broker that is away costs one line a task, not a traceback.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -29,7 +30,7 @@ class HeartbeatScheduler(beat.Scheduler):
         configured = settings.load()
         hold(configured.keepa_deals_home)
         self._redis = connect_probe(configured)
-        self._key = Keys(configured.redis_key_prefix).beat_last_tick
+        self._keys = Keys(configured.redis_key_prefix)
 
     def setup_schedule(self) -> None:
         super().setup_schedule()
@@ -47,7 +48,11 @@ class HeartbeatScheduler(beat.Scheduler):
             log.warning("not sent, the next interval tries again: %s", error)
 
     def _beat(self) -> None:
+        now_ms = int(time.time() * 1000)
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.set(self._keys.beat_last_tick, now_ms)
+        pipe.hsetnx(self._keys.metrics, COUNTING_SINCE, now_ms)
         try:
-            self._redis.set(self._key, int(time.time() * 1000))
+            pipe.execute()
         except redis.RedisError as error:
             log.warning("no heartbeat, Redis is away: %s", error)

@@ -9,12 +9,13 @@ from datetime import timedelta
 import redis
 from sqlalchemy import Engine
 
+from keepa_deals.answer_log import read_answers
 from keepa_deals.clock import Clock, SystemClock
-from keepa_deals.health import database, store, tokens
+from keepa_deals.health import database, history, store, tokens
 from keepa_deals.health.probe import PROBE_TIMEOUT, look
 from keepa_deals.health.readiness import behind_after, find_problems
 from keepa_deals.health.report import HealthReport
-from keepa_deals.redis_store import connect_probe
+from keepa_deals.redis_store import Keys, connect_probe
 from keepa_deals.settings import Settings
 
 
@@ -44,7 +45,9 @@ def collect(
             "database": lambda: database.read_schema(engine_of()),
             "jobs": lambda: database.read_jobs(engine_of()),
             "deals": lambda: database.read_deals(engine_of(), now, fresh_for),
-            "flow": lambda: database.read_flow(engine_of(), now),
+            "flow": lambda: history.read_flow(engine_of(), now),
+            "history": lambda: history.read_history(engine_of(), now, behind_after(settings)),
+            "keepa": lambda: read_answers(redis_of(), Keys(prefix), now),
         },
         timeout=timeout,
     )
@@ -58,7 +61,10 @@ def collect(
         database=found.take("database", database.read_schema),
         jobs=found.take("jobs", database.read_jobs),
         deals=found.take("deals", database.read_deals),
-        flow=found.take("flow", database.read_flow),
+        flow=found.take("flow", history.read_flow),
+        history=found.take("history", history.read_history),
+        keepa=found.take("keepa", read_answers),
         behind_after=behind_after(settings),
     )
-    return replace(report, problems=find_problems(report))
+    expected = history.forecast(report.deals.value, report.flow.value, report.history.value, now)
+    return replace(report, forecast=expected, problems=find_problems(report))

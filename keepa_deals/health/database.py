@@ -12,7 +12,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     NullPool,
-    and_,
     case,
     create_engine,
     func,
@@ -23,16 +22,15 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from keepa_deals.db import migrate
-from keepa_deals.db.models import Deal, DealEvent, DealEventKind, JobState
+from keepa_deals.db.models import Deal, JobState
 from keepa_deals.errors import KeepaDealsError
-from keepa_deals.health.report import DatabaseHealth, DealsHealth, FlowHealth, JobHealth
+from keepa_deals.health.report import DatabaseHealth, DealsHealth, JobHealth
 from keepa_deals.health.words import redact
 
 BUSY_TIMEOUT = 1.0
 """Seconds that a look waits for a locked SQLite database."""
 AGE_EDGES = (0.25, 0.5, 0.75, 1.0)
 """Edges of the age histogram as parts of the time for which a deal stays live."""
-_ARRIVALS = (DealEventKind.FOUND, DealEventKind.RETURNED, DealEventKind.LIVE_AGAIN)
 
 
 def probe_engine(dsn: str) -> Engine:
@@ -104,20 +102,6 @@ def read_deals(engine: Engine, now: datetime, fresh_for: timedelta) -> DealsHeal
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
-
-
-def read_flow(engine: Engine, now: datetime) -> FlowHealth:
-    """Which changes of state the last hour saw, and how often."""
-    query = (
-        select(DealEvent.kind, DealEvent.reason, func.count())
-        .where(and_(DealEvent.at > now - timedelta(hours=1), DealEvent.at <= now))
-        .group_by(DealEvent.kind, DealEvent.reason)
-    )
-    with engine.connect() as connection:
-        rows = connection.execute(query).all()
-    changes = {(kind.value, reason.value if reason else None): n for kind, reason, n in rows}
-    arrivals = sum(n for (kind, _), n in changes.items() if kind in _ARRIVALS)
-    return FlowHealth(changes, arrivals, sum(changes.values()) - arrivals)
 
 
 def _size(engine: Engine, connection: Connection) -> int | None:

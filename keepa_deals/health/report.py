@@ -7,13 +7,31 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from keepa_deals.answer_log import Answers, LastAnswer
 from keepa_deals.health.probe import Reading
 from keepa_deals.health.tokens import TokenHealth
 
+ARRIVALS = ("found", "returned", "live_again")
+"""The changes of state that bring a deal to the live list; all others take it off."""
 UPSERT_JOB = "update_recent_deals"
 BACKFILL_JOB = "backfill_deals"
 MAINTENANCE_JOB = "maintenance"
 REPORTED_JOBS = (UPSERT_JOB, BACKFILL_JOB)
+
+PARTS = (
+    "redis",
+    "tokens",
+    "keepa",
+    "locks",
+    "queues",
+    "beat",
+    "database",
+    "jobs",
+    "deals",
+    "flow",
+    "history",
+)
+"""What a report reads, by name."""
 
 Json = dict[str, Any]
 
@@ -103,11 +121,62 @@ class DealsHealth:
 
 @dataclass(frozen=True, slots=True)
 class FlowHealth:
-    """Changes of state within the last hour: (kind, reason or ``None``) → how many deals."""
+    """Changes of state: (kind, reason or ``None``) → how many deals. The balance is that of the last hour."""
 
     last_hour: Mapping[tuple[str, str | None], int]
     arrivals: int
     departures: int
+    hours: tuple[Mapping[tuple[str, str | None], int], ...] = ()
+    """The same for each of the last hours, the last one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One minute of the curve of live deals."""
+
+    at: datetime
+    live: int
+    stale: int
+    ended: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time without a success of the upserter that was too long, and is over."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailure:
+    """Runs of a job that failed with the same words."""
+
+    job: str
+    text: str
+    count: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryHealth:
+    """What the jobs recorded of the last hour."""
+
+    first_run_at: datetime | None
+    """The oldest run that is still recorded."""
+    last_sample_at: datetime | None
+    curve: tuple[Point, ...]
+    gaps: tuple[Gap, ...]
+    failures: tuple[RunFailure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """How many deals will be live: when nobody looks any more, and when the last hour goes on."""
+
+    unattended: tuple[tuple[timedelta, int], ...]
+    expected: tuple[tuple[int, int], ...]
+    """(hours from now, live deals); empty before there is a whole hour to go by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +214,10 @@ class HealthReport:
     jobs: Reading[tuple[JobHealth, ...]]
     deals: Reading[DealsHealth]
     flow: Reading[FlowHealth]
+    keepa: Reading[Answers]
+    history: Reading[HistoryHealth]
+    forecast: Forecast | None = None
+    """``None`` when the deals could not be read."""
     problems: tuple[Problem, ...] = ()
     behind_after: timedelta = timedelta(minutes=10)
     """The upserter is behind when its last success is longer ago than this."""
@@ -159,8 +232,7 @@ class HealthReport:
 
     def readings(self) -> dict[str, Reading[Any]]:
         """Every part by its name."""
-        names = ("redis", "tokens", "locks", "queues", "beat", "database", "jobs", "deals", "flow")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in PARTS}
 
     def to_status(self) -> Json:
         """The JSON of ``/api/status``: what could not be read is ``null``, and ``errors`` says why."""
@@ -171,6 +243,8 @@ class HealthReport:
             "beat": {"last_tick_at": iso(self.beat.value)},
             "queues": {q.name: _queue_json(q) for q in self.queues.value or ()},
             "flow": _flow_json(self.flow.value),
+            "keepa": _keepa_json(self.keepa.value),
+            "forecast": _forecast_json(self.forecast),
             "problems": [{"name": p.name, "text": p.text} for p in self.problems],
             "errors": {name: r.error for name, r in self.readings().items() if r.error is not None},
             "taken_at": iso(self.taken_at),
@@ -221,9 +295,46 @@ def _queue_json(queue: QueueHealth) -> Json:
 
 def _flow_json(flow: FlowHealth | None) -> Json:
     if flow is None:
-        return {"arrivals_last_hour": None, "departures_last_hour": None, "last_hour": []}
-    rows = [
-        {"kind": kind, "reason": reason, "deals": n}
-        for (kind, reason), n in sorted(flow.last_hour.items(), key=str)
-    ]
-    return {"arrivals_last_hour": flow.arrivals, "departures_last_hour": flow.departures, "last_hour": rows}
+        return {"arrivals_last_hour": None, "departures_last_hour": None, "last_hour": [], "hours": []}
+    return {
+        "arrivals_last_hour": flow.arrivals,
+        "departures_last_hour": flow.departures,
+        "last_hour": _changes_json(flow.last_hour),
+        "hours": [_changes_json(changes) for changes in flow.hours],
+    }
+
+
+def _changes_json(changes: Mapping[tuple[str, str | None], int]) -> list[Json]:
+    return [{"kind": k, "reason": r, "deals": n} for (k, r), n in sorted(changes.items(), key=str)]
+
+
+def _keepa_json(answers: Answers | None) -> Json:
+    """The last answers of Keepa by call, and how many of each kind the last hour brought."""
+    if answers is None:
+        return {"last": {}, "last_bad": {}, "last_hour": []}
+    counts = sorted(answers.counts.items())
+    return {
+        "last": {call: _answer_json(answer) for call, answer in answers.last.items()},
+        "last_bad": {call: _answer_json(answer) for call, answer in answers.last_bad.items()},
+        "last_hour": [{"call": call, "result": result, "answers": n} for (call, result), n in counts],
+    }
+
+
+def _answer_json(answer: LastAnswer) -> Json:
+    return {
+        "result": answer.result,
+        "at": iso(answer.at),
+        "seconds": answer.seconds,
+        "tokens": answer.tokens,
+    }
+
+
+def _forecast_json(forecast: Forecast | None) -> Json:
+    if forecast is None:
+        return {"unattended": [], "expected": []}
+    return {
+        "unattended": [
+            {"in_seconds": int(wait.total_seconds()), "live": n} for wait, n in forecast.unattended
+        ],
+        "expected": [{"in_seconds": hours * 3600, "live": n} for hours, n in forecast.expected],
+    }

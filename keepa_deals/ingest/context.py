@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from keepa_deals.answer_log import AnswerLog
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.db.session import Database
 from keepa_deals.errors import KeepaDealsError
@@ -80,7 +81,12 @@ def build_context(settings: Settings, *, stop: Callable[[], bool] = lambda: Fals
     clock = StoppableClock(SystemClock(), stop)
     redis = connect(settings)
     keys = Keys(settings.redis_key_prefix)
-    client = KeepaClient(settings.api_key, base_url=settings.keepa_api_url, sleep=clock.sleep)
+    client = KeepaClient(
+        settings.api_key,
+        base_url=settings.keepa_api_url,
+        sleep=clock.sleep,
+        on_answer=AnswerLog(redis, keys).note,
+    )
     return IngestContext(
         settings=settings,
         client=client,

@@ -27,7 +27,7 @@ from keepa_deals.keepa.errors import (
     ServerTroubleError,
 )
 from keepa_deals.keepa.selection import refuse_numbers_as_text
-from keepa_deals.keepa.types import Deal, DealPage, Product, ProductBatch, TokenEnvelope
+from keepa_deals.keepa.types import Answer, Deal, DealPage, Product, ProductBatch, TokenEnvelope
 from keepa_deals.logs import redact
 
 log = logging.getLogger(__name__)
@@ -74,11 +74,16 @@ def unmetered() -> Iterator[Permission]:
     yield _Unmetered()
 
 
+def _nobody(answer: Answer) -> None:
+    """Keeps no log."""
+
+
 class KeepaClient:
     """Calls Keepa; each method returns a parsed answer or raises one of ``keepa.errors``.
 
     Server trouble is retried ``max_attempts`` times in all, with exponential backoff and jitter; each
-    attempt asks ``permit`` anew, because the one before may have been charged.
+    attempt asks ``permit`` anew, because the one before may have been charged. ``on_answer`` hears how
+    each attempt ended.
     """
 
     def __init__(
@@ -90,8 +95,10 @@ class KeepaClient:
         max_attempts: int = MAX_ATTEMPTS,
         sleep: Callable[[float], None] = time.sleep,
         adapter: HTTPAdapter | None = None,
+        on_answer: Callable[[Answer], None] = _nobody,
     ) -> None:
         self._key = api_key
+        self._on_answer = on_answer
         self._base_url = base_url.rstrip("/")
         self._timeout = timeout
         self._max_attempts = max_attempts
@@ -180,8 +187,16 @@ class KeepaClient:
         json_body: Mapping[str, Any] | None,
     ) -> tuple[Mapping[str, Any], TokenEnvelope]:
         with permit() as permission:
-            status, body = self._send(method, path, query, json_body)
+            began = time.monotonic()
+            try:
+                status, body = self._send(method, path, query, json_body)
+            except ServerTroubleError as trouble:
+                result = "no_answer" if trouble.maybe_charged else "no_connection"
+                self._on_answer(Answer(path, result, time.monotonic() - began))
+                raise
             envelope = _envelope(body)
+            result = "unreadable" if status == 200 and envelope is None else str(status)
+            self._on_answer(Answer(path, result, time.monotonic() - began, envelope))
             if envelope is not None:
                 permission.settle(envelope)
             if status != 200:

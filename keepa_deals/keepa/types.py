@@ -117,6 +117,20 @@ class TokenEnvelope:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """How one attempt at a call (``/deal``) ended, for whoever keeps a log of it.
+
+    ``result`` is the HTTP status, ``unreadable`` for a 200 that could not be understood, ``no_answer``
+    when the request was sent in vain, or ``no_connection``.
+    """
+
+    call: str
+    result: str
+    seconds: float
+    envelope: TokenEnvelope | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Deal:
     """One entry of ``/deal`` (api_backend: Deal.java), the arrays as Keepa indexes them.
 

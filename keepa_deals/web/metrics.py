@@ -97,7 +97,18 @@ def _counters(counters: Mapping[str, int]) -> Iterator[Metric]:
         if name.startswith("spent|"):
             spent.add_metric([name.removeprefix("spent|")], counters.get(name, 0))
     yield spent
+    yield _answers(counters)
     yield _waits(counters)
+
+
+def _answers(counters: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(
+        "keepa_deals_keepa_answers", "Answers of Keepa, and requests without one", labels=["call", "result"]
+    )
+    for name in sorted(counters):
+        if name.startswith("answers|"):
+            family.add_metric(name.split("|")[1:], counters[name])
+    return family
 
 
 def _waits(counters: Mapping[str, int]) -> Metric:

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "keepa_deals"
 
 BASE = {"settings", "clock", "errors", "metrics", "logs"}
 KEEPA = {"keepa"}
-REDIS = {"redis_store", "locks", "token_manager", "tokens"}
+REDIS = {"answer_log", "redis_store", "locks", "token_manager", "tokens"}
 DATABASE = {"db"}
 MIDDLE = {"ingest", "health"}
 TOP = {

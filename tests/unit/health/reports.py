@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from keepa_deals.answer_log import Answers
 from keepa_deals.health.probe import Reading
 from keepa_deals.health.report import (
     BACKFILL_JOB,
@@ -15,6 +16,7 @@ from keepa_deals.health.report import (
     DealsHealth,
     FlowHealth,
     HealthReport,
+    HistoryHealth,
     JobHealth,
     LockHealth,
     QueueHealth,
@@ -91,6 +93,8 @@ def healthy(**parts: Any) -> HealthReport:
         "jobs": jobs(),
         "deals": deals(),
         "flow": FlowHealth({}, 0, 0),
+        "keepa": Answers({}, {}, {}, {}),
+        "history": HistoryHealth(ago(hours=5), ago(seconds=30), (), (), ()),
     }
     readings = {
         name: value if isinstance(value, Reading) else Reading(value=value)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import Base, Deal, DealEvent, DealEventKind, EndedReason, JobState
 from keepa_deals.errors import KeepaDealsError
-from keepa_deals.health import database
+from keepa_deals.health import database, history
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 FRESH = timedelta(minutes=60)
@@ -123,7 +123,7 @@ def test_the_flow_of_the_last_hour_is_counted_by_kind_and_reason(engine: Engine)
         event(DealEventKind.ENDED, timedelta(minutes=4), EndedReason.OUT_OF_STOCK),
         event(DealEventKind.ENDED, timedelta(minutes=61), EndedReason.OUT_OF_STOCK),
     )
-    flow = database.read_flow(engine, NOW)
+    flow = history.read_flow(engine, NOW)
     assert flow.last_hour[("ended", "out_of_stock")] == 1
     assert (flow.arrivals, flow.departures) == (2, 2)
 

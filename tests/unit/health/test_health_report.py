@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from keepa_deals.health.probe import Reading
-from keepa_deals.health.report import BACKFILL_JOB, HealthReport, LockHealth, Problem
+from keepa_deals.health.report import BACKFILL_JOB, PARTS, HealthReport, LockHealth, Problem
 from tests.unit.health.reports import NOW, ago, deals, healthy, job, jobs
 
 JOB_KEYS = {"last_started_at", "last_success_at", "last_outcome", "lock_holder", "rows", "tokens_spent"}
@@ -13,8 +13,7 @@ JOB_KEYS = {"last_started_at", "last_success_at", "last_outcome", "lock_holder",
 
 def unreadable() -> HealthReport:
     no: Reading[None] = Reading(error="out of order")
-    names = ("redis", "tokens", "locks", "queues", "beat", "database", "jobs", "deals", "flow")
-    return healthy(**dict.fromkeys(names, no))
+    return healthy(**dict.fromkeys(PARTS, no))
 
 
 def test_the_status_has_the_shape_of_the_contract() -> None:

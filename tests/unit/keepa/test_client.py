@@ -334,3 +334,22 @@ def test_what_urllib3_logs_of_its_urls_comes_without_the_key(
     client.token_status()
     assert "/token?key=[key]" in caplog.text
     assert KEY not in caplog.text
+
+
+def test_how_every_attempt_ended_is_told(keepa: Keepa) -> None:
+    heard: list[tuple[str, str, bool]] = []
+    client = KeepaClient(
+        KEY,
+        base_url=keepa.url,
+        timeout=(1.0, 0.3),
+        sleep=lambda seconds: None,
+        on_answer=lambda answer: heard.append((answer.call, answer.result, answer.envelope is not None)),
+    )
+    keepa.answers = [reply(502, b"<html>"), hang_up, reply(200, ENVELOPE)]
+    client.token_status()
+    keepa.answers = [reply(200, b"<html>")] * 3
+    with pytest.raises(ServerTroubleError):
+        client.token_status()
+    client.close()
+    bad = [("/token", "502", False), ("/token", "no_answer", False)]
+    assert heard == [*bad, ("/token", "200", True), *[("/token", "unreadable", False)] * 3]
