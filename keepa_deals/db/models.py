@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -91,6 +92,14 @@ def _enum(kind: type[StrEnum]) -> Enum:
     return Enum(kind, native_enum=False, length=32, values_callable=lambda e: [m.value for m in e])
 
 
+def _partial(name: str, column: str, held: str) -> Index:
+    """An index of the rows for which ``held`` is true: its size follows the open deals, not the past."""
+    return Index(name, column, sqlite_where=text(held), postgresql_where=text(held))
+
+
+_OPEN = "ended_at IS NULL"
+
+
 class Deal(Base):
     """One product of one Amazon locale whose price fell. Prices in cents of the locale's currency."""
 
@@ -129,6 +138,8 @@ class Deal(Base):
     last_seen_at: Mapped[datetime]
     listed_at: Mapped[datetime]
     """When the feed (/deal) last showed it; ``last_seen_at`` also moves when /product confirms it."""
+    unlisted_at: Mapped[datetime | None]
+    """When the feed was read where the deal must have stood, without it; null while it is listed."""
     verified_at: Mapped[datetime | None]
     """When /product was last asked whether it still holds."""
     point_at: Mapped[datetime | None]
@@ -162,8 +173,12 @@ class Deal(Base):
     margin_bp: Mapped[int | None]
 
     __table_args__ = (
-        Index("ix_deals_last_seen_at", "last_seen_at"),
-        Index("ix_deals_enriched_at", "enriched_at"),
+        _partial("ix_deals_open_last_seen_at", "last_seen_at", _OPEN),
+        _partial("ix_deals_open_enriched_at", "enriched_at", _OPEN),
+        _partial("ix_deals_open_deal_created_at", "deal_created_at", _OPEN),
+        _partial("ix_deals_bare_deal_created_at", "deal_created_at", f"{_OPEN} AND enriched_at IS NULL"),
+        _partial("ix_deals_unlisted_last_seen_at", "last_seen_at", f"{_OPEN} AND unlisted_at IS NOT NULL"),
+        _partial("ix_deals_ended_at", "ended_at", "ended_at IS NOT NULL"),
     )
 
 
@@ -181,6 +196,7 @@ class DealPoint(Base):
 
     __table_args__ = (
         ForeignKeyConstraint(["domain_id", "asin"], ["deals.domain_id", "deals.asin"], ondelete="CASCADE"),
+        Index("ix_deal_points_at", "at"),
     )
 
 
@@ -255,9 +271,14 @@ class Sample(Base):
     live: Mapped[int]
     stale: Mapped[int]
     ended: Mapped[int]
+    matching: Mapped[int | None]
+    """How many deals Keepa said that the selection has."""
     tokens: Mapped[int | None]
+    """What could be spent at this moment; may be negative."""
     small_wait_ms: Mapped[int | None]
+    """How long the longest-waiting request of the small lanes had waited at this moment."""
     bulk_wait_ms: Mapped[int | None]
+    """The same for the bulk lane."""
 
 
 class SavedView(Base):
