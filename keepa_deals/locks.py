@@ -20,7 +20,8 @@ from keepa_deals.redis_store import load_script
 log = logging.getLogger(__name__)
 
 TTL = 45.0
-HEARTBEAT = 15.0
+HEARTBEATS = 3
+"""Renewals within a time to live: two may fail before the lock is lost."""
 MAX_HOLD = 20 * 60.0
 """No run of ours takes nearly as long: a holder that does is wedged, and its lock goes to the next."""
 
@@ -62,9 +63,11 @@ def read_holder(client: redis.Redis, key: str) -> Holder | None:
 
 
 class SingleFlightLock:
-    """A lock that one process at a time holds, renewed every ``heartbeat`` seconds while it is held.
+    """A lock that one process at a time holds, renewed three times in each ``ttl`` while it is held.
 
-    A killed holder blocks the next for at most ``ttl`` seconds. ``lost`` is set as soon as the lock
+    A killed holder blocks the next for at most ``ttl`` seconds, and so does a lock that somebody else
+    left with a longer time, or with none: whoever finds it taken cuts it down to ``ttl``, which its
+    holder, if it lives, renews in time. ``lost`` is set as soon as the lock
     may be another's: its key changed, Redis could not be reached in time, or ``max_hold`` has passed.
     A process that is paused past its TTL learns it late, so what it writes must be fenced as well.
     """
@@ -75,9 +78,10 @@ class SingleFlightLock:
         key: str,
         *,
         ttl: float = TTL,
-        heartbeat: float = HEARTBEAT,
+        heartbeat: float | None = None,
         max_hold: float = MAX_HOLD,
     ) -> None:
+        heartbeat = ttl / HEARTBEATS if heartbeat is None else heartbeat
         if not 0 < heartbeat < ttl:
             raise ValueError(f"heartbeat ({heartbeat} s) must be shorter than ttl ({ttl} s)")
         self._key = key

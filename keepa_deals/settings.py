@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     redis_key_prefix: Annotated[str, AfterValidator(_key_prefix)] = "keepa_deals"
     database_url: SecretStr | None = None
     keepa_deals_home: Path = Path("var")
+    lock_ttl_seconds: int = Field(45, ge=3, le=3600)
 
     dashboard_host: str = "127.0.0.1"
     dashboard_port: int = Field(8000, ge=1, le=65535)

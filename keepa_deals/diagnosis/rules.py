@@ -20,7 +20,6 @@ from keepa_deals.keepa.costs import DEAL_PAGE_TOKENS, DEALS_PER_PAGE
 
 LEAST_DISK = 100 << 20
 CLOCK_TOLERANCE = timedelta(seconds=30)
-LOCK_TTL = 45.0
 START = "./start_celery.sh"
 RESTART = "./kill_everything_force.sh && ./start_celery.sh"
 
@@ -176,7 +175,7 @@ def _zombie_lock(e: Evidence) -> Iterator[str]:
         if lock.owner is None:
             continue
         left = f"{lock.ttl_seconds:.0f} s left" if lock.ttl_seconds is not None else "it never expires"
-        if lock.ttl_seconds is None or lock.ttl_seconds > LOCK_TTL + 1:
+        if lock.ttl_seconds is None or lock.ttl_seconds > e.settings.lock_ttl_seconds + 1:
             yield f"{lock.name} is held by {lock.owner}, {left}: none of our locks lasts that long"
         elif _holder_is_dead(lock):
             yield f"{lock.name} is held by {lock.owner}, which is dead ({left})"

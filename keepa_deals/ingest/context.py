@@ -94,6 +94,6 @@ def build_context(settings: Settings, *, stop: Callable[[], bool] = lambda: Fals
         database=Database.from_settings(settings),
         clock=clock,
         selection=selection,
-        lock=lambda name: SingleFlightLock(redis, keys.lock(name)),
+        lock=lambda name: SingleFlightLock(redis, keys.lock(name), ttl=settings.lock_ttl_seconds),
         stop=stop,
     )

@@ -1,4 +1,5 @@
 -- Takes a free lock; repeating a call whose answer was lost recognises its own success.
+-- A lock of another owner that would outlast the time to live is cut down to it: a live owner renews it.
 -- KEYS[1]  the lock
 -- ARGV[1]  the owner
 -- ARGV[2]  the time to live in milliseconds
@@ -6,4 +7,11 @@
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
     return 1
 end
-return redis.call('GET', KEYS[1]) == ARGV[1] and 1 or 0
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+    return 1
+end
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 or left > tonumber(ARGV[2]) then
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
+return 0

@@ -25,7 +25,7 @@ from keepa_deals.ops.errors import OpsError
 from keepa_deals.ops.layout import Home
 from keepa_deals.settings import PROJECT_ROOT, Settings
 
-PIPELINE = ("service:beat", "service:worker-upsert", "service:worker-backfill")
+PIPELINE = ("beat", "worker-upsert", "worker-backfill")
 """What stops for a deploy; the dashboard stays, and Redis."""
 SCRIPTS = ("start_celery.sh", "kill_everything_force.sh", "deploy_update.sh")
 GATE = 90.0

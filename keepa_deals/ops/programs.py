@@ -14,8 +14,8 @@ from keepa_deals.ops import embedded_redis
 from keepa_deals.ops.layout import Home
 from keepa_deals.settings import PROJECT_ROOT, Settings
 
-SERVICE, STORES = "service", "stores"
-"""The supervisor's groups: the service stops, all of it at once, before the stores do."""
+STORES, SERVICE = 1, 2
+"""The supervisor's priorities: the stores start first, and stop when the service has stopped."""
 
 WARM_SHUTDOWN = 70
 """Seconds for a worker to end what it does: a slice lasts at most 60."""
@@ -23,12 +23,15 @@ WARM_SHUTDOWN = 70
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One supervised process. ``log`` is a file's name below ``log/``."""
+    """One supervised process. ``log`` is a file's name below ``log/``.
+
+    Each is a group of its own for the supervisor: a deploy then restarts only what has changed.
+    """
 
     name: str
     command: tuple[str, ...]
     log: str
-    group: str = SERVICE
+    priority: int = SERVICE
     stop_wait: int = 10
     start_seconds: int = 1
 
@@ -38,7 +41,7 @@ def programs(home: Home, settings: Settings, *, sandbox: bool) -> list[Program]:
     chosen = []
     if uses_embedded_redis(home, settings):
         server = str(embedded_redis.find_server())
-        chosen.append(Program("redis", (server, str(home.redis_conf)), "redis.log", group=STORES))
+        chosen.append(Program("redis", (server, str(home.redis_conf)), "redis.log", priority=STORES))
     if sandbox:
         chosen.append(_sandbox(settings))
     return [*chosen, *_workers(), _beat(), _dashboard()]
@@ -119,6 +122,7 @@ serverurl=unix://{socket}
 _PROGRAM = """\
 [program:{name}]
 command={command}
+priority={priority}
 autorestart=true
 startsecs={start_seconds}
 startretries=1000000
@@ -144,12 +148,7 @@ def render(home: Home, chosen: list[Program]) -> str:
         root=_escaped(PROJECT_ROOT),
         user=user,
     )
-    sections = [head, *(_program(home, program) for program in chosen)]
-    for rank, group in enumerate((STORES, SERVICE), start=1):
-        members = ",".join(program.name for program in chosen if program.group == group)
-        if members:
-            sections.append(f"[group:{group}]\nprograms={members}\npriority={rank}\n")
-    return "\n".join(sections)
+    return "\n".join([head, *(_program(home, program) for program in chosen)])
 
 
 def supervisor_socket(home: Home) -> Path:
@@ -161,6 +160,7 @@ def _program(home: Home, program: Program) -> str:
     return _PROGRAM.format(
         name=program.name,
         command=_escaped(shlex.join(program.command)),
+        priority=program.priority,
         start_seconds=program.start_seconds,
         stop_wait=program.stop_wait,
         log=_escaped(home.log / program.log),

@@ -31,7 +31,6 @@ class Supervised:
     state: str
     pid: int
     detail: str
-    group: str
     since: int
     """When it was last started, or stopped: Unix seconds."""
 
@@ -50,7 +49,6 @@ def states(home: Home) -> list[Supervised]:
             str(p["statename"]),
             int(p["pid"]),
             str(p["spawnerr"] or p["description"]),
-            str(p["group"]),
             int(p["start"]),
         )
         for p in _ask(home, "getAllProcessInfo")
@@ -74,12 +72,12 @@ def launch(home: Home) -> None:
 
 
 def stop_program(home: Home, name: str) -> None:
-    """Stop one program ("group:name"), or the attempts to start it; return when it has ended."""
+    """Stop one program, or the attempts to start it; return when it has ended."""
     _ask(home, "stopProcess", name, content_with=Faults.NOT_RUNNING)
 
 
 def start_program(home: Home, name: str) -> None:
-    """Start one program ("group:name"), and return when it runs; nothing happens when it runs already."""
+    """Start one program, and return when it runs; nothing happens when it runs already."""
     _ask(home, "startProcess", name, content_with=Faults.ALREADY_STARTED)
 
 

@@ -123,7 +123,7 @@ def _serve(sandbox: Sandbox, path: str, handler: Callable[[], Answer]) -> Respon
     delivery = Delivery(sandbox.stopping)
     if fault in (Fault.BAD_GATEWAY, Fault.UNAVAILABLE, Fault.GATEWAY_TIMEOUT):
         return delivery.html_error(int(fault))
-    if len(request.args.get("key", "")) != KEY_LENGTH:
+    if len(request.args.get("key", "")) != KEY_LENGTH or fault is Fault.KEY_REFUSED:
         return delivery.json(402, _error(account, "paymentRequired", "the key is unknown or not paid for"))
     if fault is Fault.SERVER_ERROR:
         return delivery.json(500, _error(account, "internalServerError", "a fault that was asked for"))

@@ -44,7 +44,7 @@ def _faults(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> d
 @click.option("--seed", default=None, help="The same seed grows the same catalogue; random unless given.")
 @click.option(
     "--fault", "faults", multiple=True, callback=_faults, metavar="CODE=PROBABILITY",
-    help="Damage that share of the answers: 500, 502, 503, 504, timeout, truncated, garbage, slow.",
+    help="Damage that share of the answers: 402, 500, 502, 503, 504, timeout, truncated, garbage, slow.",
 )  # fmt: skip
 def sandbox(
     host: str,

@@ -11,6 +11,8 @@ from enum import StrEnum
 class Fault(StrEnum):
     """What may happen to an answer."""
 
+    KEY_REFUSED = "402"
+    """As for a key that Keepa does not know, or that is not paid for."""
     SERVER_ERROR = "500"
     BAD_GATEWAY = "502"
     UNAVAILABLE = "503"

@@ -25,7 +25,7 @@ keepalive = 30
 forwarded_allow_ips = ""  # DASHBOARD_PROXIES says whom to believe; gunicorn would believe all of loopback
 max_requests = 20_000
 max_requests_jitter = 2_000
-no_control_socket = True
+control_socket_disable = True
 errorlog = "-"
 accesslog = None
 """No line a request: pages refresh themselves, and /metrics counts what matters."""

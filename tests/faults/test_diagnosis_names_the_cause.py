@@ -19,6 +19,7 @@ import redis
 
 from keepa_deals.ops import supervise
 from keepa_deals.ops.layout import Home
+from tests.faults.injectors import dead_owner
 from tests.support.sandboxes import ask
 from tests.support.service import ROOT, Service
 
@@ -101,7 +102,7 @@ def suspended(patient: Patient, name: str) -> Iterator[None]:
 @contextmanager
 def zombie_lock(patient: Patient) -> Iterator[None]:
     with patient.redis() as client:
-        client.set("update_recent_deals_lock", "elsewhere:1:1:dead", ex=1800)
+        client.set("update_recent_deals_lock", dead_owner(), ex=1800)
         try:
             yield
         finally:
@@ -176,17 +177,17 @@ def lost_supervisor(patient: Patient) -> Iterator[None]:
 
 Fault = Callable[[Patient], Any]
 FAULTS: dict[str, Fault] = {
-    "beat_down": lambda p: program_stopped(p, "service:beat"),
-    "worker_down": lambda p: program_stopped(p, "service:worker-upsert"),
+    "beat_down": lambda p: program_stopped(p, "beat"),
+    "worker_down": lambda p: program_stopped(p, "worker-upsert"),
     "worker_suspended": lambda p: suspended(p, "worker-upsert"),
-    "redis_down": lambda p: program_stopped(p, "stores:redis"),
+    "redis_down": lambda p: program_stopped(p, "redis"),
     "redis_evicts": evicting_redis,
     "zombie_lock": zombie_lock,
     "keepa_trouble": keepa_fails,
     "token_starvation": deep_deficit,
     "foreign_spender": foreign_spender,
     "database_locked": locked_database,
-    "dashboard_down": lambda p: program_stopped(p, "service:dashboard"),
+    "dashboard_down": lambda p: program_stopped(p, "dashboard"),
     "supervisor_down": lost_supervisor,
 }
 
@@ -206,7 +207,7 @@ def test_a_fault_is_named_first_and_forgotten_when_it_has_healed(patient: Patien
 def test_two_faults_at_once_are_both_named(patient: Patient) -> None:
     patient.wait_until_named()
     with ExitStack() as faults:
-        faults.enter_context(program_stopped(patient, "service:beat"))
+        faults.enter_context(program_stopped(patient, "beat"))
         faults.enter_context(zombie_lock(patient))
         patient.wait_until_named("beat_down", "zombie_lock")
     patient.wait_until_named()

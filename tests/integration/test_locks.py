@@ -118,3 +118,24 @@ def test_two_deployments_on_one_redis_have_their_own_locks() -> None:
 def test_a_heartbeat_that_could_never_save_the_lock_is_refused(real_redis: redis.Redis) -> None:
     with pytest.raises(ValueError, match="heartbeat"):
         SingleFlightLock(real_redis, KEY, ttl=10, heartbeat=10)
+
+
+@pytest.mark.parametrize("seconds", [1800, None])
+def test_a_lock_that_outlasts_our_time_to_live_is_cut_down_to_it(
+    real_redis: redis.Redis, seconds: int | None
+) -> None:
+    real_redis.set(KEY, "elsewhere:1:1:dead", ex=seconds)
+    lock = quick(real_redis)
+    waited = threading.Event()
+    while not lock.acquire():
+        assert 0 <= real_redis.pttl(KEY) <= 400
+        waited.wait(0.02)
+    lock.release()
+
+
+def test_a_live_holder_outlives_whoever_cuts_its_lock_down(real_redis: redis.Redis) -> None:
+    with SingleFlightLock(real_redis, KEY, ttl=30, heartbeat=0.1) as holder:
+        assert holder.acquire()
+        assert not quick(real_redis).acquire()
+        assert not holder.lost.wait(0.6)
+        holder.check()

@@ -238,6 +238,11 @@ def test_silence_is_a_timeout_for_the_client() -> None:
         client(url, max_attempts=1, timeout=(1, 0.2)).deals(SELECTION)
 
 
+def test_a_refused_key_is_said_so() -> None:
+    with serving(faults=Faults({Fault.KEY_REFUSED: 1.0})) as url, pytest.raises(KeyRefusedError):
+        client(url).deals(SELECTION)
+
+
 def test_faults_account_and_prices_change_while_it_runs() -> None:
     with serving(Account(tokens=100)) as url:
         ask(f"{url}/_sandbox/faults", {"500": 1}, method="PUT")

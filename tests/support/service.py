@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import redis
 
+from keepa_deals import settings
 from keepa_deals.ops.identity import ours
+from keepa_deals.ops.layout import Home
 from tests.support.redis_server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +27,7 @@ class Service:
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
+        self.layout = Home(home.resolve())
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
@@ -58,6 +62,20 @@ class Service:
         assert done.returncode == 0, done.stdout + done.stderr
         assert self.processes() == []
         return done.stdout
+
+    @property
+    def settings(self) -> settings.Settings:
+        """What the running deployment was started with."""
+        return settings.load(env_file=None, keepa_deals_home=self.layout.path)
+
+    @property
+    def sandbox(self) -> str:
+        """The address of the deployment's Keepa."""
+        return self.settings.keepa_api_url
+
+    def redis(self) -> redis.Redis:
+        """A client of the deployment's Redis."""
+        return redis.Redis.from_url(self.settings.redis_dsn, decode_responses=True)
 
     def processes(self) -> list[psutil.Process]:
         return ours(self.home)
