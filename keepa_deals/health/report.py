@@ -67,6 +67,8 @@ class LockHealth:
     pid: int | None = None
     ttl_seconds: float | None = None
     """Seconds until it would expire; ``None`` with an owner means: never."""
+    started: int | None = None
+    """When the holder's process started, in Unix seconds: tells it from one that got its pid later."""
 
 
 @dataclass(frozen=True, slots=True)

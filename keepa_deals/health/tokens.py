@@ -44,6 +44,8 @@ class TokenHealth:
     """Learned tokens an item, the mean of the last 200 calls, by kind of call."""
     foreign_tokens: int = 0
     """What another program seems to spend between two answers."""
+    foreign_at: datetime | None = None
+    """When tokens were last found missing that we did not spend."""
     clock_offset_seconds: float | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
     """Counts since the counters began: ``grants|small``, ``rejected_429``, ``spent|<task>``, …"""
@@ -61,6 +63,7 @@ class TokenHealth:
             "lanes": {"small": _lane_json(self.small), "bulk": _lane_json(self.bulk)},
             "prices": dict(self.prices),
             "foreign_tokens": self.foreign_tokens,
+            "foreign_at": _iso(self.foreign_at),
             "clock_offset_seconds": self.clock_offset_seconds,
             "rejected_429": self.counters.get("rejected_429", 0),
         }
@@ -90,6 +93,7 @@ def _from_snapshot(snapshot: TokenSnapshot, counters: Mapping[str, int]) -> Toke
         bulk=LaneHealth(snapshot.bulk.waiting, snapshot.bulk.longest_wait or None),
         prices={kind: price.mean for kind, price in snapshot.prices.items()},
         foreign_tokens=snapshot.foreign,
+        foreign_at=snapshot.foreign_at,
         clock_offset_seconds=snapshot.clock_offset,
         counters=counters,
     )

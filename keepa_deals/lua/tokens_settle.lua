@@ -37,6 +37,7 @@ if newest then
         end
         if foreign > 0 then
             redis.call('HINCRBY', METRICS, 'foreign', text(foreign))
+            fields[#fields + 1], fields[#fields + 2] = 'foreign_at', text(now)
         end
     end
     redis.call('HSET', STATE, unpack(fields))

@@ -31,6 +31,7 @@ return cjson.encode({
     now = now, total = s.total, available = s.available, reserved = s.reserved,
     reservations = reservations, rate = s.rate, refill = s.refill, capacity = s.capacity,
     as_of = s.as_of, next_tick = s.next_tick, recovering = s.recovering, foreign = s.foreign,
+    foreign_at = tonumber(redis.call('HGET', STATE, 'foreign_at') or '0'),
     offset = tonumber(redis.call('HGET', STATE, 'offset') or '0'),
     small = lane(SMALL), bulk = lane(BULK), prices = prices,
 })

@@ -48,6 +48,8 @@ class TokenSnapshot:
     next_tick_at: datetime
     recovering: bool
     foreign: int
+    foreign_at: datetime | None
+    """When tokens were last found missing that we did not spend."""
     clock_offset: float
     """Seconds by which Keepa's clock seems ahead of Redis's; the answer's way is part of it."""
     small: LaneSnapshot
@@ -72,6 +74,7 @@ class TokenSnapshot:
             next_tick_at=from_unix_ms(int(raw["next_tick"])),
             recovering=bool(raw["recovering"]),
             foreign=int(raw["foreign"]),
+            foreign_at=from_unix_ms(int(raw["foreign_at"])) if raw["foreign_at"] else None,
             clock_offset=raw["offset"] / 1000,
             small=_lane(raw["small"]),
             bulk=_lane(raw["bulk"]),

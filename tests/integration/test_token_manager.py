@@ -374,6 +374,7 @@ def test_a_foreign_spender_is_noticed_and_slows_bulk_down(tokens: TokenManager) 
     snapshot = tokens.snapshot()
     assert snapshot is not None
     assert snapshot.foreign == 40
+    assert snapshot.foreign_at == snapshot.as_of
     assert tokens.request_batch("product", max_items=300).items == (255 - 10 - 40) // 4
 
 
@@ -385,6 +386,7 @@ def test_our_own_calls_in_flight_are_no_foreign_spender(tokens: TokenManager) ->
     snapshot = tokens.snapshot()
     assert snapshot is not None
     assert (snapshot.foreign, snapshot.available) == (0, 260)
+    assert snapshot.foreign_at is None
 
 
 def test_a_429_is_taken_as_truth_and_logged_once(
