@@ -81,6 +81,13 @@ class Settings(BaseSettings):
 
     prep_cost: int = Field(0, ge=0)
     shipping_cost: int = Field(0, ge=0)
+    sell_price: Literal["average_90", "average_30", "buy_box"] = "average_90"
+
+    retain_points_days: int = Field(365, ge=1)
+    retain_ended_days: int = Field(180, ge=1)
+    retain_events_days: int = Field(180, ge=1)
+    retain_samples_days: int = Field(90, ge=1)
+    retain_runs_days: int = Field(14, ge=1)
 
     min_token_threshold: int = Field(50, ge=0)
     recovery_target: int = Field(55, ge=0)

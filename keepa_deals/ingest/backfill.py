@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import or_, select
 
-from keepa_deals.db.models import Deal
-from keepa_deals.ingest import economics
+from keepa_deals.db.models import Deal, JobState
+from keepa_deals.ingest import economics, memory
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome, Run, RunResult, run_job
-from keepa_deals.ingest.recent import is_last_page, newest_first
-from keepa_deals.ingest.rows import detail_columns, feed_rows
+from keepa_deals.ingest.lifecycle import CLOCK_TOLERANCE
+from keepa_deals.ingest.planner import MOST_PAGES
+from keepa_deals.ingest.reach import is_last_page
+from keepa_deals.ingest.recent import JOB as UPSERT_JOB
+from keepa_deals.ingest.recent import newest_first, write_page
+from keepa_deals.ingest.rows import detail_columns
 from keepa_deals.ingest.spending import read_bulk_page, read_products
-from keepa_deals.ingest.store import apply_listed
 from keepa_deals.keepa.costs import MAX_ASINS_PER_REQUEST, ProductOptions
 from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.types import ProductBatch
@@ -49,39 +50,49 @@ def _work(run: Run, deadline: float) -> Outcome:
 
 def _walk(run: Run, deadline: float) -> bool:
     """Go on with the walk over the feed; true when it is complete for the present selection."""
-    mark = _fingerprint(run.context.selection)
+    mark = memory.fingerprint(run.context.selection)
     while run.cursor.get("walked") != mark:
         left = deadline - run.context.clock.monotonic()
         if left <= 0:
             return False
         number = int(run.cursor.get("page", 0)) if run.cursor.get("walking") == mark else 0
         page = read_bulk_page(run, newest_first(run), number, timeout=left)
-        cursor = {"walked": mark} if is_last_page(page, number) else {"walking": mark, "page": number + 1}
-        context = run.context
-        rows = feed_rows(page, domain_id=context.domain_id, price_type=price_type(context.selection))
-        with run.commit(cursor=cursor) as session:
-            written = apply_listed(session, rows, context.clock.now(), context.fresh_for, context.costs)
-        run.rows += written
+        ends = is_last_page(page, number) or number + 1 >= (_pages_kept(run) or MOST_PAGES)
+        write_page(run, page, cursor={"walked": mark} if ends else {"walking": mark, "page": number + 1})
     return True
 
 
-def _fingerprint(selection: Mapping[str, Any]) -> str:
-    """Short, and another one for another selection: a changed selection is walked anew."""
-    return hashlib.sha256(json.dumps(selection, sort_keys=True).encode()).hexdigest()[:12]
+def _pages_kept(run: Run) -> int | None:
+    """How many pages the upserter can keep fresh: what lies beyond would only go stale."""
+    with run.context.database.session() as session:
+        state = session.get(JobState, UPSERT_JOB)
+        return memory.pages_kept(state.cursor if state else None)
 
 
 def _to_enrich(run: Run) -> Sequence[str]:
-    """The deals that lack details, then those whose details are oldest; the newest deals first."""
-    due = run.context.clock.now() - ENRICH_AGAIN_AFTER
-    query = (
+    """The live deals that lack details, the newest first; then those whose details are oldest."""
+    context = run.context
+    now = context.clock.now()
+    is_live = (Deal.domain_id == context.domain_id, Deal.ended_at.is_(None), Deal.unlisted_at.is_(None))
+    bare = (
         select(Deal.asin)
-        .where(Deal.domain_id == run.context.domain_id, Deal.ended_at.is_(None))
-        .where(or_(Deal.enriched_at.is_(None), Deal.enriched_at < due))
-        .order_by(Deal.enriched_at.is_not(None), Deal.enriched_at, Deal.deal_created_at.desc())
+        .where(*is_live, Deal.enriched_at.is_(None), Deal.last_seen_at >= now - context.fresh_for)
+        .order_by(Deal.deal_created_at.desc())
         .limit(MAX_ASINS_PER_REQUEST)
     )
-    with run.context.database.session() as session:
-        return session.scalars(query).all()
+    by_a_wrong_clock = Deal.enriched_at > now + CLOCK_TOLERANCE
+    old = (
+        select(Deal.asin)
+        .where(*is_live, or_(Deal.enriched_at < now - ENRICH_AGAIN_AFTER, by_a_wrong_clock))
+        .where(Deal.last_seen_at >= now - context.fresh_for)
+        .order_by(Deal.enriched_at)
+        .limit(MAX_ASINS_PER_REQUEST)
+    )
+    with context.database.session() as session:
+        found = session.scalars(bare).all()
+        if len(found) < MAX_ASINS_PER_REQUEST:
+            found = [*found, *session.scalars(old.limit(MAX_ASINS_PER_REQUEST - len(found)))]
+        return found
 
 
 def _enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
@@ -90,20 +101,11 @@ def _enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
         now = run.context.clock.now()
         for row in _details(run, asked, answer, now):
             deal = session.get_one(Deal, (run.context.domain_id, row.pop("asin")))
-            for name, value in {**row, **_worth(deal, row, run)}.items():
+            for name, value in row.items():
+                setattr(deal, name, value)
+            for name, value in economics.of(deal, run.context.pricing).items():
                 setattr(deal, name, value)
     run.rows += len(asked)
-
-
-def _worth(deal: Deal, row: Mapping[str, Any], run: Run) -> dict[str, int | None]:
-    """What the deal is worth now that its fees are known."""
-    return economics.columns(
-        price=deal.price,
-        average=deal.price_avg_90,
-        referral_fee_bp=row.get("referral_fee_bp", deal.referral_fee_bp),
-        fba_fee=row.get("fba_fee", deal.fba_fee),
-        costs=run.context.costs,
-    )
 
 
 def _details(run: Run, asked: Sequence[str], answer: ProductBatch, now: datetime) -> list[dict[str, Any]]:

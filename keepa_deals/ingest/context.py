@@ -11,7 +11,7 @@ from keepa_deals.answer_log import AnswerLog
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.db.session import Database
 from keepa_deals.errors import KeepaDealsError
-from keepa_deals.ingest.economics import Costs
+from keepa_deals.ingest.economics import Costs, Pricing, SellPrice
 from keepa_deals.ingest.ports import KeepaApi, Lock, TokenSource
 from keepa_deals.keepa.client import KeepaClient
 from keepa_deals.keepa.selection import load_selection
@@ -65,9 +65,15 @@ class IngestContext:
         return int(self.selection["domainId"])
 
     @property
-    def costs(self) -> Costs:
-        """What the seller adds to each unit."""
-        return Costs(self.settings.prep_cost, self.settings.shipping_cost)
+    def pricing(self) -> Pricing:
+        """What the seller adds to each unit, and the price to sell at."""
+        costs = Costs(self.settings.prep_cost, self.settings.shipping_cost)
+        return Pricing(costs, SellPrice(self.settings.sell_price))
+
+    @property
+    def interval(self) -> timedelta:
+        """The time between two runs of the upserter."""
+        return timedelta(seconds=self.settings.upsert_interval_seconds)
 
     @property
     def fresh_for(self) -> timedelta:

@@ -1,14 +1,16 @@
 """What a deal is worth to a seller. Pure; money in the locale's smallest unit, rates in basis points.
 
-Bought at the deal's price, sold at its 90-day average: the price that it usually has. Amazon's referral
-fee is a share of the sale, rounded half up to the cent; shares of the result are rounded half up, too.
-A term that is unknown makes the result unknown, never a guess.
+Bought at the deal's price, sold at the price that ``SELL_PRICE`` chooses: by default the 90-day average,
+which it usually has. Amazon's referral fee is a share of the sale, rounded half up to the cent; shares of
+the result are rounded half up, too. A term that is unknown makes the result unknown, never a guess.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from fractions import Fraction
+from typing import Protocol
 
 WHOLE = 10_000
 """Basis points of the whole."""
@@ -20,6 +22,39 @@ class Costs:
 
     prep: int = 0
     shipping: int = 0
+
+
+class SellPrice(StrEnum):
+    """Which price the seller expects to get."""
+
+    AVERAGE_90 = "average_90"
+    """The average of the last 90 days."""
+    AVERAGE_30 = "average_30"
+    """The average of the last month: closer to today's market, less steady."""
+    BUY_BOX = "buy_box"
+    """The buy box at the last enrichment; unknown until then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """What the seller adds to each unit, and the price to sell at."""
+
+    costs: Costs = field(default_factory=Costs)
+    sell: SellPrice = SellPrice.AVERAGE_90
+
+
+DEFAULT = Pricing()
+
+
+class Priced(Protocol):
+    """The columns of a deal that its worth depends on."""
+
+    price: int | None
+    price_avg_90: int | None
+    price_avg_month: int | None
+    buy_box_price: int | None
+    fba_fee: int | None
+    referral_fee_bp: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +103,33 @@ def half_up(value: Fraction) -> int:
     return magnitude if value >= 0 else -magnitude
 
 
-def columns(
-    *, price: int | None, average: int | None, referral_fee_bp: int | None, fba_fee: int | None, costs: Costs
-) -> dict[str, int | None]:
-    """The result as columns of ``deals``."""
-    found = calculate(buy=price, sell=average, referral_fee_bp=referral_fee_bp, fba_fee=fba_fee, costs=costs)
+UNKNOWN: dict[str, int | None] = dict.fromkeys(("sell_price", "profit", "roi_bp", "margin_bp"))
+"""The columns of a deal of which a term is not known."""
+
+
+def of(deal: Priced, pricing: Pricing) -> dict[str, int | None]:
+    """What a deal is worth, as columns of ``deals``."""
+    found = calculate(
+        buy=deal.price,
+        sell=sell_price(deal, pricing.sell),
+        referral_fee_bp=deal.referral_fee_bp,
+        fba_fee=deal.fba_fee,
+        costs=pricing.costs,
+    )
+    if found is None:
+        return UNKNOWN
     return {
-        "sell_price": found.sell if found else None,
-        "profit": found.profit if found else None,
-        "roi_bp": found.roi_bp if found else None,
-        "margin_bp": found.margin_bp if found else None,
+        "sell_price": found.sell,
+        "profit": found.profit,
+        "roi_bp": found.roi_bp,
+        "margin_bp": found.margin_bp,
     }
+
+
+def sell_price(deal: Priced, choice: SellPrice) -> int | None:
+    """The price that a unit is expected to sell at; ``None`` when it is not known."""
+    return {
+        SellPrice.AVERAGE_90: deal.price_avg_90,
+        SellPrice.AVERAGE_30: deal.price_avg_month,
+        SellPrice.BUY_BOX: deal.buy_box_price,
+    }[choice]

@@ -1,38 +1,195 @@
-"""Which pages of the feed to read when. Pure."""
+"""What to read when, out of what the plan brings. Pure.
+
+Within a freshness window the feed has to be read once (5 tokens for 150 deals), the newest page often
+enough to find what is new, and every deal that left the feed once by /product, to learn why. When the
+plan cannot pay that, the newest page is read less often first; then the sweep keeps to the newest deals.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from keepa_deals.keepa.costs import DEALS_PER_PAGE
+from keepa_deals.keepa.costs import DEAL_PAGE_TOKENS, DEALS_PER_PAGE, MAX_DEALS_PER_QUERY
 
-MARGIN = 0.08
-"""The part of the freshness window that a sweep leaves free, for waits and failures."""
+MARGIN = 0.05
+"""How much earlier than a freshness window after the last time each page is read, for waits and failures."""
 OVERLAP = timedelta(minutes=10)
 """How far below its watermark a run reads: deals may appear a little after their ``creationDate``."""
+HEAD_SHARE = 0.5
+"""The most that looking for new deals takes of the tokens."""
+FEWEST_HEADS = 12
+"""How often in a window the newest page is read at least, however small the plan."""
+HEAD_PAGES = 5
+"""Pages that a run reads for what is new; what lies deeper is the work of a hurried sweep."""
+MOST_PAGES = -(-MAX_DEALS_PER_QUERY // DEALS_PER_PAGE)
+"""Keepa shows no more of one query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """What comes in: ``refill`` tokens every ``tick``, and the freshness window that they must last."""
+
+    refill: int
+    tick: timedelta
+    window: timedelta
+
+    @property
+    def tokens(self) -> int:
+        """The tokens of one window."""
+        return math.floor(self.refill * (self.window / self.tick))
+
+
+class Limit(StrEnum):
+    """Why not everything that the selection matches is kept fresh."""
+
+    PLAN = "plan"
+    KEEPA = "keepa"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a freshness window will be spent on.
+
+    ``matching`` deals fit the selection; the newest ``kept`` of them are kept fresh, which takes ``pages``
+    pages. ``needed`` tokens a window would keep all that Keepa shows; ``supply`` come (``None``: unknown).
+    """
+
+    matching: int
+    kept: int
+    pages: int
+    needed: int
+    supply: int | None
+    head_every: timedelta
+    limit: Limit | None = None
+
+
+def make_plan(matching: int, *, leaving: int, interval: timedelta, supply: Supply | None,
+              window: timedelta) -> Plan:  # fmt: skip
+    """The plan for ``matching`` deals, of which ``leaving`` leave the feed within a window."""
+    shown = min(matching, MAX_DEALS_PER_QUERY)
+    pages = pages_of(shown)
+    capped = Limit.KEEPA if matching > shown else None
+    if supply is None or supply.tokens <= 0:
+        return Plan(matching, shown, pages, _needed(pages, leaving, interval, window), None, interval, capped)
+    tokens = supply.tokens
+    longest = max(interval, window / FEWEST_HEADS)
+    seldom = min(longest, max(interval, _head_gap(HEAD_SHARE * tokens, window)))
+    needed = _needed(pages, leaving, longest, window)
+    spare = tokens - sweep_tokens(pages) - leaving
+    head_every = min(longest, max(seldom, _head_gap(spare, window))) if spare > 0 else longest
+    if needed <= tokens:
+        return Plan(matching, shown, pages, needed, tokens, head_every, capped)
+    left = tokens - _head_tokens(longest, window) - min(leaving, tokens // 4)
+    affordable = max(1, math.floor(left * (1 - MARGIN) / DEAL_PAGE_TOKENS))
+    if affordable >= pages:
+        return Plan(matching, shown, pages, needed, tokens, longest, capped)
+    return Plan(matching, affordable * DEALS_PER_PAGE, affordable, needed, tokens, longest, Limit.PLAN)
+
+
+def _needed(pages: int, leaving: int, head_every: timedelta, window: timedelta) -> int:
+    return sweep_tokens(pages) + _head_tokens(head_every, window) + leaving
+
+
+def sweep_tokens(pages: int) -> int:
+    """What reading so many pages once a sweep costs in a window."""
+    return math.ceil(pages * DEAL_PAGE_TOKENS / (1 - MARGIN))
+
+
+def _head_tokens(every: timedelta, window: timedelta) -> int:
+    return math.ceil(DEAL_PAGE_TOKENS * (window / every))
+
+
+def _head_gap(tokens: float, window: timedelta) -> timedelta:
+    """The time between two looks at the newest page that so many tokens a window pay."""
+    return window * (DEAL_PAGE_TOKENS / tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """One pass over the whole feed: when it began, the page that is next, and how many there are."""
+    """One pass over the feed: when it began, the page that is next, how many there are.
+
+    One in a hurry has all its pages due at once: after a time in which nothing was read.
+    """
 
     started_at: datetime
     next_page: int
     pages: int
+    hurry: bool = False
+
+    @property
+    def done(self) -> bool:
+        return self.next_page >= self.pages
 
 
-def sweep_period(fresh_for: timedelta) -> timedelta:
+def sweep_period(window: timedelta) -> timedelta:
     """The time within which every page is read again."""
-    return fresh_for * (1 - MARGIN)
+    return window * (1 - MARGIN)
 
 
-def pages_due(sweep: Sweep, now: datetime, fresh_for: timedelta) -> int:
-    """How many pages the sweep should have read by ``now``: spread evenly over its period."""
-    elapsed = max(timedelta(0), now - sweep.started_at)
-    due = math.floor(sweep.pages * (elapsed / sweep_period(fresh_for))) + 1
-    return max(0, min(due, sweep.pages) - sweep.next_page)
+def page_deadline(sweep: Sweep, window: timedelta, oldest: datetime | None) -> datetime:
+    """When the first deal of the sweep's next page goes stale.
+
+    ``oldest`` is when the deals that must stand there were last seen: new deals push the others down, so
+    that they are not the ones of the last sweep's page. ``None``: nothing is known of that page; such
+    pages are spread evenly over the period.
+    """
+    if sweep.hurry:
+        return sweep.started_at
+    if oldest is not None:
+        return oldest + window
+    return sweep.started_at + sweep_period(window) * (sweep.next_page / max(1, sweep.pages)) + lead(window)
+
+
+def lead(window: timedelta) -> timedelta:
+    """How long before its deadline a page is read: time to wait for tokens, and to survive a failure."""
+    return window - sweep_period(window)
+
+
+def page_is_due(deadline: datetime, now: datetime, window: timedelta, interval: timedelta) -> bool:
+    """Whether to read the page in this run: in the next one it would be past its time."""
+    return now + interval > deadline - lead(window)
+
+
+def sweep_is_over(sweep: Sweep, now: datetime, window: timedelta, interval: timedelta) -> bool:
+    """Whether the next sweep begins in this run: the run after it would be too late for the first pages."""
+    latest = sweep.started_at + (sweep_period(window) + window) / 2
+    return sweep.done and now + interval > latest
+
+
+def is_late(sweep: Sweep, now: datetime, window: timedelta, interval: timedelta) -> bool:
+    """Whether what the sweep read first went stale before the next one: nothing was read for a while."""
+    return now > sweep.started_at + window + interval
+
+
+def is_lost(sweep: Sweep, now: datetime, window: timedelta) -> bool:
+    """Whether a sweep cannot be gone on with: all that it read is stale, or it began in the future."""
+    return now > sweep.started_at + 2 * window or now < sweep.started_at - OVERLAP
+
+
+class Step(StrEnum):
+    """What a run does next."""
+
+    SWEEP = "sweep"
+    VERIFY = "verify"
+
+
+def next_step(page: datetime | None, deal: datetime | None) -> Step | None:
+    """Earliest deadline first: of the sweep's next page and of the deal to ask about; ``None``: neither."""
+    if page is None and deal is None:
+        return None
+    if deal is None or (page is not None and page <= deal):
+        return Step.SWEEP
+    return Step.VERIFY
+
+
+def head_is_due(last: datetime | None, now: datetime, plan: Plan | None, interval: timedelta) -> bool:
+    """Whether the newest page should be read in this run; half an interval too early is in time."""
+    if last is None or plan is None or last > now or plan.head_every <= interval:
+        return True
+    return now - last >= plan.head_every - interval / 2
 
 
 def pages_of(deals: int) -> int:

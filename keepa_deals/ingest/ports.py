@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from keepa_deals.keepa.client import Permit
 from keepa_deals.keepa.costs import ProductOptions
 from keepa_deals.keepa.types import DealPage, ProductBatch, TokenEnvelope
+from keepa_deals.tokens.snapshot import TokenSnapshot
 
 
 class Grant(Protocol):
@@ -32,7 +33,7 @@ class Grant(Protocol):
 
 
 class TokenSource(Protocol):
-    """The part of the TokenManager that spends."""
+    """The part of the TokenManager that spends, and that tells what there is to spend."""
 
     def request_permission_for_call(
         self,
@@ -54,6 +55,8 @@ class TokenSource(Protocol):
         timeout: float | None = None,
         task: str | None = None,
     ) -> Grant: ...
+
+    def snapshot(self) -> TokenSnapshot | None: ...
 
 
 class KeepaApi(Protocol):

@@ -1,47 +1,46 @@
-"""The upserter: reads what is new down to its watermark, and re-sees the whole feed in time."""
+"""The upserter: reads what is new down to its watermark, re-sees the feed in time, verifies the rest."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import func, select
+
+from keepa_deals.db.models import Deal, DealEvent, DealEventKind
 from keepa_deals.ingest import planner
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome, Run, RunResult, run_job
-from keepa_deals.ingest.planner import Sweep
+from keepa_deals.ingest.memory import NEVER, CatchUp, Memory, recall
+from keepa_deals.ingest.planner import Limit, Plan, Step, Supply, Sweep
+from keepa_deals.ingest.reach import Reach, is_last_page, reach_of, total_of
 from keepa_deals.ingest.rows import feed_rows
 from keepa_deals.ingest.spending import read_page
-from keepa_deals.ingest.store import apply_listed
-from keepa_deals.ingest.verify import verify_missing
-from keepa_deals.keepa.costs import DEALS_PER_PAGE, MAX_DEALS_PER_QUERY
+from keepa_deals.ingest.store import apply_listed, note_unlisted
+from keepa_deals.ingest.verify import Pending, end_those_of_another_selection, pending, verify
+from keepa_deals.keepa.costs import DEALS_PER_PAGE
 from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.types import DealPage
 
+log = logging.getLogger(__name__)
+
 JOB = "update_recent_deals"
 LOCK = "update_recent_deals_lock"
-LAST_PAGE = (MAX_DEALS_PER_QUERY - 1) // DEALS_PER_PAGE
 NEWEST_FIRST = 1
+SHORTEST, LONGEST = timedelta(seconds=60), timedelta(minutes=10)
+"""A run goes on for an interval, within these bounds; what is due then is the next one's work."""
+KEEPA_AHEAD = timedelta(minutes=5)
+"""A ``creationDate`` further ahead of Keepa's own clock is a mistake, and no watermark."""
+ANCIENT = timedelta(days=7)
+"""Nothing in the feed is likely to be that old: the whole of it is read again."""
 
 
 def run(context: IngestContext) -> RunResult:
-    """One run: the new deals, then the pages of the sweep that are due."""
-    return run_job(context, JOB, LOCK, _work)
-
-
-def _work(run: Run) -> Outcome:
-    head = _read_new(run)
-    _sweep(run, head)
-    verify_missing(run)
-    return Outcome.SUCCEEDED
-
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """The newest pages of a run: how many were read, and how many the whole feed has."""
-
-    pages_read: int
-    pages: int
+    """One run: the new deals, then what is due of the sweep and of the verification."""
+    return run_job(context, JOB, LOCK, lambda run: _Upserter(run).work())
 
 
 def newest_first(run: Run) -> dict[str, Any]:
@@ -49,70 +48,242 @@ def newest_first(run: Run) -> dict[str, Any]:
     return {**run.context.selection, "sortType": NEWEST_FIRST}
 
 
-def _read_new(run: Run) -> _Head:
-    """Read from the newest deal down to the watermark.
-
-    The watermark moves with the rows of the last page, so that any failure leaves it where it was.
-    """
-    down_to = run.watermark - planner.OVERLAP if run.watermark else None
-    newest = run.watermark
-    for number in range(LAST_PAGE + 1):
-        page = read_page(run, newest_first(run), number)
-        created = [deal.creation_date for deal in page.deals]
-        newest = max([*created, *([newest] if newest else [])], default=None)
-        is_last = is_last_page(page, number) or down_to is None or min(created) <= down_to
-        _write(run, page, {"watermark": newest} if is_last else {})
-        if is_last:
-            seen = number * DEALS_PER_PAGE + len(created)
-            total = max(seen, sum(page.category_counts.values()))
-            return _Head(number + 1, min(planner.pages_of(total), LAST_PAGE + 1))
-    raise AssertionError("the last page ends the loop")
-
-
-def is_last_page(page: DealPage, number: int) -> bool:
-    """Whether the feed ends with this page, or Keepa shows no more of it."""
-    return len(page.deals) < DEALS_PER_PAGE or number >= LAST_PAGE
-
-
-def _sweep(run: Run, head: _Head) -> None:
-    """Read the pages of the sweep that are due; those that this run has read already count."""
-    sweep = _current_sweep(run, head)
-    while planner.pages_due(sweep, run.context.clock.now(), run.context.fresh_for) > 0:
-        page = read_page(run, newest_first(run), sweep.next_page)
-        pages = max(sweep.pages, sweep.next_page + 2)
-        if is_last_page(page, sweep.next_page):
-            pages = sweep.next_page + 1
-        sweep = Sweep(sweep.started_at, sweep.next_page + 1, pages)
-        _write(run, page, {"cursor": _dump(sweep)})
-
-
-def _current_sweep(run: Run, head: _Head) -> Sweep:
-    """The sweep under way, or a new one, begun with the pages just read, when the last one's time is over."""
-    now = run.context.clock.now()
-    stored = run.cursor.get("sweep")
-    if stored:
-        sweep = Sweep(datetime.fromisoformat(stored["started_at"]), stored["next_page"], stored["pages"])
-        over = now >= sweep.started_at + planner.sweep_period(run.context.fresh_for)
-        if sweep.next_page < sweep.pages or not over:
-            return sweep
-    sweep = Sweep(now, head.pages_read, head.pages)
-    with run.commit(cursor=_dump(sweep)):
-        return sweep
-
-
-def _dump(sweep: Sweep) -> dict[str, Any]:
-    return {
-        "sweep": {
-            "started_at": sweep.started_at.isoformat(),
-            "next_page": sweep.next_page,
-            "pages": sweep.pages,
-        }
-    }
-
-
-def _write(run: Run, page: DealPage, memory: dict[str, Any]) -> None:
+def write_page(run: Run, page: DealPage, reach: Reach | None = None, **memory: Any) -> None:
+    """Write a page's deals, what it proves of others, and what the job has to remember: all or nothing."""
     context = run.context
+    at = context.clock.now()
     rows = feed_rows(page, domain_id=context.domain_id, price_type=price_type(context.selection))
     with run.commit(**memory) as session:
-        written = apply_listed(session, rows, context.clock.now(), context.fresh_for, context.costs)
+        written = apply_listed(session, rows, at, context.fresh_for, context.pricing)
+        if reach is not None:
+            note_unlisted(session, context.domain_id, reach, at)
     run.rows += written
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One page as it was read."""
+
+    number: int
+    page: DealPage
+
+    @property
+    def ends(self) -> bool:
+        return is_last_page(self.page, self.number)
+
+    @property
+    def created(self) -> Sequence[datetime]:
+        return [deal.creation_date for deal in self.page.deals]
+
+    def believed(self) -> Sequence[datetime]:
+        """The creation dates that can be true by Keepa's own clock."""
+        return [c for c in self.created if c <= self.page.envelope.timestamp + KEEPA_AHEAD]
+
+    def is_down_to(self, goal: datetime | None) -> bool:
+        return self.ends or goal is None or min(self.created) <= goal
+
+
+class _Upserter:
+    """One run: ``memory`` is what the last one left, and each page's transaction leaves the next."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.context = run.context
+        self.now = run.context.clock.now
+        self.window = run.context.fresh_for
+        self.interval = run.context.interval
+        self.memory = recall(run.cursor, run.context.selection, self.now())
+        self.selection_changed = run.cursor.get("selection") not in (None, self.memory.selection)
+        self.had_watermark = run.watermark is not None
+        self.matching = self.memory.plan.matching if self.memory.plan else 0
+        self.head: _Seen | None = None
+        """The last of the newest pages that this run has read."""
+        length = min(max(self.interval, SHORTEST), LONGEST)
+        self.ends = run.context.clock.monotonic() + length.total_seconds()
+
+    def work(self) -> Outcome:
+        if planner.head_is_due(self.memory.head_at, self.now(), self.memory.plan, self.interval):
+            self._read_new()
+        self._begin_sweep_if_due()
+        if self.memory.selected_at > NEVER:
+            end_those_of_another_selection(self.run, self.memory.selected_at)
+        while self.context.clock.monotonic() < self.ends:
+            waiting = pending(self.run, self.memory)
+            step = planner.next_step(self._page_deadline(), waiting.deadline if waiting else None)
+            if step is None:
+                break
+            self._take(step, waiting)
+        return Outcome.SUCCEEDED
+
+    def _take(self, step: Step, waiting: Pending | None) -> None:
+        if step is Step.SWEEP:
+            self._read_next_of_sweep()
+            if self.selection_changed:
+                end_those_of_another_selection(self.run, self.memory.selected_at)
+        elif waiting is not None:
+            verify(self.run, waiting)
+
+    # -- what is new -------------------------------------------------------------------------
+    def _read_new(self) -> None:
+        """Read from the newest deal down to the watermark.
+
+        The watermark moves with the rows of the last page, so that any failure leaves it where it was.
+        """
+        seen = self._read(0)
+        mark = self._mark(seen.page)
+        goal = mark - planner.OVERLAP if mark else None
+        newest = max([*seen.believed(), *([mark] if mark else [])], default=None)
+        while not seen.is_down_to(goal) and seen.number + 1 < planner.HEAD_PAGES:
+            self._write(seen, self.memory)
+            seen = self._read(seen.number + 1)
+        memory = replace(self.memory, head_at=self.now())
+        self.head = seen
+        if not seen.is_down_to(goal):
+            self._write(seen, self._hurry_down(memory, goal, newest))
+        elif memory.catch_up is not None and newest is not None:
+            self._write(seen, replace(memory, catch_up=replace(memory.catch_up, mark=newest)))
+        else:
+            self._write(seen, memory, watermark=newest)
+
+    def _mark(self, page: DealPage) -> datetime | None:
+        """The newest ``creationDate`` down from which everything has been read; ``None``: nothing has."""
+        catch_up = self.memory.catch_up
+        mark = catch_up.mark if catch_up else self.run.watermark
+        if mark is None or self.selection_changed:
+            return None
+        keepas_now = page.envelope.timestamp
+        if mark > keepas_now + KEEPA_AHEAD:
+            known = self._newest_known(keepas_now + KEEPA_AHEAD)
+            log.warning("the watermark %s lies in the future; it goes back to %s", mark, known)
+            return known
+        if mark < keepas_now - ANCIENT:
+            log.warning("the watermark %s is older than the feed: all of it is read again", mark)
+        return mark
+
+    def _newest_known(self, limit: datetime) -> datetime | None:
+        query = select(func.max(Deal.deal_created_at)).where(
+            Deal.domain_id == self.context.domain_id, Deal.deal_created_at <= limit
+        )
+        with self.context.database.session() as session:
+            return session.scalar(query)
+
+    def _hurry_down(self, memory: Memory, goal: datetime | None, newest: datetime | None) -> Memory:
+        """Leave the rest of what is new to a sweep in a hurry; the watermark waits for it."""
+        assert goal is not None
+        assert newest is not None
+        down_to = memory.catch_up.down_to if memory.catch_up else goal
+        plan = self._plan()
+        log.info("much is new: a sweep of up to %d pages goes down to %s", plan.pages, down_to)
+        sweep = Sweep(
+            self.run.started_at, planner.HEAD_PAGES, max(plan.pages, planner.HEAD_PAGES + 1), hurry=True
+        )
+        return replace(
+            memory, catch_up=CatchUp(down_to, newest), sweep=sweep, plan=plan, reference=self.matching
+        )
+
+    # -- the sweep ---------------------------------------------------------------------------
+    def _begin_sweep_if_due(self) -> None:
+        """Go on with the sweep under way, or begin a new one with the pages just read."""
+        memory, now, sweep = self.memory, self.now(), self.memory.sweep
+        lost = sweep is not None and planner.is_lost(sweep, now, self.window)
+        if sweep is not None and not lost:
+            if not planner.sweep_is_over(sweep, now, self.window, self.interval):
+                return
+            lost = planner.is_late(sweep, now, self.window, self.interval)
+        plan = self._plan()
+        done = min(self.head.number + 1 if self.head else 0, plan.pages)
+        forgotten = sweep is None and self.had_watermark
+        begun = Sweep(
+            self.run.started_at, done, plan.pages, hurry=lost or forgotten or self.selection_changed
+        )
+        floor = min(self.head.created, default=None) if self.head else None
+        memory = replace(memory, sweep=begun, plan=plan, reference=self.matching, floor=floor)
+        if begun.done:
+            memory = replace(memory, **self._when_complete(memory, begun, self.head))
+        with self.run.commit(cursor=memory.to_json()):
+            self.memory = memory
+
+    def _plan(self) -> Plan:
+        """What the next window is spent on, by what is there now."""
+        settings = self.context.settings
+        snapshot = self.context.tokens.snapshot()
+        tick = timedelta(seconds=settings.keepa_tick_seconds)
+        since = self.now() - self.window
+        query = select(func.count()).where(DealEvent.at > since, DealEvent.kind == DealEventKind.ENDED)
+        with self.context.database.session() as session:
+            leaving = session.scalar(query) or 0
+        plan = planner.make_plan(
+            self.matching,
+            leaving=leaving,
+            interval=self.interval,
+            supply=Supply(snapshot.refill, tick, self.window) if snapshot else None,
+            window=self.window,
+        )
+        if plan.limit is not None and (self.memory.plan is None or self.memory.plan.limit != plan.limit):
+            log.warning(
+                "the selection matches %d deals; the newest %d are kept fresh: %s", plan.matching, plan.kept,
+                f"{plan.needed} tokens a window would be needed, {plan.supply} come"
+                if plan.limit is Limit.PLAN else "Keepa shows no more of one query",
+            )  # fmt: skip
+        return plan
+
+    def _page_deadline(self) -> datetime | None:
+        """When the next page of the sweep has to be read at the latest; ``None``: not in this run."""
+        sweep = self.memory.sweep
+        if sweep is None or sweep.done:
+            return None
+        deadline = planner.page_deadline(sweep, self.window, self._oldest_on_next_page())
+        due = planner.page_is_due(deadline, self.now(), self.window, self.interval)
+        return deadline if due else None
+
+    def _oldest_on_next_page(self) -> datetime | None:
+        """When the first deal that must stand on the next page was last seen; ``None``: none is known."""
+        memory = self.memory
+        next_ones = select(Deal.last_seen_at).where(
+            Deal.domain_id == self.context.domain_id, Deal.ended_at.is_(None), Deal.unlisted_at.is_(None)
+        )
+        if memory.floor is not None:
+            next_ones = next_ones.where(Deal.deal_created_at <= memory.floor)
+        if memory.horizon is not None:
+            next_ones = next_ones.where(Deal.deal_created_at >= memory.horizon)
+        page = next_ones.order_by(Deal.deal_created_at.desc()).limit(DEALS_PER_PAGE).subquery()
+        with self.context.database.session() as session:
+            found: datetime | None = session.scalar(select(func.min(page.c.last_seen_at)))
+            return found
+
+    def _read_next_of_sweep(self) -> None:
+        sweep = self.memory.sweep
+        assert sweep is not None
+        seen = self._read(sweep.next_page)
+        pages, cut = sweep.pages, self.memory.plan is not None and self.memory.plan.limit is Limit.PLAN
+        if seen.ends:
+            pages = seen.number + 1
+        elif seen.number + 1 >= pages and not cut:
+            pages = seen.number + 2  # the feed has grown
+        sweep = replace(sweep, next_page=seen.number + 1, pages=pages)
+        memory = replace(self.memory, sweep=sweep, floor=min(seen.created, default=self.memory.floor))
+        watermark = {}
+        catch_up = memory.catch_up
+        if catch_up is not None and (sweep.done or seen.is_down_to(catch_up.down_to)):
+            memory, watermark = replace(memory, catch_up=None), {"watermark": catch_up.mark}
+        if sweep.done:
+            memory = replace(memory, **self._when_complete(memory, sweep, seen))
+        self._write(seen, memory, **watermark)
+
+    def _when_complete(self, memory: Memory, sweep: Sweep, last: _Seen | None) -> dict[str, Any]:
+        """What a whole sweep leaves: everything it did not show it went by, down to where it ended."""
+        beyond = memory.plan is not None and memory.plan.limit is not None and last is not None
+        horizon = min(last.created, default=None) if beyond and last is not None else None
+        return {"swept_since": sweep.started_at, "floor": None, "horizon": horizon}
+
+    # -- pages -------------------------------------------------------------------------------
+    def _read(self, number: int) -> _Seen:
+        seen = _Seen(number, read_page(self.run, newest_first(self.run), number))
+        self.matching = total_of(seen.page, number) or self.matching
+        return seen
+
+    def _write(self, seen: _Seen, memory: Memory, **watermark: datetime | None) -> None:
+        reference = memory.reference if not self.selection_changed else 0
+        reach = reach_of(seen.page, seen.number, reference=reference)
+        write_page(self.run, seen.page, reach, cursor=memory.to_json(), **watermark)
+        self.memory = memory

@@ -15,6 +15,8 @@ from keepa_deals.keepa.costs import DEAL_KIND, DEAL_PAGE_TOKENS, MAX_ASINS_PER_R
 from keepa_deals.keepa.errors import OutOfTokensError
 from keepa_deals.keepa.types import DealPage, ProductBatch, TokenEnvelope
 
+PATIENCE = 15 * 60.0
+"""Seconds that the upserter waits for the tokens of one call: less than a lock may be held."""
 REFUSALS = 3
 """A 429 corrects the balance, and the next permission waits for it; so many in a row end the run."""
 T = TypeVar("T")
@@ -33,11 +35,16 @@ class _Counted:
 
 
 def read_page(run: Run, selection: Mapping[str, Any], page: int) -> DealPage:
-    """One page of the feed; waits for its tokens however long that takes, or until the run must stop."""
+    """One page of the feed; waits for its tokens in the small lane, or until the run must stop.
+
+    A ``TokensUnavailableError`` when they will not be there within ``PATIENCE``: a deep deficit.
+    """
 
     def ask() -> Grant:
         tokens = run.context.tokens
-        return tokens.request_permission_for_call(DEAL_PAGE_TOKENS, kind=DEAL_KIND, task=run.job)
+        return tokens.request_permission_for_call(
+            DEAL_PAGE_TOKENS, kind=DEAL_KIND, timeout=PATIENCE, task=run.job
+        )
 
     call = partial(run.context.client.deals, selection, page, permit=_permit(run, ask))
     return _despite_refusals(run, call)
@@ -99,7 +106,7 @@ def read_few_products(run: Run, asins: Sequence[str], options: ProductOptions) -
 
     def ask() -> Grant:
         return run.context.tokens.request_permission_for_call(
-            tokens, kind=options.kind, items=len(asins), task=run.job
+            tokens, kind=options.kind, items=len(asins), timeout=PATIENCE, task=run.job
         )
 
     call = partial(

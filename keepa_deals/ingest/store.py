@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import Deal, DealEvent, EndedReason
 from keepa_deals.db.upsert import insert_points, lock_writers, upsert_deals
 from keepa_deals.ingest import economics, lifecycle
-from keepa_deals.ingest.economics import Costs
+from keepa_deals.ingest.economics import DEFAULT, Pricing
 from keepa_deals.ingest.lifecycle import Change, Life
+from keepa_deals.ingest.reach import Reach
 from keepa_deals.ingest.rows import FeedRow
 
 RANK_POINT_EVERY = timedelta(hours=1)
@@ -22,9 +24,9 @@ RANK_POINT_EVERY = timedelta(hours=1)
 _UNSHOWN = frozenset({"keepa_updated_at"})
 
 _LIFE = (Deal.first_seen_at, Deal.last_seen_at, Deal.stale_noted_at, Deal.ended_at, Deal.ended_reason)
-_REST = (Deal.listed_at, Deal.point_at, Deal.changed_at, Deal.fba_fee, Deal.referral_fee_bp)
-NO_COSTS = Costs()
-_PK = ("domain_id", "asin")
+_DETAILS = ("fba_fee", "referral_fee_bp", "buy_box_price")
+_REST = (Deal.listed_at, Deal.point_at, Deal.changed_at, *(getattr(Deal, name) for name in _DETAILS))
+_POINT = ("domain_id", "asin", "price", "price_avg_90", "sales_rank")
 
 
 def apply_listed(
@@ -32,7 +34,7 @@ def apply_listed(
     rows: Sequence[FeedRow],
     at: datetime,
     fresh_for: timedelta,
-    costs: Costs = NO_COSTS,
+    pricing: Pricing = DEFAULT,
 ) -> int:
     """Write the deals that the feed showed at ``at``; how many rows that were."""
     if not rows:
@@ -53,13 +55,14 @@ def apply_listed(
         complete.append(
             {
                 **row,
-                **_economics(row, old, costs),
+                **_economics(row, old, pricing),
                 "first_seen_at": life.first_seen_at,
                 "last_seen_at": life.last_seen_at,
                 "stale_noted_at": life.stale_noted_at,
                 "ended_at": life.ended_at,
                 "ended_reason": life.ended_reason,
                 "listed_at": at if old is None else max(at, min(old["listed_at"], life.last_seen_at)),
+                "unlisted_at": None,
                 "point_at": at if point else old and old["point_at"],
                 "changed_at": at if shown or changes or old is None else old["changed_at"],
             }
@@ -68,6 +71,21 @@ def apply_listed(
     insert_points(session, points)
     record(session, events)
     return len(complete)
+
+
+def note_unlisted(session: Session, domain_id: int, reach: Reach, at: datetime) -> None:
+    """Note the open deals that a page read at ``at`` would show if the feed still had them.
+
+    To be called after that page's own deals were written: they count as listed at ``at``.
+    """
+    statement = update(Deal).where(
+        Deal.domain_id == domain_id, Deal.ended_at.is_(None), Deal.unlisted_at.is_(None), Deal.listed_at < at
+    )
+    if reach.newest is not None:
+        statement = statement.where(Deal.deal_created_at < reach.newest)
+    if reach.oldest is not None:
+        statement = statement.where(Deal.deal_created_at > reach.oldest)
+    session.execute(statement.values(unlisted_at=at), execution_options={"synchronize_session": False})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,29 +98,45 @@ class Verdict:
 
 
 def apply_verdicts(
-    session: Session, domain_id: int, verdicts: Sequence[Verdict], at: datetime, fresh_for: timedelta
+    session: Session,
+    domain_id: int,
+    verdicts: Sequence[Verdict],
+    at: datetime,
+    fresh_for: timedelta,
+    pricing: Pricing = DEFAULT,
 ) -> None:
-    """Write what was found out about deals that the feed no longer shows."""
+    """Write what was found out at ``at`` about deals that the feed no longer shows."""
     lock_writers(session)
     asins = [verdict.asin for verdict in verdicts]
     query = select(Deal).where(Deal.domain_id == domain_id, Deal.asin.in_(asins))
     deals = {deal.asin: deal for deal in session.scalars(query)}
     for verdict in sorted(verdicts, key=lambda verdict: verdict.asin):
-        deal = deals.get(verdict.asin)
-        if deal is None:
-            continue
-        before = Life(
-            deal.first_seen_at, deal.last_seen_at, deal.stale_noted_at, deal.ended_at, deal.ended_reason
-        )
-        if verdict.reason is None:
-            life, changes = lifecycle.seen(before, at, fresh_for)
-        else:
-            life, changes = lifecycle.end(before, verdict.reason, at, fresh_for)
-        for name, value in (*verdict.columns.items(), *asdict(life).items(), ("verified_at", at)):
+        if verdict.asin in deals:
+            changes = _apply_verdict(session, deals[verdict.asin], verdict, at, fresh_for, pricing)
+            record(session, event_rows(domain_id, verdict.asin, changes))
+
+
+def _apply_verdict(
+    session: Session, deal: Deal, verdict: Verdict, at: datetime, fresh_for: timedelta, pricing: Pricing
+) -> Sequence[Change]:
+    before = Life(
+        deal.first_seen_at, deal.last_seen_at, deal.stale_noted_at, deal.ended_at, deal.ended_reason
+    )
+    if verdict.reason is None:
+        life, changes = lifecycle.seen(before, at, fresh_for)
+    else:
+        life, changes = lifecycle.end(before, verdict.reason, at, fresh_for)
+    old_price = deal.price
+    for name, value in (*verdict.columns.items(), *asdict(life).items(), ("verified_at", at)):
+        setattr(deal, name, value)
+    if changes or verdict.columns:
+        deal.changed_at = at
+    if deal.price != old_price:
+        for name, value in economics.of(deal, pricing).items():
             setattr(deal, name, value)
-        if changes or verdict.columns:
-            deal.changed_at = at
-        record(session, event_rows(domain_id, verdict.asin, changes))
+        deal.point_at = at
+        insert_points(session, [{"at": at, **{name: getattr(deal, name) for name in _POINT}}])
+    return changes
 
 
 def event_rows(domain_id: int, asin: str, changes: Iterable[Change]) -> list[dict[str, Any]]:
@@ -139,15 +173,12 @@ def _life(old: Mapping[str, Any] | None) -> Life | None:
     )
 
 
-def _economics(row: FeedRow, old: Mapping[str, Any] | None, costs: Costs) -> dict[str, int | None]:
+def _economics(row: FeedRow, old: Mapping[str, Any] | None, pricing: Pricing) -> dict[str, int | None]:
     """What the deal is worth at its new price, with the fees that are known of it."""
-    return economics.columns(
-        price=row["price"],
-        average=row["price_avg_90"],
-        referral_fee_bp=old["referral_fee_bp"] if old else None,
-        fba_fee=old["fba_fee"] if old else None,
-        costs=costs,
-    )
+    if old is None or old["fba_fee"] is None or old["referral_fee_bp"] is None:
+        return economics.UNKNOWN
+    known = {**row, **{name: old[name] for name in _DETAILS}}
+    return economics.of(SimpleNamespace(**known), pricing)
 
 
 def _wants_point(row: FeedRow, old: Mapping[str, Any] | None, at: datetime) -> bool:
@@ -157,5 +188,4 @@ def _wants_point(row: FeedRow, old: Mapping[str, Any] | None, at: datetime) -> b
 
 
 def _point(row: FeedRow, at: datetime) -> dict[str, Any]:
-    kept = ("domain_id", "asin", "price", "price_avg_90", "sales_rank")
-    return {"at": at, **{name: row[name] for name in kept}}
+    return {"at": at, **{name: row[name] for name in _POINT}}

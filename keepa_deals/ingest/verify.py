@@ -1,17 +1,24 @@
-"""Asks Keepa about deals that the feed no longer shows: do they still hold, and if not, why not?"""
+"""Asks Keepa about deals that the feed no longer shows: do they still hold, and if not, why not?
+
+Two kinds: *proven* gone, by a page on which they would have to stand (see ``reach``), and *missed*, which a
+sweep went by without a proof and which are about to go stale. Of a proven one /product only tells the
+reason: when it says that all holds, another condition of the selection does not. A missed one that holds
+is confirmed and stays live.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, false, or_, select
 
 from keepa_deals.db.models import Deal, EndedReason
 from keepa_deals.errors import TokensUnavailableError
-from keepa_deals.ingest import planner
 from keepa_deals.ingest.job import Run
+from keepa_deals.ingest.memory import Memory
 from keepa_deals.ingest.spending import read_few_products, read_products
 from keepa_deals.ingest.store import Verdict, apply_verdicts
 from keepa_deals.keepa.costs import MAX_ASINS_PER_REQUEST, ProductOptions
@@ -19,52 +26,111 @@ from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.types import CsvType, Interval, Product, ProductBatch, at
 
 OPTIONS = ProductOptions(stats_days=90)
-PATIENCE = 0.0
-"""Seconds to wait for the tokens of a large batch: the next run asks again."""
-URGENT = timedelta(minutes=10)
-"""A deal that would go stale within this time is asked for in the small lane, a few at a time."""
-FEW = 10
+URGENT_PART = 6
+"""A missed deal is asked for in the last sixth of the time for which it stays live."""
+SETTLED_AT_ONCE = 500
+"""Deals that end without a question, in one transaction."""
 
 
-def verify_missing(run: Run) -> int:
-    """Verify the deals closest to going stale that a whole sweep has not shown; how many were settled."""
-    asins = _missing(run)
-    if not asins:
-        return 0
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The deals to ask about, those closest to going stale first, and when the first of them does."""
+
+    asins: tuple[str, ...]
+    proven: frozenset[str]
+    deadline: datetime
+
+
+def pending(run: Run, memory: Memory) -> Pending | None:
+    """What waits to be verified; ``None``: nothing."""
+    context = run.context
+    now, window = context.clock.now(), context.fresh_for
+    open_deals = and_(Deal.domain_id == context.domain_id, Deal.ended_at.is_(None))
+    columns = select(Deal.last_seen_at, Deal.asin).order_by(Deal.last_seen_at).limit(MAX_ASINS_PER_REQUEST)
+    about_stale = Deal.last_seen_at < now - window + window / URGENT_PART
+    with context.database.session() as session:
+        proven = session.execute(columns.where(open_deals, Deal.unlisted_at.is_not(None))).all()
+        missed = session.execute(
+            columns.where(open_deals, Deal.unlisted_at.is_(None), about_stale, _passed_by(memory))
+        ).all()
+    found = sorted((seen, asin) for seen, asin in (*proven, *missed))[:MAX_ASINS_PER_REQUEST]
+    if not found:
+        return None
+    gone = frozenset(asin for _, asin in proven)
+    return Pending(tuple(asin for _, asin in found), gone, found[0][0] + window)
+
+
+def _passed_by(memory: Memory) -> ColumnElement[bool]:
+    """The deals that a sweep should have shown and has not; none that lie beyond what is kept fresh."""
+    passed: list[ColumnElement[bool]] = [false()]
+    if memory.swept_since is not None:
+        passed.append(Deal.listed_at < memory.swept_since)
+    if memory.sweep is not None and memory.floor is not None:
+        passed.append(and_(Deal.listed_at < memory.sweep.started_at, Deal.deal_created_at > memory.floor))
+    kept = Deal.deal_created_at >= memory.horizon if memory.horizon is not None else None
+    return or_(*passed) if kept is None else and_(or_(*passed), kept)
+
+
+def verify(run: Run, waiting: Pending) -> int:
+    """Ask about the first of ``waiting``, as many as the tokens allow; how many were settled.
+
+    With the tokens at hand for many, many; else as many as a small request pays.
+    """
+    few = waiting.asins[: run.context.settings.priority_pass_max_cost]
+    asked: Sequence[str]
     try:
-        asked, answer = read_products(run, asins, OPTIONS, timeout=PATIENCE)
+        if len(waiting.asins) <= len(few):
+            asked, answer = few, read_few_products(run, few, OPTIONS)
+        else:
+            asked, answer = read_products(run, waiting.asins, OPTIONS, timeout=0.0)
     except TokensUnavailableError:
-        urgent = _missing(run, seen_before=run.context.fresh_for - URGENT)[:FEW]
-        if not urgent:
-            return 0
-        asked, answer = urgent, read_few_products(run, urgent, OPTIONS)
-    return _settle(run, asked, answer)
+        asked, answer = few, read_few_products(run, few, OPTIONS)
+    return _settle(run, asked, answer, waiting.proven)
 
 
-def _missing(run: Run, *, seen_before: timedelta = timedelta(0)) -> Sequence[str]:
-    now, fresh_for = run.context.clock.now(), run.context.fresh_for
-    unlisted_since = now - planner.sweep_period(fresh_for)
-    recheck = now - fresh_for / 2
-    query = (
-        select(Deal.asin)
-        .where(Deal.domain_id == run.context.domain_id, Deal.ended_at.is_(None))
-        .where(Deal.listed_at < unlisted_since, Deal.last_seen_at <= now - seen_before)
-        .where(or_(Deal.verified_at.is_(None), Deal.verified_at < recheck))
-        .order_by(Deal.last_seen_at, Deal.asin)
-        .limit(MAX_ASINS_PER_REQUEST)
-    )
-    with run.context.database.session() as session:
-        return session.scalars(query).all()
-
-
-def _settle(run: Run, asked: Sequence[str], answer: ProductBatch) -> int:
+def _settle(run: Run, asked: Sequence[str], answer: ProductBatch, proven: frozenset[str]) -> int:
     found = {product.asin: product for product in answer.products}
     context = run.context
+    now = context.clock.now()
     verdicts = [judge(asin, found.get(asin), context.selection) for asin in asked]
+    verdicts = [_unlisted(v) if v.reason is None and v.asin in proven else v for v in verdicts]
     with run.commit() as session:
-        apply_verdicts(session, context.domain_id, verdicts, context.clock.now(), context.fresh_for)
+        apply_verdicts(session, context.domain_id, verdicts, now, context.fresh_for, context.pricing)
     run.rows += len(verdicts)
     return len(verdicts)
+
+
+def _unlisted(verdict: Verdict) -> Verdict:
+    """All that /product shows still holds, but the feed lists every match, and this deal is not in it."""
+    return replace(verdict, reason=EndedReason.NO_LONGER_MATCHES)
+
+
+def end_those_of_another_selection(run: Run, selected_at: datetime) -> int:
+    """End what the feed of the present selection does not show and only an earlier one did; how many.
+
+    Costs no token: that the selection no longer matches them is known. Deals of another Amazon locale
+    are in no feed of this selection.
+    """
+    context, settled = run.context, 0
+    elsewhere = Deal.domain_id != context.domain_id
+    gone = and_(Deal.unlisted_at.is_not(None), Deal.listed_at < selected_at)
+    query = (
+        select(Deal.domain_id, Deal.asin)
+        .where(Deal.ended_at.is_(None), or_(elsewhere, gone))
+        .limit(SETTLED_AT_ONCE)
+    )
+    while True:
+        run.checkpoint()
+        with context.database.session() as session:
+            rows = session.execute(query).all()
+        if not rows:
+            return settled
+        now = context.clock.now()
+        with run.commit() as session:
+            for domain in {domain for domain, _ in rows}:
+                verdicts = [Verdict(a, EndedReason.NO_LONGER_MATCHES) for d, a in rows if d == domain]
+                apply_verdicts(session, domain, verdicts, now, context.fresh_for)
+        settled += len(rows)
 
 
 def judge(asin: str, product: Product | None, selection: Mapping[str, Any]) -> Verdict:

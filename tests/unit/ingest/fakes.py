@@ -25,6 +25,7 @@ from keepa_deals.keepa.types import (
     TokenEnvelope,
 )
 from keepa_deals.settings import Settings
+from keepa_deals.tokens.snapshot import LaneSnapshot, TokenSnapshot
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SELECTION: Mapping[str, Any] = {
@@ -198,7 +199,21 @@ class FakeKeepa:
         self.calls.append((kind, what))
 
     def _envelope(self, cost: int) -> TokenEnvelope:
-        return TokenEnvelope(unix_ms(self.clock.now()), 1000, 60_000, 20, 0.0, cost, 1)
+        return TokenEnvelope(unix_ms(self.now), 1000, 60_000, 20, 0.0, cost, 1)
+
+    @property
+    def now(self) -> datetime:
+        """Keepa's own clock, which does not jump when ours does."""
+        return START + timedelta(seconds=self.clock.monotonic())
+
+
+def make_account(clock: FakeClock, *, rate: int = 20, ahead: float = 0.0) -> TokenSnapshot:
+    """An account with ``rate`` tokens a minute; Keepa's clock is ``ahead`` of ours by so many seconds."""
+    now = clock.now()
+    lane = LaneSnapshot(0, 0.0)
+    return TokenSnapshot(
+        now, 300, 300, 0, 0, rate, rate, 60 * rate, now, now, False, 0, ahead, lane, lane, {}
+    )
 
 
 @dataclass
@@ -222,6 +237,11 @@ class FreeTokens:
 
     asked: list[tuple[str, int]] = field(default_factory=list)
     refuse: Exception | None = None
+    account: TokenSnapshot | None = None
+    """What a look at the account shows; nobody knows it unless a test says so."""
+
+    def snapshot(self) -> TokenSnapshot | None:
+        return self.account
 
     def request_permission_for_call(
         self,

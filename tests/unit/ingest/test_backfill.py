@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from keepa_deals.db.models import Deal, JobState
 from keepa_deals.errors import TokensUnavailableError
-from keepa_deals.ingest import backfill
+from keepa_deals.ingest import backfill, recent
 from keepa_deals.ingest.job import Outcome
 from tests.unit.ingest.fakes import START, World, make_deal, make_world
 
@@ -79,9 +79,28 @@ def test_it_never_spends_from_the_small_lane(world: World) -> None:
     assert {kind for kind, _ in world.tokens.asked} == {"deal", "product"}
 
 
+def test_what_is_stale_or_gone_from_the_feed_gets_no_tokens(world: World) -> None:
+    backfill.run_slice(world.context)
+    world.clock.pass_time(timedelta(hours=25))
+    assert backfill.run_slice(world.context).outcome is Outcome.NOTHING_TO_DO
+
+
+def test_it_walks_no_further_than_the_plan_can_keep_fresh(world: World) -> None:
+    recent.run(world.context)
+    with world.database.begin() as session:
+        state = session.get_one(JobState, recent.JOB)
+        state.cursor = {**state.cursor, "plan": {"pages": 2, "limit": "plan"}}
+    world.keepa.calls.clear()
+    backfill.run_slice(world.context)
+    assert world.keepa.pages_read() == [0, 1]
+
+
 def test_the_oldest_details_are_renewed_after_a_day(world: World) -> None:
+    recent.run(world.context)
     backfill.run_slice(world.context)
     world.keepa.calls.clear()
     world.clock.pass_time(timedelta(hours=25))
+    recent.run(world.context)
+    world.keepa.calls.clear()
     assert backfill.run_slice(world.context).rows == 400
     assert [kind for kind, _ in world.keepa.calls] == ["products"] * 4

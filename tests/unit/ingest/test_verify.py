@@ -45,13 +45,36 @@ def test_a_deal_whose_price_recovered_ends_with_that_reason(world: World) -> Non
         assert [str(kind) for kind in kinds] == ["found", "ended"]  # never stale in between
 
 
-def test_a_deal_that_still_holds_stays_live_without_the_feed(world: World) -> None:
+def test_what_the_feed_provably_lacks_and_product_confirms_no_longer_matches(world: World) -> None:
+    """The price holds: another condition of the selection, which /product does not show, does not."""
     world.keepa.unlist("A1")
+    an_hour_of_runs(world, 1)
+    assert deal(world, "A1").ended_reason is EndedReason.NO_LONGER_MATCHES
+
+
+def test_a_feed_that_shrinks_to_less_than_half_proves_nothing_and_what_holds_stays_live(world: World) -> None:
+    for asin in ("A1", "A2", "A3"):
+        world.keepa.unlist(asin)
+    an_hour_of_runs(world, 56)
+    assert maintenance.run(world.context).live == 5
+    assert deal(world, "A1").unlisted_at is None
+
+
+def test_a_feed_that_stays_small_is_believed_with_the_next_sweep(world: World) -> None:
+    for asin in ("A1", "A2", "A3"):
+        world.keepa.unlist(asin)
+    an_hour_of_runs(world, 70)
+    assert maintenance.run(world.context).live == 2
+    assert deal(world, "A1").ended_reason is EndedReason.NO_LONGER_MATCHES
+
+
+def test_an_empty_feed_ends_nothing_that_product_confirms(world: World) -> None:
+    for asin in list(world.keepa.listed):
+        world.keepa.unlist(asin)
     an_hour_of_runs(world, 240)
-    found = deal(world, "A1")
-    assert found.ended_at is None
-    assert maintenance.run(world.context).stale == 0
-    assert found.listed_at == START
+    assert maintenance.run(world.context).live == 5
+    assert deal(world, "A1").last_seen_at > START
+    assert deal(world, "A1").listed_at == START
 
 
 def test_a_product_that_is_gone_ends(world: World) -> None:

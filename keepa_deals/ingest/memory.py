@@ -1,0 +1,142 @@
+"""What the upserter remembers from run to run: ``job_states.cursor`` of its job, as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from keepa_deals.ingest.planner import Limit, Plan, Sweep
+
+log = logging.getLogger(__name__)
+Json = dict[str, Any]
+MOMENTS = ("head_at", "floor", "swept_since", "horizon")
+NEVER = datetime(2011, 1, 1, tzinfo=UTC)
+"""Before anything that Keepa knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """New deals lie deeper than a run reads: the sweep goes ``down_to``, then ``mark`` is the watermark.
+
+    Until then the watermark stays where it was; the runs in between read down to ``mark``.
+    """
+
+    down_to: datetime
+    mark: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The selection that the rest is about and since when, and how far the reading has come."""
+
+    selection: str
+    selected_at: datetime
+    head_at: datetime | None = None
+    """When the newest page was last read."""
+    sweep: Sweep | None = None
+    plan: Plan | None = None
+    reference: int = 0
+    """How many deals the feed had when the sweep began: one less than half as long is doubted."""
+    floor: datetime | None = None
+    """The oldest ``creationDate`` that the sweep under way has passed."""
+    swept_since: datetime | None = None
+    """When the last complete sweep began: what it did not show is not in the feed, or slipped through."""
+    horizon: datetime | None = None
+    """The oldest ``creationDate`` that is kept fresh, when not all can be."""
+    catch_up: CatchUp | None = None
+
+    def to_json(self) -> Json:
+        found: Json = {"selection": self.selection, "selected_at": self.selected_at.isoformat()}
+        found["reference"] = self.reference
+        for name in MOMENTS:
+            moment = getattr(self, name)
+            if moment is not None:
+                found[name] = moment.isoformat()
+        if self.sweep:
+            found["sweep"] = {
+                "started_at": self.sweep.started_at.isoformat(),
+                "next_page": self.sweep.next_page,
+                "pages": self.sweep.pages,
+                "hurry": self.sweep.hurry,
+            }
+        if self.plan:
+            found["plan"] = _plan_json(self.plan)
+        if self.catch_up:
+            pair = {"down_to": self.catch_up.down_to, "mark": self.catch_up.mark}
+            found["catch_up"] = {name: moment.isoformat() for name, moment in pair.items()}
+        return found
+
+
+def recall(cursor: Mapping[str, Any], selection: Mapping[str, Any], now: datetime) -> Memory:
+    """The memory in a job's cursor; a new one for a selection that is not the one it is about."""
+    mark = fingerprint(selection)
+    before = cursor.get("selection")
+    if before is None:
+        return Memory(mark, NEVER)
+    if before != mark:
+        log.warning("the selection has changed: the feed is read anew, and what no longer matches ends")
+        return Memory(mark, now)
+    try:
+        return _parse(cursor)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        log.warning("what the job remembered cannot be read, so it begins anew: %.200s", dict(cursor))
+        return Memory(mark, NEVER)
+
+
+def fingerprint(selection: Mapping[str, Any]) -> str:
+    """Short, and another one for another selection."""
+    return hashlib.sha256(json.dumps(selection, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _parse(cursor: Mapping[str, Any]) -> Memory:
+    sweep, plan, catch_up = cursor.get("sweep"), cursor.get("plan"), cursor.get("catch_up")
+    return Memory(
+        selection=str(cursor["selection"]),
+        selected_at=datetime.fromisoformat(cursor["selected_at"]),
+        sweep=Sweep(**{**sweep, "started_at": datetime.fromisoformat(sweep["started_at"])})
+        if sweep
+        else None,
+        plan=_plan(plan) if plan else None,
+        reference=int(cursor.get("reference", 0)),
+        **{name: _moment(cursor.get(name)) for name in MOMENTS},
+        catch_up=CatchUp(**{k: datetime.fromisoformat(v) for k, v in catch_up.items()}) if catch_up else None,
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _plan_json(plan: Plan) -> Json:
+    return {
+        "matching": plan.matching,
+        "kept": plan.kept,
+        "pages": plan.pages,
+        "needed": plan.needed,
+        "supply": plan.supply,
+        "head_every_seconds": plan.head_every.total_seconds(),
+        "limit": plan.limit,
+    }
+
+
+def _plan(found: Mapping[str, Any]) -> Plan:
+    return Plan(
+        matching=found["matching"],
+        kept=found["kept"],
+        pages=found["pages"],
+        needed=found["needed"],
+        supply=found["supply"],
+        head_every=timedelta(seconds=found["head_every_seconds"]),
+        limit=Limit(found["limit"]) if found["limit"] else None,
+    )
+
+
+def pages_kept(cursor: Mapping[str, Any] | None) -> int | None:
+    """How many pages of the feed the upserter can keep fresh; ``None``: all that there are."""
+    plan = (cursor or {}).get("plan") or {}
+    return int(plan["pages"]) if plan.get("limit") == Limit.PLAN else None
