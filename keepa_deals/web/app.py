@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from flask import Flask
 
 from keepa_deals import settings as settings_module
 from keepa_deals.clock import Clock
 from keepa_deals.settings import Settings
-from keepa_deals.web import api, errors, pages, present, probes, security, services
+from keepa_deals.web import (
+    api,
+    assets,
+    errors,
+    live,
+    operate,
+    pages,
+    present,
+    probes,
+    saved,
+    security,
+    services,
+)
 from keepa_deals.web.access import csrf, guard, limits, sessions
 from keepa_deals.web.access import pages as access_pages
 
@@ -17,7 +27,7 @@ from keepa_deals.web.access import pages as access_pages
 def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> Flask:
     """The dashboard of one deployment, by default the one that the environment describes."""
     settings = settings or settings_module.load()
-    app = Flask("keepa_deals.web", static_url_path="/static")
+    app = Flask("keepa_deals.web", static_url_path=assets.address())
     _configure_app(app)
     _configure_services(app, settings, clock)
     _configure_security(app, settings)
@@ -29,10 +39,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
 
 
 def _configure_app(app: Flask) -> None:
-    app.config.update(
-        MAX_CONTENT_LENGTH=64 * 1024,
-        SEND_FILE_MAX_AGE_DEFAULT=timedelta(hours=1),
-    )
+    app.config.update(MAX_CONTENT_LENGTH=64 * 1024)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
@@ -51,6 +58,7 @@ def _configure_security(app: Flask, settings: Settings) -> None:
 
 def _configure_templates(app: Flask) -> None:
     app.jinja_env.globals.update(present.template_helpers())
+    assets.configure(app)
 
 
 def _configure_errors(app: Flask) -> None:
@@ -58,10 +66,8 @@ def _configure_errors(app: Flask) -> None:
 
 
 def _configure_views(app: Flask) -> None:
-    app.register_blueprint(pages.blueprint)
-    app.register_blueprint(api.blueprint)
-    app.register_blueprint(probes.blueprint)
-    app.register_blueprint(access_pages.blueprint)
+    for views in (pages, live, saved, operate, api, probes, access_pages):
+        app.register_blueprint(views.blueprint)
 
 
 def _configure_limits(app: Flask, settings: Settings) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 from flask import abort, request
 from werkzeug.datastructures import MultiDict
 
-from keepa_deals.web import store
+from keepa_deals.web import saved, store
 from keepa_deals.web.paging import Cursor, decode_cursor
 from keepa_deals.web.present import Shown, shown
+from keepa_deals.web.saved import Named
 from keepa_deals.web.services import Services
 from keepa_deals.web.store import Category, DealRow, Moment
 from keepa_deals.web.view import VIEW_PARAMETERS, View, parse_view, reject_unknown
@@ -30,6 +31,7 @@ class Browse:
     total: int
     hidden: Mapping[str, int]
     categories: Sequence[Category]
+    named: Sequence[Named]
     previous: str | None
     next: str | None
 
@@ -65,6 +67,7 @@ def browse(services: Services, view: View, cursor: Cursor | None) -> Browse:
             total=store.count(connection, view, moment),
             hidden=store.count_hidden(connection, view, moment),
             categories=store.count_categories(connection, view, moment),
+            named=saved.read_all(connection),
             previous=page.previous.encode() if page.previous else None,
             next=page.next.encode() if page.next else None,
         )

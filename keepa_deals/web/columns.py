@@ -64,6 +64,11 @@ class Range:
     by_interval: Mapping[Interval, ColumnElement[Any]] | None = None
     """The columns of a bound on a change, whose meaning follows the view's interval."""
 
+    @property
+    def noun(self) -> str:
+        """What is bounded, without the direction: ``Price``."""
+        return self.label.partition(" from")[0].partition(" to")[0]
+
     def over(self, interval: Interval) -> ColumnElement[Any]:
         """The column that the bound is on in a view of ``interval``."""
         return self.by_interval[interval] if self.by_interval else self.column

@@ -6,6 +6,7 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from keepa_deals.db.errors import StoreError
 from keepa_deals.web.view import ParameterError
 
 _WORDS = {
@@ -28,6 +29,7 @@ DATABASE_TROUBLE = (
 def configure(app: Flask) -> None:
     app.register_error_handler(ParameterError, _parameter)
     app.register_error_handler(SQLAlchemyError, _database)
+    app.register_error_handler(StoreError, _database)
     app.register_error_handler(HTTPException, _http)
 
 
@@ -55,7 +57,7 @@ def _parameter(error: ParameterError) -> Response:
     return answer(400, str(error), parameter=error.name)
 
 
-def _database(error: SQLAlchemyError) -> Response:
+def _database(error: SQLAlchemyError | StoreError) -> Response:
     from flask import current_app
 
     current_app.logger.error("database: %s", type(error).__name__)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.numbers import format_currency, format_decimal, get_currency_precision, get_currency_symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,11 @@ class Market:
     name: str
     currency: str
     locale: str
+
+    @property
+    def symbol(self) -> str:
+        """The currency as the locale writes it: ``$``, ``€``."""
+        return str(get_currency_symbol(self.currency, locale=self.locale))
 
     @property
     def digits(self) -> int:

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
 
-from keepa_deals.health.readiness import age_text
-from keepa_deals.health.report import HealthReport
-from keepa_deals.web import present
+from flask import Blueprint, render_template, request
+from sqlalchemy.exc import SQLAlchemyError
+
+from keepa_deals.health.readiness import age_text, duration_text
+from keepa_deals.ingest.economics import Costs
+from keepa_deals.web import choices, history, life, operate, operations, present
+from keepa_deals.web.banner import banner, problem_title
 from keepa_deals.web.browse import browse, requested_cursor, requested_deal, requested_view
-from keepa_deals.web.columns import RANGES, SORTS
-from keepa_deals.web.services import services
-from keepa_deals.web.view import FLAGS, Status
+from keepa_deals.web.chips import STATUS_WORDS, chips
+from keepa_deals.web.columns import RANGES, SORTS, Interval
+from keepa_deals.web.live import requested_since
+from keepa_deals.web.money import market
+from keepa_deals.web.services import Services, services
+from keepa_deals.web.view import FLAGS, ParameterError
+from keepa_deals.web.whatif import what_if
 
 blueprint = Blueprint("pages", __name__)
-
-STATUS_WORDS = {
-    Status.LIVE: "live",
-    Status.STALE: "stale",
-    Status.OPEN: "live and stale",
-    Status.ENDED: "ended",
-    Status.ALL: "all",
-}
 
 
 @blueprint.get("/")
 def deals() -> str:
-    """The deals of a view, one page of them."""
+    """The deals of a view, one page of them. ``since`` marks those that are newer."""
     here = services()
     view = requested_view(here)
     shown = browse(here, view, requested_cursor(view))
@@ -33,37 +35,88 @@ def deals() -> str:
         "deals.html",
         browse=shown,
         view=view,
+        since=requested_since(),
+        chips=chips(view, {category.id: category.name for category in shown.categories}),
         sorts=SORTS,
         ranges=RANGES,
         flags=FLAGS,
+        intervals=Interval,
         statuses=STATUS_WORDS,
-        banner=_banner(here.health.report()),
+        choices=choices,
+        fresh_seconds=int(shown.moment.fresh.total_seconds()),
+        banner=banner(here.health.report()),
     )
 
 
 @blueprint.get("/deals/<int:domain_id>/<asin>")
 def deal(domain_id: int, asin: str) -> str:
-    """One deal: what is known of it, its history and the events of its life."""
-    found = requested_deal(services(), domain_id, asin)
+    """One deal: what is known of it, its history, the events of its life, and what it would earn."""
+    here = services()
+    found = requested_deal(here, domain_id, asin)
+    costs = Costs(here.settings.prep_cost, here.settings.shipping_cost)
     return render_template(
         "deal.html",
         deal=present.shown(found.row, found.moment),
-        points=found.points[::-1],
-        events=found.events,
-        words=present.EVENT_WORDS,
+        points=found.points[::-1][: life.MOST_ROWS],
+        series=life.series(found),
+        summary=life.summary(found),
+        entries=life.entries(found),
         reasons=present.ENDED_REASONS,
+        what_if=what_if(found.row, costs, request.args.to_dict()),
+        market=market(domain_id),
+        back=_way_back(),
+        banner=banner(here.health.report()),
     )
+
+
+def _way_back() -> str:
+    """The list that the reader came from; the default view otherwise."""
+    came_from = urlsplit(request.referrer or "")
+    if came_from.netloc == request.host and came_from.path == "/" and came_from.query:
+        return f"/?{came_from.query}"
+    return "/"
 
 
 @blueprint.get("/health")
 def health() -> str:
     """The state of the service, in words."""
-    report = services().health.report()
-    return render_template("health.html", report=report, age=age_text, now=report.taken_at)
+    here = services()
+    report = here.health.report()
+    hours = _requested_hours()
+    curve, runs, actions = _past(here, hours)
+    return render_template(
+        "health.html",
+        report=report,
+        age=age_text,
+        lasted=duration_text,
+        title_of=problem_title,
+        now=report.taken_at,
+        curve=curve,
+        jobs=operations.job_lines(report),
+        lanes=operations.lanes(report.tokens.value),
+        forecast=(steps := operations.forecast(report.deals.value)),
+        forecast_words=operations.forecast_words(steps),
+        spans=history.SPANS,
+        runs=runs,
+        actions=actions,
+    )
 
 
-def _banner(report: HealthReport) -> str | None:
-    """Why the deals may be old, in one sentence; ``None`` while the service is well."""
-    if not report.problems:
-        return None
-    return "; ".join(problem.text for problem in report.problems)
+def _past(here: Services, hours: int) -> tuple[history.Curve, Sequence[Any], Sequence[Any]]:
+    """The curve, the runs and the actions; nothing when the database is what the reader came to see about."""
+    try:
+        with here.engine.connect() as connection:
+            return (
+                history.read_curve(connection, hours, here.clock.now()),
+                history.read_runs(connection),
+                operate.read_actions(connection),
+            )
+    except SQLAlchemyError:
+        return history.Curve(hours, ()), (), ()
+
+
+def _requested_hours() -> int:
+    text = request.args.get("hours", str(history.DEFAULT_SPAN))
+    if text not in map(str, history.SPANS):
+        raise ParameterError("hours", f"must be one of {', '.join(map(str, history.SPANS))}")
+    return int(text)

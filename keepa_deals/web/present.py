@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from keepa_deals.web.columns import AVERAGES, PERCENTS, Interval
 from keepa_deals.web.money import market, money, whole
 from keepa_deals.web.store import DealRow, Moment
 
@@ -53,14 +54,6 @@ ENDED_REASONS = {
     "product_gone": "the product is gone",
 }
 
-EVENT_WORDS = {
-    "found": "Found",
-    "stale": "Not seen in time",
-    "live_again": "Seen again",
-    "ended": "Ended",
-    "returned": "Came back",
-}
-
 
 def ago(moment: datetime, now: datetime) -> str:
     """How long ago, in the words of a person: ``just now``, ``3 min ago``, ``2 h ago``, ``5 d ago``."""
@@ -84,28 +77,40 @@ def tint(row: DealRow) -> int:
     return int(row.root_category or 0) % 8
 
 
+MINUS = "−"
+
+
+def signed(text: str, fallen: int) -> str:
+    """``text`` (of a magnitude) with the sign of a price's movement: ``fallen`` positive is a minus."""
+    return f"{MINUS if fallen > 0 else '+' if fallen < 0 else ''}{text}"
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How far the price is below an average: percent, and the amount where it is known."""
+    """How far the price is below an average: percent, and the amount where both are known."""
 
-    label: str
+    interval: Interval
+    average: int | None
     percent: int | None
     amount: int | None
+    domain_id: int
+
+    @property
+    def percent_text(self) -> str:
+        return "–" if self.percent is None else signed(f"{abs(self.percent)} %", self.percent)
+
+    @property
+    def amount_text(self) -> str:
+        if self.amount is None:
+            return "–"
+        return signed(money(abs(self.amount), self.domain_id), self.amount)
 
 
-def changes(row: DealRow) -> tuple[Change, ...]:
-    """The changes over a day, a week, a month and 90 days; positive means that the price fell."""
-    parts = (
-        ("day", row.delta_percent_day, row.price_avg_day),
-        ("week", row.delta_percent_week, row.price_avg_week),
-        ("month", row.delta_percent_month, row.price_avg_month),
-        ("90 d", row.delta_percent, row.price_avg_90),
-    )
-    return tuple(Change(label, percent, _drop(average, row.price)) for label, percent, average in parts)
-
-
-def _drop(average: int | None, price: int | None) -> int | None:
-    return None if average is None or price is None else average - price
+def change(row: DealRow, interval: Interval) -> Change:
+    """The change over an interval; positive numbers mean that the price fell."""
+    average = getattr(row, AVERAGES[interval].key or "")
+    amount = None if average is None or row.price is None else average - row.price
+    return Change(interval, average, getattr(row, PERCENTS[interval].key or ""), amount, row.domain_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +132,16 @@ class Shown:
     def title_text(self) -> str:
         return self.row.title or f"Product {self.row.asin}"
 
-    @property
-    def version(self) -> str:
-        """Changes whenever anything that is shown of the deal does (its age aside)."""
-        return f"{int(self.row.changed_at.timestamp())}-{self.status}"
+    def change(self, interval: Interval) -> Change:
+        return change(self.row, interval)
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        return changes(self.row)
+        return tuple(change(self.row, interval) for interval in Interval)
 
-    @property
-    def drop(self) -> int | None:
-        return _drop(self.row.price_avg_90, self.row.price)
+    def arrived_after(self, moment: datetime | None) -> bool:
+        """Whether the deal is newer than what the reader saw before."""
+        return moment is not None and bool(self.row.first_seen_at > moment)
 
     @property
     def tint(self) -> int:
@@ -166,6 +169,11 @@ def shown(row: DealRow, moment: Moment) -> Shown:
 def percent(basis_points: int | None) -> str:
     """Basis points as whole percent: ``35 %``."""
     return "–" if basis_points is None else f"{round(basis_points / 100)} %"
+
+
+def percent_tenth(basis_points: int | None) -> str:
+    """Basis points with a tenth of a percent: ``35.4 %``."""
+    return "–" if basis_points is None else f"{basis_points / 100:.1f} %"
 
 
 def number(value: int | None) -> str:
@@ -216,7 +224,14 @@ def to_json(row: DealRow, moment: Moment) -> dict[str, Any]:
 
 
 def template_helpers() -> Mapping[str, Any]:
-    return {"percent": percent, "number": number, "stars": stars, "ago": ago, "iso": iso, "whole": whole}
+    """What the templates may call."""
+    helpers = (percent, percent_tenth, number, stars, ago, iso, whole, currency_of)
+    return {helper.__name__: helper for helper in helpers}
+
+
+def currency_of(domain_id: int) -> str:
+    """The sign of the currency in which amounts of the domain are typed."""
+    return market(domain_id).symbol
 
 
 def point_json(point: Row[Any]) -> dict[str, Any]:

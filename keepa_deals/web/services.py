@@ -16,6 +16,7 @@ from keepa_deals.db.session import Database
 from keepa_deals.health.report import HealthReport
 from keepa_deals.settings import Settings
 from keepa_deals.web.access.credentials import CredentialStore
+from keepa_deals.web.dispatch import Runnable, send
 from keepa_deals.web.store import Moment
 
 HEALTH_SECONDS = 3.0
@@ -40,16 +41,33 @@ class HealthWatch:
                 self._taken = (self._clock.monotonic(), self._collect())
             return self._taken[1]
 
+    def look(self) -> HealthReport:
+        """A report of this very moment, for whoever acts on it; the pages share it afterwards."""
+        self.forget()
+        return self.report()
+
+    def forget(self) -> None:
+        """Let the next caller look anew: something was changed."""
+        with self._lock:
+            self._taken = None
+
 
 @dataclass(frozen=True)
 class Services:
     """The connections and the configuration of one application."""
 
     settings: Settings
-    engine: Engine
+    database: Database
     clock: Clock
     health: HealthWatch
     credentials: CredentialStore
+    send: Callable[[Runnable], None]
+    """Sends a job to its queue."""
+
+    @property
+    def engine(self) -> Engine:
+        """For reading; ``database.begin()`` writes."""
+        return self.database.engine
 
     def moment(self) -> Moment:
         return Moment(self.clock.now(), timedelta(minutes=self.settings.deal_fresh_minutes))
@@ -58,9 +76,9 @@ class Services:
 def build(settings: Settings, clock: Clock | None = None) -> Services:
     """The services of a deployment; connects to nothing yet."""
     clock = clock or SystemClock()
-    engine = Database(settings.database_dsn).engine
-    watch = HealthWatch(lambda: health.collect(settings, clock=clock, engine=engine), clock)
-    return Services(settings, engine, clock, watch, CredentialStore(settings.keepa_deals_home))
+    database = Database(settings.database_dsn)
+    watch = HealthWatch(lambda: health.collect(settings, clock=clock, engine=database.engine), clock)
+    return Services(settings, database, clock, watch, CredentialStore(settings.keepa_deals_home), send)
 
 
 EXTENSION = "keepa_deals"

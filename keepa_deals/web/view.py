@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.settings import DOMAINS
-from keepa_deals.web.columns import RANGES, SORTS, Interval, Range, Unit
+from keepa_deals.web.columns import RANGES, SORTS, Interval, Unit
 from keepa_deals.web.money import from_minor, to_minor
 
 DEFAULT_SORT = "found"
@@ -142,7 +142,7 @@ class View:
         """The bound ``name`` as its form field holds it; empty when it is not set."""
         if name not in self.bounds:
             return ""
-        return _typed(RANGES[name], self.bounds[name], self.money_domain)
+        return typed_amount(RANGES[name].unit, self.bounds[name], self.money_domain)
 
     # -- as a URL ----------------------------------------------------------------------------
     def parameters(self) -> list[tuple[str, str]]:
@@ -221,8 +221,9 @@ def default_order(sort: str) -> Order:
     return Order.DESC if SORTS[sort].descending else Order.ASC
 
 
-def _typed(bound: Range, value: int, domain_id: int) -> str:
-    match bound.unit:
+def typed_amount(unit: Unit, value: int, domain_id: int) -> str:
+    """A stored number as people type it: ``1250`` cents are ``12.50``."""
+    match unit:
         case Unit.MONEY:
             return from_minor(value, domain_id)
         case Unit.BASIS_POINTS:
@@ -329,7 +330,7 @@ class _Reader:
 
     def bounds(self, domain_id: int) -> dict[str, int]:
         return {
-            name: _stored(bound, value, domain_id)
+            name: read_amount(name, bound.unit, value, domain_id)
             for name, bound in RANGES.items()
             if (value := self._single(name)) is not None
         }
@@ -341,11 +342,12 @@ def _integer(name: str, value: str, least: int, most: int) -> int:
     return int(value)
 
 
-def _stored(bound: Range, value: str, domain_id: int) -> int:
+def read_amount(name: str, unit: Unit, value: str, domain_id: int) -> int:
+    """A number as typed in the parameter ``name``, in stored units; ``ParameterError`` when it is none."""
     if not _NUMBER.fullmatch(value) or not value.isascii():
-        raise ParameterError(bound.name, "must be a number with at most 9 digits and 2 decimals, like 12.50")
+        raise ParameterError(name, "must be a number with at most 9 digits and 2 decimals, like 12.50")
     number = Decimal(value)
-    match bound.unit:
+    match unit:
         case Unit.MONEY:
             return to_minor(number, domain_id)
         case Unit.BASIS_POINTS:
@@ -353,5 +355,5 @@ def _stored(bound: Range, value: str, domain_id: int) -> int:
         case Unit.STARS:
             return int(number * 10)
     if number != number.to_integral_value():
-        raise ParameterError(bound.name, "must be a whole number")
+        raise ParameterError(name, "must be a whole number")
     return int(number)

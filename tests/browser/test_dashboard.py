@@ -1,146 +1,201 @@
-"""The dashboard in a real browser, beside a running service with the sandbox."""
+"""The deals page in a real browser, beside a running service with the sandbox."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import Table
 from tests.support.sandboxes import ask
 from tests.support.service import Service
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("browser") / "home")
-    try:
-        service.start()
-        yield service
-    finally:
-        service.kill()
+def rows(page: Page) -> list[str]:
+    return [row.get_attribute("data-key") or "" for row in page.locator("[data-key]").all()]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        assert os.environ.get("CI") != "true", "Chromium is missing"
-        pytest.skip("Chromium is not installed (tests/run installs it as root on Debian and Ubuntu)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+def open_filters(page: Page) -> None:
+    """On a phone the filters are folded away."""
+    toggle = page.locator(".filters-toggle summary")
+    if toggle.is_visible():
+        toggle.click()
 
 
-@pytest.fixture(params=[(1440, "light"), (390, "dark")], ids=["desk", "phone"])
-def page(request: pytest.FixtureRequest, browser: Browser, service: Service) -> Iterator[Page]:
-    """A page that lets nothing out of this machine and fails the test on any error of a script."""
-    width, scheme = request.param
-    context = browser.new_context(viewport={"width": width, "height": 850}, color_scheme=scheme)
-    page = context.new_page()
-    page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(service.address)
-    yield page
-    context.close()
-    assert errors == []
+def refresh(page: Page) -> None:
+    """What the page does by itself every 15 seconds, now."""
+    page.evaluate(
+        "() => new Promise((done) => document.dispatchEvent("
+        "new CustomEvent('keepa_deals:refresh', { detail: done })))"
+    )
 
 
-def titles(page: Page) -> list[str]:
-    return page.locator("tr[data-key] .title a").all_inner_texts()
-
-
+# -- browse --------------------------------------------------------------------------------------
 def test_deals_are_shown_and_nothing_is_wider_than_the_screen(page: Page) -> None:
-    assert len(titles(page)) == 50
+    assert len(rows(page)) == 50
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.goto("/?layout=cards")
+    assert len(rows(page)) == 50
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_a_search_narrows_the_list_and_is_in_the_address(page: Page) -> None:
-    row = page.locator("tr[data-key]").first
-    title, asin = titles(page)[0], (row.get_attribute("data-key") or "").split("-")[1]
+def test_a_search_narrows_the_list_and_is_a_chip_to_take_away(page: Page) -> None:
+    asin = rows(page)[0].split("-")[1]
+    open_filters(page)
     page.get_by_label("Search").fill(asin)
-    page.get_by_role("button", name="Show", exact=True).click()
-    page.wait_for_url(re.compile(f"q={asin}"))
-    assert titles(page) == [title]
-    page.get_by_role("link", name="Reset").click()
-    expect(page.locator("tr[data-key]")).to_have_count(50)
+    page.get_by_label("Search").press("Enter")
+    page.wait_for_url(re.compile(rf"\?q={asin}(&sort=\w+&order=\w+&interval=\w+&status=live&limit=50)?$"))
+    assert rows(page) == [f"1-{asin}"]
+    page.get_by_role("link", name=f"“{asin}” , take away").click()
+    expect(page.locator("[data-key]")).to_have_count(50)
 
 
 def test_a_price_filter_and_paging(page: Page) -> None:
-    page.get_by_label("Price to").fill("40")
-    page.get_by_role("button", name="Show", exact=True).click()
+    open_filters(page)
+    page.get_by_label("Price, $ to").fill("40")
+    page.get_by_role("button", name="Show deals").click()
     page.wait_for_url(re.compile("price_max=40"))
-    prices = page.locator("tr[data-key] .price").all_inner_texts()
+    prices = page.locator("[data-key] .price b").all_inner_texts()
     assert prices
     assert all(float(price.replace("$", "").replace(",", "")) <= 40 for price in prices)
-    first = page.locator("tr[data-key]").first.get_attribute("data-key")
+    first = rows(page)
     page.get_by_role("link", name="More →").click()
     page.wait_for_url(re.compile("cursor="))
-    assert page.locator("tr[data-key]").first.get_attribute("data-key") != first
+    assert not set(first) & set(rows(page))
+    page.get_by_role("link", name="← Before").click()
+    expect(page.locator("[data-key]").first).to_have_attribute("data-key", first[0])
 
 
-def test_one_deal_has_its_own_page(page: Page) -> None:
-    title = titles(page)[0]
-    page.locator("tr[data-key] .title a").first.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(title)
-    expect(page.get_by_role("heading", name="What happened")).to_be_visible()
+def test_headers_sort_and_the_interval_changes_what_is_compared(desk: Page) -> None:
+    desk.get_by_role("link", name="Change", exact=True).click()
+    desk.wait_for_url(re.compile("sort=discount$"))
+    falls = [int(re.sub(r"\D", "", text)) for text in desk.locator(".change b").all_inner_texts()]
+    assert falls == sorted(falls, reverse=True)
+    desk.get_by_role("group", name="Change over").get_by_role("link", name="Day").click()
+    desk.wait_for_url(re.compile("interval=day&sort=discount_day"))
+    expect(desk.locator("th[aria-sort=descending]")).to_contain_text("Change")
 
 
-def test_the_keyboard_reaches_the_first_deal(page: Page) -> None:
+def test_a_category_applies_as_it_is_chosen_and_keeps_the_place(desk: Page) -> None:
+    box = desk.get_by_role("group", name="Categories").get_by_role("checkbox").first
+    box.check()
+    desk.wait_for_url(re.compile("category="))
+    expect(desk.get_by_role("group", name="Categories").get_by_role("checkbox").first).to_be_focused()
+    shown = set(desk.locator("[data-key] .where").all_inner_texts())
+    assert len(shown) == 1
+
+
+def test_a_view_is_kept_under_a_name_and_forgotten(plain: Page) -> None:
+    plain.goto("/?price_max=30&sort=price")
+    plain.get_by_text("Save this view").click()
+    plain.get_by_label("Name").fill("Small change")
+    plain.get_by_role("button", name="Save").click()
+    expect(plain.get_by_role("link", name="Small change")).to_have_attribute("aria-current", "page")
+    plain.goto("/")
+    plain.get_by_role("link", name="Small change").click()
+    plain.wait_for_url(re.compile(r"price_max=30\.00&sort=price"))
+    plain.get_by_role("button", name="Forget “Small change”").click()
+    expect(plain.get_by_role("link", name="Small change")).to_have_count(0)
+
+
+# -- keyboard and readers ------------------------------------------------------------------------
+def test_keys_lead_to_search_deals_and_help(desk: Page) -> None:
+    desk.keyboard.press("/")
+    expect(desk.get_by_label("Search")).to_be_focused()
+    desk.keyboard.type("j?")  # in a field they are letters
+    expect(desk.get_by_label("Search")).to_have_value("j?")
+    desk.get_by_label("Search").blur()
+    desk.keyboard.press("j")
+    desk.keyboard.press("j")
+    expect(desk.locator("[data-key]").nth(1).locator("a.open")).to_be_focused()
+    desk.keyboard.press("k")
+    expect(desk.locator("[data-key]").first.locator("a.open")).to_be_focused()
+    desk.keyboard.press("?")
+    expect(desk.get_by_role("dialog", name="Keys")).to_be_visible()
+    desk.keyboard.press("Escape")
+    desk.keyboard.press("Enter")
+    desk.wait_for_url(re.compile("/deals/1/"))
+
+
+def test_everything_is_reached_with_the_tab_key(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
-    for _ in range(60):
+    for _ in range(90):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.closest('tr[data-key]') !== null"):
+        if page.evaluate("document.activeElement.closest('[data-key]') !== null"):
             return
     raise AssertionError("no deal was reached")
 
 
-def test_axe_finds_nothing_serious(page: Page, service: Service) -> None:
-    for address in ("/", "/health", page.locator("tr[data-key] .title a").first.get_attribute("href") or "/"):
-        page.goto(service.address + address)
+def test_axe_finds_nothing_serious(page: Page) -> None:
+    deal = page.locator("a.open").first.get_attribute("href") or ""
+    for address in (
+        "/?price_max=60",
+        "/?layout=cards&limit=20",
+        "/?price_max=0.01",
+        "/health",
+        deal,
+        "/nothing",
+    ):
+        page.goto(address)
+        open_filters(page)
         found = Axe().run(page).response["violations"]
         serious = [
-            v["id"] + ": " + v["nodes"][0]["html"][:200]
+            f"{address} {v['id']}: {v['nodes'][0]['html'][:200]}"
             for v in found
             if v["impact"] in ("serious", "critical")
         ]
         assert serious == []
 
 
-def test_new_deals_are_announced_without_moving_the_list(page: Page, service: Service) -> None:
-    page.evaluate("() => { document.querySelector('tr[data-key]').dataset.key = 'gone'; }")
-    page.evaluate("refresh()")
-    expect(page.locator("#news")).to_have_text("1 new deal")
-    assert page.locator("tr[data-key]").count() == 50
-    page.locator("#news").click()
-    expect(page.locator("#news")).to_be_hidden()
+# -- live ----------------------------------------------------------------------------------------
+def test_new_deals_wait_until_they_are_asked_for(page: Page, table: Table) -> None:
+    before = rows(page)
+    for number in range(2):
+        table.arrive(like=before[0].split("-")[1], asin=f"B0ARRIVED{number}")
+    refresh(page)
+    news = page.locator("#news")
+    expect(news).to_have_text(re.compile(r"^\d+ new deals?$"))
+    assert rows(page) == before
+    news.click()
+    expect(page.locator('[data-key="1-B0ARRIVED1"].new')).to_be_visible()
+    expect(news).to_be_hidden()
+
+
+def test_a_changed_price_is_marked_in_its_place(page: Page, table: Table) -> None:
+    like = rows(page)[0].split("-")[1]
+    table.arrive(like, "B0CHANGING")
+    table.reprice("B0CHANGING", 5000)
+    page.goto("/?q=B0CHANGING")
+    page.locator("a.open").focus()
+    table.reprice("B0CHANGING", 4210)
+    refresh(page)
+    price = page.locator('[data-key="1-B0CHANGING"] .changed')
+    expect(price).to_contain_text("$42.10")
+    expect(price).to_contain_text("changed, was $50.00")
+    expect(page.locator("a.open")).to_be_focused()
 
 
 def test_a_dashboard_that_dies_is_admitted(page: Page) -> None:
-    page.route("**/*", lambda route: route.abort())
-    page.evaluate("refresh()")
+    page.route("**/live**", lambda route: route.abort())
+    refresh(page)
     expect(page.locator("#taken")).to_contain_text("does not answer")
-    assert len(titles(page)) == 50
+    assert len(rows(page)) == 50
 
 
-def test_a_banner_says_when_ingestion_is_behind(page: Page, service: Service) -> None:
-    runtime = (Path(service.home) / "run" / "runtime.env").read_text()
-    sandbox = next(x.split("'")[1] for x in runtime.splitlines() if x.startswith("KEEPA_API_URL"))
-    ask(f"{sandbox}/_sandbox/faults", {"502": 1}, method="PUT")
+def test_a_banner_says_since_when_and_why_the_deals_may_be_old(desk: Page, service: Service) -> None:
+    ask(f"{service.sandbox}/_sandbox/faults", {"502": 1}, method="PUT")
     try:
         service.wait_for(lambda s: any(p["name"] == "upserter_behind" for p in s["problems"]))
-        page.reload()
-        expect(page.get_by_role("alert")).to_contain_text("The deals may be old.")
+        refresh(desk)
+        said = r"The deals may be old: nothing has been refreshed since \d\d:\d\d UTC.*last run failed"
+        expect(desk.locator("#banner")).to_contain_text(re.compile(said, re.DOTALL))
+        desk.goto("/health")
+        expect(desk.get_by_role("heading", name="Refreshing is behind")).to_be_visible()
     finally:
-        ask(f"{sandbox}/_sandbox/faults", {}, method="PUT")
+        ask(f"{service.sandbox}/_sandbox/faults", {}, method="PUT")
         service.wait_for(lambda s: not s["problems"])

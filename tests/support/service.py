@@ -90,9 +90,13 @@ class Service:
                 assert time.monotonic() < deadline, f"no pid of {name}"
                 time.sleep(0.05)
 
-    def status(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.address}/api/status", timeout=10) as answer:
+    def ask(self, path: str) -> dict[str, Any]:
+        """The JSON that the dashboard answers at ``path``."""
+        with urllib.request.urlopen(f"{self.address}{path}", timeout=10) as answer:
             return dict(json.load(answer))
+
+    def status(self) -> dict[str, Any]:
+        return self.ask("/api/status")
 
     def wait_for(self, holds: Callable[[dict[str, Any]], Any], seconds: float = 60) -> dict[str, Any]:
         """The first status for which ``holds`` is true."""

@@ -1,62 +1,110 @@
-// Keeps the page true without moving what is being read: known rows are renewed in their place, new
-// deals are announced and shown on request. Without this script the page reloads itself every minute.
-"use strict";
+// Keeps an open list true without moving what is being read: the deals that are shown are renewed in
+// their place, new ones are announced and come on request. Without this script the page reloads itself.
 
-const PERIOD = 15000;
+import { serverNow, setServerTime, tick } from "./ages.js";
 
-function hideBrokenPictures(root) {
-  for (const picture of root.querySelectorAll("img")) {
-    const hide = () => picture.classList.add("failed");
-    if (picture.complete && picture.naturalWidth === 0) hide();
-    else picture.addEventListener("error", hide);
+const PERIOD = 15000, HIDDEN_PERIOD = 60000, LONGEST = 120000;
+const list = document.getElementById("deals");
+const madeAt = document.getElementById("taken").dataset.at;
+const title = document.title;
+let failures = 0, timer = 0;
+
+function shown() {
+  return new Map([...document.querySelectorAll("#deals [data-key]")].map((row) => [row.dataset.key, row]));
+}
+
+// Markup that parsing would change is compared by what it shows.
+function same(old, fresh) {
+  const bare = (element) => element.innerHTML.replace(/<time[^>]*>[^<]*<\/time>/g, (t) => /datetime="[^"]*"/.exec(t)[0]);
+  return bare(old) === bare(fresh);
+}
+
+function markPrice(row, fresh) {
+  const before = Number(row.dataset.price), after = Number(fresh.dataset.price);
+  row.dataset.price = fresh.dataset.price;
+  if (!before || !after || before === after) return;
+  const cell = row.querySelector('[data-part="price"]');
+  const was = cell.querySelector("b").textContent;
+  cell.classList.add("changed");
+  cell.classList.toggle("up", after > before);
+  cell.title = `was ${was}`;
+  return () => cell.insertAdjacentHTML("beforeend", '<span class="hidden"></span>') ||
+    (cell.lastElementChild.textContent = `changed, was ${was}`);
+}
+
+function renew(row, fresh) {
+  const tell = markPrice(row, fresh);
+  for (const part of row.querySelectorAll("[data-part]")) {
+    const now = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
+    if (!now || same(part, now)) continue;
+    const focused = part.contains(document.activeElement) ? document.activeElement.className : null;
+    part.innerHTML = now.innerHTML;
+    if (focused !== null) part.querySelector("a")?.focus({ preventScroll: true });
+  }
+  for (const status of ["live", "stale", "ended"]) row.classList.toggle(status, fresh.classList.contains(status));
+  tell?.();
+}
+
+// The page must not show old as fresh even when nobody answers.
+function markOverdue() {
+  const limit = Number(list.dataset.fresh) * 1000;
+  for (const row of shown().values()) {
+    const seen = row.querySelector(".seen time, [data-part=when] time:last-of-type");
+    if (row.classList.contains("live") && seen) row.classList.toggle("overdue", serverNow() - Date.parse(seen.dateTime) > limit);
   }
 }
 
-function rowsOf(root) {
-  return new Map([...root.querySelectorAll("tr[data-key]")].map((row) => [row.dataset.key, row]));
-}
-
-function renewRows(fresh) {
-  const here = rowsOf(document), there = rowsOf(fresh);
-  for (const [key, row] of there) {
-    const old = here.get(key);
-    if (!old || old.contains(document.activeElement)) continue;
-    const price = (element) => element.querySelector(".price").textContent;
-    const changed = price(old) !== price(row);
-    const picture = old.querySelector(".picture").cloneNode(true);
-    old.replaceWith(row);
-    row.querySelector(".picture").replaceWith(picture);
-    row.classList.toggle("changed", changed);
-    hideBrokenPictures(row);
+function apply(fresh) {
+  for (const id of ["banner", "total", "news"]) {
+    const old = document.getElementById(id), now = fresh.getElementById(id);
+    if (old.innerHTML !== now.innerHTML || old.hidden !== now.hidden) old.replaceWith(document.importNode(now, true));
   }
-  return [...there.keys()].filter((key) => !here.has(key)).length;
-}
-
-function announce(count) {
-  const button = document.getElementById("news");
-  button.hidden = count === 0;
-  button.textContent = count === 1 ? "1 new deal" : `${count} new deals`;
+  const rows = shown();
+  for (const now of fresh.querySelectorAll("[data-key]")) {
+    const row = rows.get(now.dataset.key);
+    if (row) renew(row, now);
+  }
+  const count = Number(document.getElementById("news").dataset.count);
+  document.title = count ? `(${count}) ${title}` : title;
+  if (!rows.size && count) location.reload();
 }
 
 async function refresh() {
-  if (document.hidden) return;
-  const taken = document.getElementById("taken");
+  const view = new URLSearchParams(location.search);
+  for (const own of ["cursor", "since"]) view.delete(own);
+  view.set("since", madeAt);
+  view.set("keys", [...shown().keys()].join(","));
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+    const answer = await fetch(`/live?${view}`, { cache: "no-store" });
+    if (answer.status === 401) return location.reload();
     if (!answer.ok) throw new Error(String(answer.status));
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const id of ["banner", "total", "taken"]) {
-      const part = document.importNode(fresh.getElementById(id), true);
-      if (part.innerHTML !== document.getElementById(id).innerHTML) document.getElementById(id).replaceWith(part);
-    }
-    if (document.querySelector("table.deals") || !fresh.querySelector("table.deals")) announce(renewRows(fresh));
-    else location.reload();
+    const taken = fresh.getElementById("taken");
+    setServerTime(taken.dataset.at);
+    document.getElementById("taken").replaceWith(document.importNode(taken, true));
+    apply(fresh);
+    failures = 0;
   } catch (error) {
-    taken.textContent = "the dashboard does not answer; what you see is from " + taken.dataset.at;
+    failures += 1;
+    const taken = document.getElementById("taken");
+    taken.classList.add("silent");
+    taken.textContent = `The dashboard does not answer: this is from ${taken.dataset.at.slice(11, 19)} UTC`;
   }
+  tick();
+  markOverdue();
 }
 
-document.getElementById("news").addEventListener("click", () => location.reload());
-document.addEventListener("visibilitychange", refresh);
-hideBrokenPictures(document);
-setInterval(refresh, PERIOD);
+function schedule() {
+  clearTimeout(timer);
+  const period = document.hidden ? HIDDEN_PERIOD : Math.min(LONGEST, PERIOD * 2 ** Math.min(failures, 3));
+  timer = setTimeout(async () => { await refresh(); schedule(); }, period);
+}
+
+setServerTime(madeAt);
+document.addEventListener("visibilitychange", async () => {
+  if (!document.hidden) await refresh();
+  schedule();
+});
+document.addEventListener("keepa_deals:refresh", async (event) => { await refresh(); event.detail?.(); });
+setInterval(() => { tick(); markOverdue(); }, 20000);
+schedule();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from keepa_deals.ingest import backfill, recent
 from keepa_deals.settings import Settings
@@ -35,6 +37,18 @@ def client(world: World, tmp_path: Path) -> Iterator[FlaskClient]:
     yield app.test_client()
     app.extensions[EXTENSION].engine.dispose()
     world.database.close()
+
+
+@pytest.fixture
+def send(client: FlaskClient) -> Callable[..., TestResponse]:
+    """Sends a form as a page of ours does."""
+
+    def go(address: str, data: dict[str, str]) -> TestResponse:
+        found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/health").text)
+        assert found
+        return client.post(address, data={**data, "csrf_token": found[1]})
+
+    return go
 
 
 @pytest.fixture

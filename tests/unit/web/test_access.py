@@ -113,7 +113,9 @@ def test_what_is_open_tells_nothing(guarded: FlaskClient, stock: Stock) -> None:
     stock(1)
     assert guarded.get("/healthz").json == {"status": "ok"}
     assert guarded.get("/readyz").json == {"ready": False}
-    with guarded.get("/static/style.css") as style:
+    style_sheet = re.search(r'href="([^"]+/base\.css)"', guarded.get("/login").text)
+    assert style_sheet
+    with guarded.get(style_sheet[1]) as style:
         assert style.status_code == 200
     assert "Title of" not in guarded.get("/login").text
 

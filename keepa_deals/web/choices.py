@@ -1,0 +1,36 @@
+"""The choices that the deals page offers, each as (what it says, what it leads to)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from keepa_deals.web.columns import Interval
+from keepa_deals.web.view import Density, Layout, View
+
+FOUND_WITHIN = {1: "1 hour", 6: "6 hours", 24: "1 day", 72: "3 days", 168: "7 days"}
+SEEN_WITHIN = {5: "5 min", 15: "15 min", 30: "30 min"}
+PAGE_SIZES = {25: "25 deals", 50: "50 deals", 100: "100 deals", 200: "200 deals"}
+
+Choice = tuple[str, View, bool]
+"""What a link says, the view that it leads to, and whether that is the present one."""
+
+
+def intervals(view: View) -> Sequence[Choice]:
+    words = {Interval.DAY: "Day", Interval.WEEK: "Week", Interval.MONTH: "Month", Interval.DAYS_90: "90 d"}
+    return [(text, view.over(interval), interval is view.interval) for interval, text in words.items()]
+
+
+def layouts(view: View) -> Sequence[Choice]:
+    return [(kind.title(), replace(view, layout=kind), kind is view.layout) for kind in Layout]
+
+
+def densities(view: View) -> Sequence[Choice]:
+    words = {Density.COMFORTABLE: "Roomy", Density.COMPACT: "Dense"}
+    return [(text, replace(view, density=kind), kind is view.density) for kind, text in words.items()]
+
+
+def with_value(options: Mapping[int, str], value: int | None, unit: str) -> list[tuple[int, str]]:
+    """The options of a list; a ``value`` from an address that is none of them is offered, too."""
+    extra = {} if value is None or value in options else {value: f"{value} {unit}"}
+    return sorted({**options, **extra}.items())

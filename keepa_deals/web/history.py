@@ -1,0 +1,77 @@
+"""What the health page tells of the past: the curve of live deals, and the latest runs of each job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from keepa_deals.db.models import JobRun, Sample
+from keepa_deals.health.readiness import duration_text
+
+SPANS = {1: "1 h", 6: "6 h", 24: "24 h", 168: "7 d"}
+"""The windows that a reader can choose, in hours."""
+DEFAULT_SPAN = 6
+MOST_POINTS = 360
+MOST_ROWS = 30
+"""Rows of the table beside the curve: enough to read the shape without the picture."""
+RUNS_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The samples of a window, thinned evenly to ``MOST_POINTS``, oldest first."""
+
+    hours: int
+    samples: Sequence[Any]
+
+    def series(self) -> list[list[int]]:
+        """Unix seconds, live, stale, ended: what the chart draws."""
+        moments = [int(sample.at.timestamp()) for sample in self.samples]
+        counts = [[getattr(sample, name) for sample in self.samples] for name in ("live", "stale", "ended")]
+        return [moments, *counts]
+
+    def rows(self) -> list[Any]:
+        """A few samples for the table, newest first; the newest is always among them."""
+        return thinned(self.samples, MOST_ROWS)[::-1]
+
+    def words(self) -> str:
+        """What the curve shows, in a sentence."""
+        if len(self.samples) < 2:
+            return "The first samples are being taken: one a minute."
+        first, last = self.samples[0], self.samples[-1]
+        low = min(self.samples, key=lambda sample: (sample.live, sample.at))
+        span = duration_text((last.at - first.at).total_seconds())
+        return (
+            f"{last.live:,} live now, {first.live:,} at the start of the {span} shown; "
+            f"the fewest were {low.live:,} at {low.at:%H:%M} UTC. "
+            f"{last.stale:,} {'is' if last.stale == 1 else 'are'} stale."
+        )
+
+
+def read_curve(connection: Connection, hours: int, now: datetime) -> Curve:
+    """The samples of the last ``hours``."""
+    table = Sample.__table__.c
+    query = (
+        select(table.at, table.live, table.stale, table.ended)
+        .where(table.at > now - timedelta(hours=hours), table.at <= now)
+        .order_by(table.at)
+    )
+    return Curve(hours, thinned(connection.execute(query).all(), MOST_POINTS))
+
+
+def thinned(rows: Sequence[Any], most: int) -> list[Any]:
+    """Every n-th of ``rows``, counted from the last, so that at most ``most`` remain and the last is kept."""
+    step = max(1, -(-len(rows) // most))
+    return list(rows[::-1][::step][::-1])
+
+
+def read_runs(connection: Connection) -> Sequence[Any]:
+    """The latest runs that did something, newest first."""
+    table = JobRun.__table__.c
+    columns = (table.name, table.started_at, table.finished_at, table.outcome, table.rows)
+    query = select(*columns, table.tokens_spent, table.detail).order_by(table.id.desc()).limit(RUNS_SHOWN)
+    return connection.execute(query).all()

@@ -1,0 +1,113 @@
+"""What a page that is open already wants to know: how its deals are now, and whether new ones came.
+
+The answer is a piece of HTML made by the templates of the page itself, so that a renewed row can't look
+different from a loaded one. ``since`` is when the page was made, ``keys`` are the deals that it shows:
+they are read by their keys, so that a deal that ended or left the view is told, not silently kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from flask import Blueprint, Response, make_response, render_template, request
+from sqlalchemy import Connection, func, select, tuple_
+
+from keepa_deals.db.models import Deal, DealEvent, DealEventKind
+from keepa_deals.web import store
+from keepa_deals.web.banner import banner
+from keepa_deals.web.browse import requested_view
+from keepa_deals.web.chips import STATUS_WORDS
+from keepa_deals.web.columns import RANGES
+from keepa_deals.web.present import shown
+from keepa_deals.web.services import services
+from keepa_deals.web.store import DealRow, Moment
+from keepa_deals.web.view import FLAGS, MAX_LIMIT, ParameterError, View
+
+blueprint = Blueprint("live", __name__)
+
+OLDEST_PAGE = timedelta(days=2)
+"""A page that was left open for longer is told of the arrivals of this time."""
+_KEY = re.compile(r"(\d{1,2})-([A-Z0-9]{10})")
+_ARRIVALS = (DealEventKind.FOUND, DealEventKind.RETURNED, DealEventKind.LIVE_AGAIN)
+_D = Deal.__table__.c
+_E = DealEvent.__table__.c
+
+
+@blueprint.get("/live")
+def live() -> Response:
+    """The banner, the totals, how many new deals came since, and the rows of ``keys`` as they are now."""
+    here = services()
+    view = requested_view(here)
+    moment = here.moment()
+    since = max(requested_since() or moment.now, moment.now - OLDEST_PAGE)
+    with here.engine.connect() as connection:
+        rows = read_rows(connection, requested_keys())
+        page = render_template(
+            "live.html",
+            view=view,
+            moment=moment,
+            since=since,
+            deals=[shown(row, moment) for row in rows],
+            total=store.count(connection, view, moment),
+            hidden=store.count_hidden(connection, view, moment),
+            arrived=count_arrived(connection, view, moment, since),
+            banner=banner(here.health.report()),
+            ranges=RANGES,
+            flags=FLAGS,
+            statuses=STATUS_WORDS,
+        )
+    response = make_response(page)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def requested_since() -> datetime | None:
+    """The parameter ``since``: ISO 8601 with a zone; ``ParameterError`` for anything else."""
+    text = request.args.get("since", "").strip()
+    if not text:
+        return None
+    wrong = ParameterError("since", "must be a time in ISO 8601 with its zone")
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
+        raise wrong from None
+    if moment.tzinfo is None:
+        raise wrong
+    return moment
+
+
+def requested_keys() -> list[tuple[int, str]]:
+    """The parameter ``keys``: ``1-B000000000`` and so on, separated by commas."""
+    text = request.args.get("keys", "")
+    keys = text.split(",") if text else []
+    if len(keys) > MAX_LIMIT:
+        raise ParameterError("keys", f"at most {MAX_LIMIT}")
+    found = [_KEY.fullmatch(key, 0) for key in keys]
+    if not text.isascii() or not all(found):
+        raise ParameterError("keys", "must be like 1-B000000000, separated by commas")
+    return [(int(match[1]), match[2]) for match in found if match]
+
+
+def read_rows(connection: Connection, keys: Sequence[tuple[int, str]]) -> Sequence[DealRow]:
+    """The deals of these keys that are in the table, in no order."""
+    if not keys:
+        return []
+    query = select(Deal.__table__).where(tuple_(_D.domain_id, _D.asin).in_(keys))
+    return connection.execute(query).all()
+
+
+def count_arrived(connection: Connection, view: View, moment: Moment, since: datetime) -> int:
+    """How many deals of the view appeared, or came back, after ``since``."""
+    came = (
+        select(_E.domain_id, _E.asin).where(_E.at > since, _E.kind.in_(_ARRIVALS)).distinct().subquery("came")
+    )
+    key = (came.c.domain_id == _D.domain_id) & (came.c.asin == _D.asin)
+    query = (
+        select(func.count())
+        .select_from(came.join(Deal.__table__, key))
+        .where(*store.conditions(view, moment))
+    )
+    return int(connection.execute(query).scalar_one())

@@ -1,0 +1,117 @@
+// Draws the figures of a page with uPlot: values appear under the pointer. The same numbers are in the
+// table beside each figure, which needs no script.
+/* global uPlot */
+
+const UTC = "Etc/UTC";
+const MINUTE = 60, HOUR = 3600, DAY = 86400;
+
+const CLOCK = [
+  [365 * DAY, "{YYYY}", null, null, null, null, null, null, 1],
+  [28 * DAY, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [DAY, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [HOUR, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
+  [MINUTE, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
+  [1, "{HH}:{mm}:{ss}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
+];
+
+function colour(name) {
+  const probe = document.createElement("i");
+  probe.className = `ink-${name}`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
+function wash(name) {
+  return colour(name).replace(/^rgb\((.*)\)$/, "rgba($1, .14)");
+}
+
+function counts(value) {
+  return value === null || value === undefined ? "–" : value.toLocaleString("en-US");
+}
+
+function moneyOf(figure) {
+  const { currency, locale, digits } = figure.dataset;
+  const format = new Intl.NumberFormat(locale, { style: "currency", currency });
+  return (amount) => (amount === null || amount === undefined ? "–" : format.format(amount / 10 ** Number(digits)));
+}
+
+const KINDS = {
+  deal(figure) {
+    const money = moneyOf(figure);
+    const stepped = uPlot.paths.stepped({ align: 1 });
+    const line = (label, ink, rest) => ({ label, stroke: colour(ink), width: 2, paths: stepped, points: { show: false }, ...rest });
+    return {
+      scales: { money: { range: (u, low, high) => padded(low, high) }, rank: { range: (u, low, high) => padded(low, high) } },
+      series: [
+        line("Price", "accent", { scale: "money", value: (u, v) => money(v), fill: wash("accent") }),
+        line("90-day average", "soft", { scale: "money", value: (u, v) => money(v), dash: [6, 4], width: 1.5 }),
+        line("Sales rank", "warn", { scale: "rank", value: (u, v) => counts(v), width: 1.25 }),
+      ],
+      axes: [
+        { scale: "money", size: 74, values: (u, ticks) => ticks.map(money) },
+        { scale: "rank", side: 1, size: 66, grid: { show: false }, values: (u, ticks) => ticks.map((v) => (Number.isInteger(v) ? counts(v) : "")) },
+      ],
+    };
+  },
+  health() {
+    const line = (label, ink, rest) => ({ label, stroke: colour(ink), width: 2, points: { show: false }, value: (u, v) => counts(v), ...rest });
+    const whole = (u, ticks) => ticks.map((v) => (Number.isInteger(v) ? counts(v) : ""));
+    return {
+      scales: { deals: { range: (u, low, high) => [0, Math.max(10, high * 1.12)] }, ended: { range: (u, low, high) => [0, Math.max(10, high * 1.12)] } },
+      series: [
+        line("Live", "good", { scale: "deals", fill: wash("good") }),
+        line("Stale", "warn", { scale: "deals" }),
+        line("Ended (right)", "soft", { scale: "ended", dash: [5, 4], width: 1.25 }),
+      ],
+      axes: [{ scale: "deals", size: 58, values: whole }, { scale: "ended", side: 1, size: 58, grid: { show: false }, values: whole }],
+    };
+  },
+};
+
+function padded(low, high) {
+  const room = Math.max((high - low) * 0.15, Math.abs(high) * 0.04, 1);
+  return [Math.max(0, low - room), high + room];
+}
+
+function axis(options) {
+  return {
+    stroke: colour("soft"), font: "12px system-ui, sans-serif", gap: 6,
+    ticks: { show: false }, grid: { stroke: colour("line"), width: 1 }, ...options, grid: { stroke: colour("line"), width: 1, ...options.grid },
+  };
+}
+
+function draw(figure) {
+  const data = JSON.parse(figure.dataset.series);
+  const plot = figure.querySelector(".plot");
+  if (typeof uPlot === "undefined" || !data[0] || data[0].length < 2) return;
+  const kind = KINDS[figure.dataset.chart](figure);
+  plot.replaceChildren();
+  plot.classList.add("drawn");
+  const height = matchMedia("(max-width: 720px)").matches ? 210 : 260;
+  figure.chart?.destroy();
+  figure.chart = new uPlot({
+    width: plot.clientWidth, height, tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), UTC),
+    cursor: { y: false, points: { size: 7 }, drag: { x: true, y: false } },
+    legend: { live: true },
+    scales: { x: { time: true }, ...kind.scales },
+    series: [{ label: "UTC", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, ...kind.series],
+    axes: [axis({ values: CLOCK, space: 64 }), ...kind.axes.map(axis)],
+  }, data, plot);
+}
+
+export function drawAll(root = document) {
+  root.querySelectorAll("figure.chart").forEach(draw);
+}
+
+function fit() {
+  for (const figure of document.querySelectorAll("figure.chart")) {
+    const width = figure.querySelector(".plot").clientWidth;
+    if (figure.chart && width && Math.abs(figure.chart.width - width) > 1) figure.chart.setSize({ width, height: figure.chart.height });
+  }
+}
+
+drawAll();
+addEventListener("resize", fit);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll());

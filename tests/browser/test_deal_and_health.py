@@ -1,0 +1,91 @@
+"""The page of one deal and the health page in a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Table
+from tests.support.service import Service
+
+pytestmark = pytest.mark.slow
+
+
+def results(page: Page) -> list[str]:
+    return page.locator("[data-result]").all_inner_texts()
+
+
+def a_deal_with_fees(service: Service) -> str:
+    """The address of a deal whose profit is known."""
+    found = service.wait_for(lambda s: s["jobs"]["backfill_deals"]["rows"], 60)
+    assert found
+    return str(service.ask("/api/deals?sort=profit&limit=1")["deals"][0]["url"])
+
+
+def test_one_deal_has_its_curve_with_values_under_the_pointer(
+    page: Page, service: Service, table: Table
+) -> None:
+    address = a_deal_with_fees(service)
+    table.history(address.rpartition("/")[2], [5100, 4200, 4800])
+    page.goto(address)
+    page.locator(".u-over").hover(position={"x": 40, "y": 60})
+    legend = page.locator(".u-legend")
+    expect(legend).to_contain_text(re.compile(r"Price\$(51|42|48)\.00"))
+    expect(page.get_by_text("The price fell from $51.00 to $42.00")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_what_if_follows_the_typing_and_agrees_with_the_server(page: Page, service: Service) -> None:
+    address = a_deal_with_fees(service)
+    page.goto(address)
+    known = results(page)
+    page.get_by_label("Buy").fill("12.34")
+    page.get_by_label("Referral fee, %").fill("8.25")
+    page.get_by_label("Preparation").fill("0.99")
+    typed = results(page)
+    assert typed != known
+    page.locator(".economics form").evaluate("(form) => form.requestSubmit()")
+    page.wait_for_url(re.compile("buy=12.34"))
+    assert results(page) == typed
+    page.get_by_role("link", name="As known").click()
+    assert results(page) == known
+
+
+def test_what_if_needs_no_script(plain: Page, service: Service) -> None:
+    plain.goto(a_deal_with_fees(service))
+    known = results(plain)
+    plain.get_by_label("Buy").fill("0.50")
+    plain.get_by_role("button", name="Calculate").click()
+    plain.wait_for_url(re.compile("buy=0.50"))
+    assert results(plain) != known
+    plain.get_by_text("As a table").click()
+    expect(plain.get_by_role("table", name="Price, average and rank over time")).to_be_visible()
+
+
+def test_health_shows_the_curve_and_renews_itself(page: Page, service: Service) -> None:
+    page.goto("/health?hours=1")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    expect(page.locator(".good")).to_contain_text("All is well")
+    expect(page.get_by_role("heading", name="What goes stale, and when")).to_be_visible()
+    page.evaluate("document.querySelector('[data-live=tiles]').replaceChildren()")
+    page.mouse.move(1, 1)
+    page.evaluate("document.dispatchEvent(new Event('keepa_deals:refresh'))")
+    expect(page.locator(".tile.live dd")).to_have_text(re.compile(r"^\d[\d,]*$"))
+
+
+def test_the_buttons_run_a_job_and_pause_the_backfill(plain: Page, service: Service) -> None:
+    plain.goto("/health")
+    line = plain.get_by_role("row", name=re.compile("backfill_deals"))
+    line.get_by_role("button", name="Pause the backfill").click()
+    expect(line).to_contain_text("paused")
+    expect(line.get_by_role("button", name=re.compile("Run now"))).to_be_disabled()
+    assert service.status()["jobs"]["backfill_deals"]["paused"] is True
+    line.get_by_role("button", name="Resume the backfill").click()
+    log = plain.locator("#actions")
+    expect(log).to_contain_text("resume backfill_deals: goes on with the next slice")
+    runs = service.status()["jobs"]["update_recent_deals"]["last_success_at"]
+    plain.get_by_role("button", name="Run now: update_recent_deals").click()
+    expect(log).to_contain_text(re.compile(r"run now update_recent_deals: (sent to its queue|not sent: )"))
+    service.wait_for(lambda s: s["jobs"]["update_recent_deals"]["last_success_at"] > runs)

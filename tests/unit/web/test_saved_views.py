@@ -1,0 +1,70 @@
+"""Named views, without a script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from keepa_deals.web.saved import MAX_VIEWS
+
+Send = Callable[..., TestResponse]
+
+
+def save(send: Send, name: str, query: str) -> int:
+    return send("/views", {"name": name, "query": query}).status_code
+
+
+def test_a_view_is_kept_under_its_name(client: FlaskClient, send: Send) -> None:
+    answer = send("/views", {"name": " Cheap  books ", "query": "price_max=20&category=283155"})
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == "/?category=283155&price_max=20.00"
+    page = client.get(answer.headers["Location"]).text
+    assert 'class="own" aria-current="page">Cheap books</a>' in page
+    assert "Forget “Cheap books”" in page
+
+
+def test_the_same_name_again_replaces_the_view(client: FlaskClient, send: Send) -> None:
+    save(send, "Mine", "price_max=20")
+    save(send, "Mine", "price_max=30")
+    page = client.get("/").text
+    assert "/?price_max=30.00" in page
+    assert "price_max=20.00" not in page
+
+
+def test_a_view_can_be_forgotten_twice(client: FlaskClient, send: Send) -> None:
+    save(send, "Mine", "price_max=20")
+    for _ in range(2):
+        assert send("/views/delete", {"name": "Mine", "query": ""}).status_code == 303
+    assert "Mine" not in client.get("/").text
+
+
+def test_a_name_is_text_wherever_it_is_shown(client: FlaskClient, send: Send) -> None:
+    save(send, "<script>alert(1)</script>", "price_max=20")
+    page = client.get("/?price_max=20").text
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("", ""),
+        ("x" * 61, ""),
+        ("newest", ""),
+        ("a\x00b", ""),
+        ("Mine", "price_max=abc"),
+        ("Mine", "sort=no"),
+    ],
+)
+def test_a_view_that_cannot_be_is_refused(send: Send, name: str, query: str) -> None:
+    assert save(send, name, query) == 400
+
+
+def test_there_is_an_end_to_how_many_are_kept(client: FlaskClient, send: Send) -> None:
+    for number in range(MAX_VIEWS):
+        assert save(send, f"View {number}", "") == 303
+    assert save(send, "One more", "") == 400
+    assert save(send, "View 7", "price_max=20") == 303
