@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import redis
-from sqlalchemy import create_engine, text
 
 from tests.support.postgres import PostgresServer, find_programs
 from tests.support.redis_server import RedisServer
@@ -61,9 +60,4 @@ def empty_dsn(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'deals.db'}"
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    engine = create_engine(server.dsn)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return server.dsn
+    return server.empty_dsn()

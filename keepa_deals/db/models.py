@@ -44,7 +44,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError(f"naive datetime {value!r}: times are aware UTC")
         value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
 
     def process_result_value(
         self,
@@ -173,6 +173,7 @@ class Deal(Base):
     margin_bp: Mapped[int | None]
 
     __table_args__ = (
+        Index("ix_deals_changed_at", "changed_at"),
         _partial("ix_deals_open_last_seen_at", "last_seen_at", _OPEN),
         _partial("ix_deals_open_enriched_at", "enriched_at", _OPEN),
         _partial("ix_deals_open_deal_created_at", "deal_created_at", _OPEN),

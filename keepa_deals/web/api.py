@@ -18,9 +18,9 @@ def deals() -> Response:
     view = requested_view(here, strict=True, extra=("cursor",))
     cursor = requested_cursor(view)
     moment = here.moment()
-    with here.engine.connect() as connection:
-        page = store.read_page(connection, view, moment, cursor)
-        total = store.count(connection, view, moment)
+    with here.reading() as reads:
+        page = store.read_page(reads, view, moment, cursor)
+        total = store.count(reads, view, moment)
     return jsonify(
         deals=[present.to_json(row, moment) for row in page.rows],
         total=total,

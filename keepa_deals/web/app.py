@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from flask import Flask
+from flask_compress import Compress
 
 from keepa_deals import settings as settings_module
 from keepa_deals.clock import Clock
 from keepa_deals.settings import Settings
 from keepa_deals.web import (
+    answers,
     api,
     assets,
     errors,
@@ -53,7 +55,10 @@ def _configure_security(app: Flask, settings: Settings) -> None:
     sessions.configure(app, settings, app.extensions[services.EXTENSION].credentials)
     guard.configure(app)
     csrf.configure(app)
+    # What is registered last sees an answer first: kept, then made conditional and headed, then compressed.
+    Compress(app)
     security.configure(app, settings)
+    answers.configure(app)
 
 
 def _configure_templates(app: Flask) -> None:

@@ -58,16 +58,16 @@ def requested_cursor(view: View) -> Cursor | None:
 def browse(services: Services, view: View, cursor: Cursor | None) -> Browse:
     """The page of ``view`` at ``cursor`` and what surrounds it."""
     moment = services.moment()
-    with services.engine.connect() as connection:
-        page = store.read_page(connection, view, moment, cursor)
+    with services.reading() as reads:
+        page = store.read_page(reads, view, moment, cursor)
         return Browse(
             view=view,
             moment=moment,
             deals=[shown(row, moment) for row in page.rows],
-            total=store.count(connection, view, moment),
-            hidden=store.count_hidden(connection, view, moment),
-            categories=store.count_categories(connection, view, moment),
-            named=saved.read_all(connection),
+            total=store.count(reads, view, moment),
+            hidden=store.count_hidden(reads, view, moment),
+            categories=store.count_categories(reads, view, moment),
+            named=saved.read_all(reads.connection),
             previous=page.previous.encode() if page.previous else None,
             next=page.next.encode() if page.next else None,
         )
@@ -88,9 +88,9 @@ def requested_deal(services: Services, domain_id: int, asin: str) -> FoundDeal:
     if not 0 < domain_id < 100 or not ASIN.fullmatch(asin):
         abort(404, "There is no such deal: an address is /deals/<domain>/<ASIN>, like /deals/1/B000000000.")
     key, moment = (domain_id, asin), services.moment()
-    with services.engine.connect() as connection:
-        row = store.read_deal(connection, key)
+    with services.reading() as reads:
+        row = store.read_deal(reads, key)
         if row is None:
             abort(404, f"There is no deal {asin} of domain {domain_id}: it was never found here.")
-        points, events = store.read_points(connection, key), store.read_events(connection, key)
+        points, events = store.read_points(reads, key), store.read_events(reads, key)
     return FoundDeal(row, points, events, moment)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from keepa_deals import settings
 from keepa_deals.errors import KeepaDealsError
+from keepa_deals.web import answers
 from keepa_deals.web.access.credentials import CredentialStore, may_start
+from keepa_deals.web.services import EXTENSION
 
 try:
     _settings = settings.load()
@@ -23,9 +27,15 @@ timeout = 60
 graceful_timeout = 25
 keepalive = 30
 forwarded_allow_ips = ""  # DASHBOARD_PROXIES says whom to believe; gunicorn would believe all of loopback
-max_requests = 20_000
-max_requests_jitter = 2_000
+max_requests = 1_000_000
+max_requests_jitter = 100_000
 control_socket_disable = True
 errorlog = "-"
 accesslog = None
 """No line a request: pages refresh themselves, and /metrics counts what matters."""
+
+
+def post_worker_init(worker: Any) -> None:
+    """In the process that answers: the copy of the deals must not be made before the fork."""
+    worker.wsgi.config[answers.SECONDS] = answers.KEPT_SECONDS
+    worker.wsgi.extensions[EXTENSION].replica.start()

@@ -8,11 +8,10 @@ they are read by their keys, so that a deal that ended or left the view is told,
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, Response, make_response, render_template, request
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, func, select
 
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind
 from keepa_deals.web import store
@@ -22,7 +21,7 @@ from keepa_deals.web.chips import STATUS_WORDS
 from keepa_deals.web.columns import RANGES
 from keepa_deals.web.present import shown
 from keepa_deals.web.services import services
-from keepa_deals.web.store import DealRow, Moment
+from keepa_deals.web.store import Moment
 from keepa_deals.web.view import FLAGS, MAX_LIMIT, ParameterError, View
 
 blueprint = Blueprint("live", __name__)
@@ -42,17 +41,17 @@ def live() -> Response:
     view = requested_view(here)
     moment = here.moment()
     since = max(requested_since() or moment.now, moment.now - OLDEST_PAGE)
-    with here.engine.connect() as connection:
-        rows = read_rows(connection, requested_keys())
+    with here.reading() as reads:
+        rows = store.read_rows(reads, requested_keys())
         page = render_template(
             "live.html",
             view=view,
             moment=moment,
             since=since,
             deals=[shown(row, moment) for row in rows],
-            total=store.count(connection, view, moment),
-            hidden=store.count_hidden(connection, view, moment),
-            arrived=count_arrived(connection, view, moment, since),
+            total=store.count(reads, view, moment),
+            hidden=store.count_hidden(reads, view, moment),
+            arrived=count_arrived(reads.connection, view, moment, since),
             banner=banner(here.health.report()),
             ranges=RANGES,
             flags=FLAGS,
@@ -89,14 +88,6 @@ def requested_keys() -> list[tuple[int, str]]:
     if not text.isascii() or not all(found):
         raise ParameterError("keys", "must be like 1-B000000000, separated by commas")
     return [(int(match[1]), match[2]) for match in found if match]
-
-
-def read_rows(connection: Connection, keys: Sequence[tuple[int, str]]) -> Sequence[DealRow]:
-    """The deals of these keys that are in the table, in no order."""
-    if not keys:
-        return []
-    query = select(Deal.__table__).where(tuple_(_D.domain_id, _D.asin).in_(keys))
-    return connection.execute(query).all()
 
 
 def count_arrived(connection: Connection, view: View, moment: Moment, since: datetime) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from keepa_deals.health.report import HealthReport
 from keepa_deals.settings import Settings
 from keepa_deals.web.access.credentials import CredentialStore
 from keepa_deals.web.dispatch import Runnable, send
+from keepa_deals.web.replica.replica import Reading, Replica, reading
 from keepa_deals.web.store import Moment
 
 HEALTH_SECONDS = 3.0
@@ -61,6 +63,7 @@ class Services:
     clock: Clock
     health: HealthWatch
     credentials: CredentialStore
+    replica: Replica
     send: Callable[[Runnable], None]
     """Sends a job to its queue."""
 
@@ -72,13 +75,19 @@ class Services:
     def moment(self) -> Moment:
         return Moment(self.clock.now(), timedelta(minutes=self.settings.deal_fresh_minutes))
 
+    def reading(self) -> AbstractContextManager[Reading]:
+        """A look at the deals for one request."""
+        return reading(self.engine, self.replica)
+
 
 def build(settings: Settings, clock: Clock | None = None) -> Services:
     """The services of a deployment; connects to nothing yet."""
     clock = clock or SystemClock()
     database = Database(settings.database_dsn)
-    watch = HealthWatch(lambda: health.collect(settings, clock=clock, engine=database.engine), clock)
-    return Services(settings, database, clock, watch, CredentialStore(settings.keepa_deals_home), send)
+    engine = database.engine
+    watch = HealthWatch(lambda: health.collect(settings, clock=clock, engine=engine), clock)
+    credentials = CredentialStore(settings.keepa_deals_home)
+    return Services(settings, database, clock, watch, credentials, Replica(engine, clock), send)
 
 
 EXTENSION = "keepa_deals"

@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
+    BigInteger,
+    Boolean,
     ColumnElement,
     Connection,
     Engine,
+    Integer,
     and_,
+    cast,
     exists,
+    false,
     func,
+    literal,
+    literal_column,
     or_,
     select,
     true,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind, DealPoint, EndedReason
 from keepa_deals.web.columns import RANGES, SORTS
-from keepa_deals.web.paging import Cursor, stretches
+from keepa_deals.web.paging import DATABASE, Cursor, Ground, stretches
+from keepa_deals.web.replica.duck import HAYSTACK, PLACE, key_at, place_of
+from keepa_deals.web.replica.replica import Look, Reading
 from keepa_deals.web.view import Status, View
 
 _T = Deal.__table__.c
 _E = DealEvent.__table__.c
 _P = DealPoint.__table__.c
 
+T = TypeVar("T")
 DealRow = Any
 """A row of ``deals`` with all its columns as attributes."""
 Conditions = list[ColumnElement[bool]]
+Key = tuple[int, str]
+Reads = Connection | Reading
+"""A database, or a database and its copy in memory."""
+
+
+def _ask(reads: Reads, question: Callable[[Connection, Look | None], T]) -> T:
+    """The answer to a question that needs only columns which the copy holds."""
+    return reads.ask(question) if isinstance(reads, Reading) else question(reads, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +95,6 @@ def status_condition(status: Status, moment: Moment) -> ColumnElement[bool]:
 def _plain_conditions(view: View, moment: Moment) -> Conditions:
     """The filters that every deal can answer: nothing is unknown about them."""
     conditions: Conditions = [status_condition(view.status, moment)]
-    for word in view.text.split():
-        conditions.append(
-            or_(
-                _T.title.icontains(word, autoescape=True),
-                _T.brand.icontains(word, autoescape=True),
-                _T.asin == word.upper(),
-            )
-        )
     if view.domain:
         conditions.append(_T.domain_id == view.domain)
     if view.found_within:
@@ -90,6 +104,11 @@ def _plain_conditions(view: View, moment: Moment) -> Conditions:
     if view.flag("back_in_stock"):
         conditions.append(_back_in_stock())
     return conditions
+
+
+def _text_conditions(view: View) -> Conditions:
+    """The words looked for. They come last: no other condition costs as much."""
+    return [or_(mentions(word), _T.asin == word.upper()) for word in view.text.split()]
 
 
 def _category_condition(view: View) -> Conditions:
@@ -119,15 +138,29 @@ class Question:
     holds: ColumnElement[bool]
     unknown: ColumnElement[bool]
 
+    @property
+    def lenient(self) -> ColumnElement[bool]:
+        """``holds`` or ``unknown``."""
+        return or_(self.holds, self.unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundQuestion(Question):
+    """A bound on a number: where the number is unknown, the comparison is, too, and so not false."""
+
+    @property
+    def lenient(self) -> ColumnElement[bool]:
+        return self.holds.is_not(false())
+
 
 def questions(view: View) -> list[Question]:
     """The active filters on values that may be unknown."""
-    asked = []
+    asked: list[Question] = []
     for name, value in view.bounds.items():
         bound = RANGES[name]
         column = bound.over(view.interval)
         holds = column >= value if bound.lower else column <= value
-        asked.append(Question(name, holds, column.is_(None)))
+        asked.append(BoundQuestion(name, holds, column.is_(None)))
     if lowest := view.flag("lowest"):
         column = _T.is_lowest if lowest == "ever" else _T.is_lowest_90
         asked.append(Question("lowest", column.is_(True), column.is_(None)))
@@ -150,73 +183,131 @@ def conditions(view: View, moment: Moment, *, with_categories: bool = True) -> C
     if with_categories:
         found += _category_condition(view)
     for question in questions(view):
-        found.append(or_(question.holds, question.unknown) if view.flag("unknown") else question.holds)
-    return found
+        found.append(question.lenient if view.flag("unknown") else question.holds)
+    return found + _text_conditions(view)
+
+
+class _Mentions(FunctionElement[bool]):
+    """Whether title or brand hold a text, in any case. The copy has both in one column for it."""
+
+    name = "mentions"
+    type = Boolean()
+    inherit_cache = True
+
+
+def mentions(word: str) -> ColumnElement[bool]:
+    """Whether a deal's title or brand holds ``word``, in whatever case."""
+    escaped = word.replace("/", "//").replace("%", "/%").replace("_", "/_")
+    return _Mentions(_T.title, _T.brand, literal(f"%{escaped}%"), literal(word))
+
+
+@compiles(_Mentions)
+def _mentions_by_pattern(element: _Mentions, compiler: Any, **options: Any) -> str:
+    title, brand, pattern, _ = element.clauses
+    lowered = func.lower(pattern)
+    either = or_(func.lower(title).like(lowered, escape="/"), func.lower(brand).like(lowered, escape="/"))
+    return str(compiler.process(either, **options))
+
+
+@compiles(_Mentions, "duckdb")
+def _mentions_in_haystack(element: _Mentions, compiler: Any, **options: Any) -> str:
+    *_, word = element.clauses
+    found = func.contains(literal_column(f"deals.{HAYSTACK}"), func.lower(word))
+    return str(compiler.process(found, **options))
 
 
 # -- the list ------------------------------------------------------------------------------------
-def read_page(connection: Connection, view: View, moment: Moment, cursor: Cursor | None) -> Page:
+class Place(NamedTuple):
+    """Where a deal stands in an order."""
+
+    key: Key
+    value: Any
+
+
+COPY = Ground(
+    (literal_column(f"deals.{PLACE}", BigInteger()),),
+    lambda domain_id, asin: (place_of(domain_id, asin),),
+    row_values=False,
+)
+"""In the copy one number stands for a deal's key."""
+
+
+def read_page(reads: Reads, view: View, moment: Moment, cursor: Cursor | None) -> Page:
     """The page of ``view`` at ``cursor``, the first one without."""
-    sort = SORTS[view.sort]
-    wanted = view.limit + 1
-    rows: list[DealRow] = []
-    base = select(Deal.__table__).where(*conditions(view, moment))
-    for stretch in stretches(sort, view.order, cursor):
+    places = _ask(reads, functools.partial(_places, view, moment, cursor))
+    return _page(reads, view, places, cursor)
+
+
+def _places(
+    view: View, moment: Moment, cursor: Cursor | None, connection: Connection, look: Look | None
+) -> list[Place]:
+    """The places of a page and one more."""
+    sort, ground, wanted = SORTS[view.sort], COPY if look else DATABASE, view.limit + 1
+    base = select(*ground.key, sort.column.label("value")).where(*conditions(view, moment))
+    rows: list[Any] = []
+    for stretch in stretches(sort, view.order, cursor, ground):
         query = base if stretch.where is None else base.where(stretch.where)
-        rows += connection.execute(query.order_by(*stretch.order_by).limit(wanted - len(rows))).all()
+        rows += connection.execute(query.order_by(*stretch.order_by).limit(wanted - len(rows)))
         if len(rows) == wanted:
             break
-    return _page(view, rows, cursor)
+    if look:
+        return [Place(key_at(row[0]), row[1]) for row in rows]
+    return [Place((row[0], row[1]), row[2]) for row in rows]
 
 
-def _page(view: View, rows: list[DealRow], cursor: Cursor | None) -> Page:
-    more = len(rows) > view.limit
-    rows = rows[: view.limit]
+def _page(reads: Reads, view: View, places: list[Place], cursor: Cursor | None) -> Page:
+    more = len(places) > view.limit
+    places = places[: view.limit]
     backwards = cursor is not None and cursor.backwards
     if backwards:
-        rows.reverse()
+        places.reverse()
     has_previous = more if backwards else cursor is not None
     has_next = True if backwards else more
     return Page(
-        rows,
-        previous=place(view, rows[0], backwards=True) if rows and has_previous else None,
-        next=place(view, rows[-1]) if rows and has_next else None,
+        read_rows(reads, [place.key for place in places]),
+        previous=_cursor(view, places[0], backwards=True) if places and has_previous else None,
+        next=_cursor(view, places[-1]) if places and has_next else None,
     )
 
 
-def place(view: View, row: DealRow, *, backwards: bool = False) -> Cursor:
-    """The cursor at a row of a view."""
-    return Cursor(view.sort, view.order, sort_value(view.sort, row), row.domain_id, row.asin, backwards)
+def _cursor(view: View, place: Place, *, backwards: bool = False) -> Cursor:
+    return Cursor(view.sort, view.order, place.value, *place.key, backwards)
 
 
-def sort_value(sort: str, row: DealRow) -> Any:
-    """What a row is sorted by."""
-    column = SORTS[sort].column
-    if sort.startswith("drop"):
-        suffix = sort.removeprefix("drop").lstrip("_") or "90"
-        average = getattr(row, f"price_avg_{suffix}")
-        return None if average is None or row.price is None else average - row.price
-    return getattr(row, column.key or "")
+def read_rows(reads: Reads, keys: Sequence[Key]) -> list[DealRow]:
+    """The deals with these keys, in their order; one that is gone is left out."""
+    if not keys:
+        return []
+    found: dict[Key, DealRow] = {}
+    for domain in {domain for domain, _ in keys}:  # not pairs IN pairs: SQLite would scan the table
+        asins = [asin for its_domain, asin in keys if its_domain == domain]
+        query = select(Deal.__table__).where(_T.domain_id == domain, _T.asin.in_(asins))
+        found |= {(domain, row.asin): row for row in reads.execute(query)}
+    return [found[key] for key in keys if key in found]
 
 
-def count(connection: Connection, view: View, moment: Moment) -> int:
+# -- the counts ----------------------------------------------------------------------------------
+def count(reads: Reads, view: View, moment: Moment) -> int:
     """How many deals the view has in all."""
     query = select(func.count()).select_from(Deal.__table__).where(*conditions(view, moment))
-    return int(connection.execute(query).scalar_one())
+    return _ask(reads, lambda connection, _: int(connection.execute(query).scalar_one()))
 
 
-def count_hidden(connection: Connection, view: View, moment: Moment) -> dict[str, int]:
+def count_hidden(reads: Reads, view: View, moment: Moment) -> dict[str, int]:
     """How many deals each filter hides only because their value is unknown."""
     asked = questions(view)
     if not asked or view.flag("unknown"):
         return {}
-    base = [*_plain_conditions(view, moment), *_category_condition(view)]
-    hidden = {}
-    for question in asked:
-        others = [other.holds for other in asked if other is not question]
-        query = select(func.count()).select_from(Deal.__table__).where(*base, *others, question.unknown)
-        hidden[question.name] = int(connection.execute(query).scalar_one())
-    return {name: number for name, number in hidden.items() if number}
+    base = [*_plain_conditions(view, moment), *_category_condition(view), *_text_conditions(view)]
+    unknown = [cast(question.unknown, Integer) for question in asked]
+    hides_alone = [question.lenient for question in asked]
+    query = (
+        select(*(func.sum(one).label(question.name) for one, question in zip(unknown, asked, strict=True)))
+        .select_from(Deal.__table__)
+        .where(*base, *hides_alone, functools.reduce(operator.add, unknown) == 1)
+    )
+    counts = _ask(reads, lambda connection, _: connection.execute(query).one())
+    return {question.name: int(n) for question, n in zip(asked, counts, strict=True) if n}
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,30 +319,35 @@ class Category:
     count: int
 
 
-def count_categories(connection: Connection, view: View, moment: Moment) -> list[Category]:
+def count_categories(reads: Reads, view: View, moment: Moment) -> list[Category]:
     """The categories that the view's other filters leave, biggest first."""
-    query = (
-        select(_T.root_category, func.max(_T.category_name), func.count())
-        .where(*conditions(view, moment, with_categories=False))
-        .group_by(_T.root_category)
-    )
     found = [
         Category(number or 0, name or ("Unknown category" if not number else f"Category {number}"), total)
-        for number, name, total in connection.execute(query)
+        for number, name, total in _ask(reads, functools.partial(_categories, view, moment))
     ]
     return sorted(found, key=lambda category: (-category.count, category.name))
 
 
+def _categories(
+    view: View, moment: Moment, connection: Connection, look: Look | None
+) -> list[tuple[int | None, str | None, int]]:
+    """Number, name and count of each category; the copy knows the names without looking at every row."""
+    chosen = conditions(view, moment, with_categories=False)
+    if look is None:
+        columns = (_T.root_category, func.max(_T.category_name), func.count())
+        named = select(*columns).where(*chosen).group_by(_T.root_category)
+        return [(number, name, total) for number, name, total in connection.execute(named)]
+    counted = select(_T.root_category, func.count()).where(*chosen).group_by(_T.root_category)
+    return [(n, look.categories.get(n or 0), total) for n, total in connection.execute(counted)]
+
+
 # -- single deals --------------------------------------------------------------------------------
-Key = tuple[int, str]
-
-
-def read_deal(connection: Connection, key: Key) -> DealRow | None:
+def read_deal(reads: Reads, key: Key) -> DealRow | None:
     query = select(Deal.__table__).where(_T.domain_id == key[0], _T.asin == key[1])
-    return connection.execute(query).one_or_none()
+    return reads.execute(query).one_or_none()
 
 
-def read_points(connection: Connection, key: Key, most: int = 5000) -> Sequence[Any]:
+def read_points(reads: Reads, key: Key, most: int = 5000) -> Sequence[Any]:
     """The recorded history of a deal, oldest first (``at, price, price_avg_90, sales_rank``)."""
     query = (
         select(_P.at, _P.price, _P.price_avg_90, _P.sales_rank)
@@ -259,10 +355,10 @@ def read_points(connection: Connection, key: Key, most: int = 5000) -> Sequence[
         .order_by(_P.at.desc())
         .limit(most)
     )
-    return connection.execute(query).all()[::-1]
+    return reads.execute(query).all()[::-1]
 
 
-def read_events(connection: Connection, key: Key, most: int = 200) -> Sequence[Any]:
+def read_events(reads: Reads, key: Key, most: int = 200) -> Sequence[Any]:
     """A deal's changes of state, newest first (``at, kind, reason``)."""
     query = (
         select(_E.at, _E.kind, _E.reason)
@@ -270,7 +366,7 @@ def read_events(connection: Connection, key: Key, most: int = 200) -> Sequence[A
         .order_by(_E.at.desc(), _E.id.desc())
         .limit(most)
     )
-    return connection.execute(query).all()
+    return reads.execute(query).all()
 
 
 def ping(engine: Engine) -> None:

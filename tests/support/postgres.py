@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from sqlalchemy import create_engine, text
+
 from tests.support.redis_server import free_port
 
 
@@ -35,6 +37,15 @@ class PostgresServer:
     @property
     def dsn(self) -> str:
         return f"postgresql+psycopg://deals@127.0.0.1:{self.port}/deals"
+
+    def empty_dsn(self) -> str:
+        """The address of the database after everything in it was dropped."""
+        engine = create_engine(self.dsn)
+        with engine.begin() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+        engine.dispose()
+        return self.dsn
 
     def start(self) -> None:
         """Returns when the server answers."""

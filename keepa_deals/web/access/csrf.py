@@ -25,8 +25,6 @@ class _MaskedCsrf(CSRFProtect):  # type: ignore[misc]  # Flask-WTF comes without
 def configure(app: Flask) -> None:
     app.config.update(WTF_CSRF_TIME_LIMIT=None)  # pages stay open all day; a session's end ends its token
     _MaskedCsrf(app)
-    app.jinja_env.globals["csrf_token"] = csrf_token
-    app.context_processor(lambda: {"csrf_token": csrf_token})
     app.register_error_handler(CSRFError, _refused)
 
 

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from keepa_deals.ingest import backfill, recent
 from keepa_deals.settings import Settings
+from keepa_deals.web.access.credentials import CredentialStore
 from keepa_deals.web.app import create_app
 from keepa_deals.web.services import EXTENSION
 from tests.unit.ingest.fakes import START, World, make_deal, make_world
@@ -69,3 +70,9 @@ def stock(world: World) -> Callable[..., None]:
             backfill.run_slice(world.context)
 
     return bring
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> CredentialStore:
+    """The credentials of the dashboard that ``client`` reads."""
+    return CredentialStore(tmp_path)

@@ -25,11 +25,6 @@ Stock = Callable[..., None]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> CredentialStore:
-    return CredentialStore(tmp_path)
-
-
-@pytest.fixture
 def guarded(client: FlaskClient, store: CredentialStore) -> FlaskClient:
     """The dashboard after a password was set beside it, without a restart."""
     store.set_password(PASSWORD)
