@@ -230,8 +230,38 @@ class _HomeSettings(BaseSettings):
 
 def deployment_home() -> Path:
     """The home alone, even where another setting is wrong: whoever stops the service needs no more."""
-    found = _HomeSettings(_env_file=PROJECT_ROOT / ".env").keepa_deals_home  # type: ignore[call-arg]
+    try:
+        found = _HomeSettings(_env_file=PROJECT_ROOT / ".env").keepa_deals_home  # type: ignore[call-arg]
+    except OSError:  # another user's .env
+        found = _HomeSettings(_env_file=None).keepa_deals_home  # type: ignore[call-arg]
     return (PROJECT_ROOT / found.expanduser()).resolve()
+
+
+class _StartedWith(Settings):
+    """Settings from what is passed in alone."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
+def in_force(home: Path) -> Settings:
+    """What the deployment in ``home`` was started with, else the defaults: neither environment nor ``.env``.
+
+    For whoever must look at a deployment although the settings of its next start are wrong.
+    """
+    try:
+        return _StartedWith(**{**_read_runtime(home / RUNTIME_FILE), "keepa_deals_home": home})
+    except ValidationError:
+        return _StartedWith.model_validate({"keepa_deals_home": home})
 
 
 def _build(env_file: Path | None, values: Mapping[str, Any]) -> Settings:
@@ -239,6 +269,8 @@ def _build(env_file: Path | None, values: Mapping[str, Any]) -> Settings:
         return Settings(_env_file=env_file, **values)  # type: ignore[call-arg]  # pydantic-settings' own argument
     except ValidationError as error:
         problem = explain(error)
+    except OSError as error:
+        problem = f"{error.filename} cannot be read ({error.strerror}): run this as its owner or as root"
     # Outside the handler, so that nothing chains to pydantic's error: it repeats the input, maybe the key.
     raise SettingsError(problem)
 
@@ -251,6 +283,11 @@ def _read_runtime(path: Path) -> dict[str, Any]:
     except PermissionError:
         return {}  # another user's deployment: what the environment says must do
     return {name: value for name, value in values.items() if name in Settings.model_fields}
+
+
+def colours_are_unwanted() -> bool:
+    """Whether the user asked programs for no colours (https://no-color.org)."""
+    return bool(os.environ.get("NO_COLOR"))
 
 
 INHERITED: tuple[str, ...] = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR")

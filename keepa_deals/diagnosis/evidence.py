@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sqlite3
+import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from keepa_deals import health
+from keepa_deals.clock import SystemClock
+from keepa_deals.diagnosis import machine
+from keepa_deals.diagnosis.logtail import read_end, troubles
+from keepa_deals.diagnosis.machine import HomeState, LockHolder
 from keepa_deals.diagnosis.processes import ProcessTable, read_processes
-from keepa_deals.health.database import BUSY_TIMEOUT, sqlite_path
+from keepa_deals.diagnosis.supervision import Supervision, read_supervision
+from keepa_deals.health.database import sqlite_path
 from keepa_deals.health.probe import Reading, look
 from keepa_deals.health.report import HealthReport
 from keepa_deals.keepa.client import KeepaClient
+from keepa_deals.keepa.selection import load_selection
 from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.ops import runtime
+from keepa_deals.ops.layout import Home
+from keepa_deals.ops.programs import uses_embedded_redis
 from keepa_deals.settings import Settings
 
 PATIENCE = 2.5
 BEAT_PID_FILE = "celerybeat"
+PAST = timedelta(hours=1)
+"""How far back a fault that has healed is reported."""
+LOGS_OF_JOBS = ("celery_worker.log", "celery_worker_backfill.log", "celery_beat.log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +53,12 @@ class PidFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
-    """The machine: bytes."""
+class Trouble:
+    """A warning or an error in one of the logs."""
 
-    disk_free: int
-    disk_total: int
-    memory_available: int
+    log: str
+    at: datetime
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,32 +66,55 @@ class Evidence:
     """What was found; ``token_status`` only when Keepa was asked, ``dashboard`` is its own status."""
 
     settings: Settings
+    settings_error: str | None
+    """Why the settings that the next start would take are wrong; ``settings`` are then those in force."""
     report: HealthReport
     processes: Reading[ProcessTable]
     pid_files: Reading[tuple[PidFile, ...]]
-    host: Reading[Host]
+    supervision: Reading[Supervision]
+    home: Reading[HomeState]
     writable: Reading[None]
     """Whether the database lets somebody write: nothing of ours holds its lock for a whole second."""
+    lock_holders: Reading[tuple[LockHolder, ...]]
+    integrity: Reading[str]
+    selection: Reading[None]
     dashboard: Reading[dict[str, Any]]
+    troubles: Reading[tuple[Trouble, ...]]
     token_status: Reading[TokenEnvelope] | None
+    with_sandbox: bool
 
     @property
     def embedded_redis(self) -> bool:
         """Whether the deployment runs a Redis of its own."""
-        url = self.settings.redis_url
-        return url is not None and str(self.settings.keepa_deals_home) in url.get_secret_value()
+        return uses_embedded_redis(Home(self.settings.keepa_deals_home), self.settings)
+
+    @property
+    def blind(self) -> bool:
+        """Whether the home is somebody else's and closed to us: then the settings in force are unknown."""
+        return self.home.value is not None and not self.home.value.readable
+
+    def ours(self) -> dict[str, Any]:
+        """Our processes by program."""
+        table = self.processes.value
+        return {process.program: process for process in table.ours if process.program} if table else {}
 
 
-def gather(settings: Settings, *, live: bool = False) -> Evidence:
+def gather(settings: Settings, *, live: bool = False, settings_error: str | None = None) -> Evidence:
     """One look at everything, within a few seconds whatever is broken. ``live`` asks Keepa, too."""
     home = settings.keepa_deals_home
+    database = sqlite_path(settings.database_dsn)
     probes: dict[str, Callable[[], Any]] = {
         "report": lambda: health.collect(settings),
         "processes": lambda: read_processes(home, _recorded(home)),
         "pid_files": lambda: _read_pid_files(home),
-        "host": lambda: _read_host(home),
-        "writable": lambda: _try_to_write(settings),
+        "supervision": lambda: read_supervision(settings.log_dir),
+        "home": lambda: machine.read_home(home),
+        "writable": lambda: machine.try_to_write(database),
+        "lock_holders": lambda: machine.lock_holders(database),
+        "integrity": lambda: machine.check_integrity(database),
+        "selection": lambda: _read_selection(settings),
         "dashboard": lambda: _ask_dashboard(settings),
+        "troubles": lambda: _read_troubles(settings),
     }
     if live:
         probes["token_status"] = lambda: _ask_keepa(settings)
@@ -88,13 +122,20 @@ def gather(settings: Settings, *, live: bool = False) -> Evidence:
     report = found.take("report", health.collect)
     return Evidence(
         settings=settings,
+        settings_error=settings_error,
         report=report.value or health.collect(settings, timeout=0.1),
         processes=found.take("processes", read_processes),
         pid_files=found.take("pid_files", _read_pid_files),
-        host=found.take("host", _read_host),
-        writable=found.take("writable", _try_to_write),
+        supervision=found.take("supervision", read_supervision),
+        home=found.take("home", machine.read_home),
+        writable=found.take("writable", machine.try_to_write),
+        lock_holders=found.take("lock_holders", machine.lock_holders),
+        integrity=found.take("integrity", machine.check_integrity),
+        selection=found.take("selection", _read_selection),
         dashboard=found.take("dashboard", _ask_dashboard),
+        troubles=found.take("troubles", _read_troubles),
         token_status=found.take("token_status", _ask_keepa) if live else None,
+        with_sandbox=bool(runtime.with_sandbox(Home(home))),
     )
 
 
@@ -105,39 +146,50 @@ def _read_pid_files(home: Path) -> tuple[PidFile, ...]:
 def _pid_file(path: Path) -> PidFile:
     try:
         pid = int(path.read_text(encoding="ascii", errors="replace").split()[0])
-    except (ValueError, IndexError):
+        return PidFile(path.stem, pid, alive=psutil.pid_exists(pid))
+    except (ValueError, IndexError, OverflowError):
         return PidFile(path.stem, None, alive=False)
-    return PidFile(path.stem, pid, alive=psutil.pid_exists(pid))
 
 
 def _recorded(home: Path) -> dict[str, int]:
-    return {file.program: file.pid for file in _read_pid_files(home) if file.pid is not None}
+    try:
+        return {file.program: file.pid for file in _read_pid_files(home) if file.pid is not None}
+    except OSError:
+        return {}
 
 
-def _read_host(home: Path) -> Host:
-    existing = next(path for path in (home, *home.parents) if path.exists())
-    disk = shutil.disk_usage(existing)
-    return Host(disk.free, disk.total, psutil.virtual_memory().available)
+def _read_selection(settings: Settings) -> None:
+    load_selection(settings.keepa_deal_selection, domain_id=settings.keepa_domain_id)
 
 
-def _try_to_write(settings: Settings) -> None:
-    """Take SQLite's write lock and give it back; PostgreSQL has no such lock. Writes nothing."""
-    path = sqlite_path(settings.database_dsn)
-    if path is None or not path.exists():
-        return
-    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("ROLLBACK")
+def _read_troubles(settings: Settings) -> tuple[Trouble, ...]:
+    since = SystemClock().now() - PAST
+    found = []
+    for name in LOGS_OF_JOBS:
+        path = settings.log_dir / name
+        if path.exists():
+            found += [Trouble(name, at, text) for at, text in troubles(read_end(path).splitlines(), since)]
+    return tuple(found)
 
 
 def _ask_dashboard(settings: Settings) -> dict[str, Any]:
-    address = f"http://{settings.dashboard_host}:{settings.dashboard_port}/api/status"
-    with urllib.request.urlopen(address, timeout=2) as answer:
-        return dict(json.load(answer))
+    """The dashboard's own status; empty when it answers and wants a password."""
+    host = settings.dashboard_host
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # where we ask, not listen
+    host = f"[{host}]" if ":" in host else host
+    try:
+        with urllib.request.urlopen(
+            f"http://{host}:{settings.dashboard_port}/api/status", timeout=2
+        ) as answer:
+            return dict(json.load(answer))
+    except urllib.error.HTTPError as error:
+        if error.code in (401, 403):
+            return {}
+        raise
 
 
 def _ask_keepa(settings: Settings) -> TokenEnvelope:
-    client = KeepaClient(settings.api_key, base_url=settings.keepa_api_url, timeout=(1, 2), max_attempts=1)
+    client = KeepaClient(settings.api_key, base_url=settings.keepa_api_url, timeout=(1, 1), max_attempts=1)
     try:
         return client.token_status()
     finally:

@@ -5,39 +5,86 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from keepa_deals.health.words import redact
 
 MOST_BYTES = 256 * 1024
-_VARIABLE = re.compile(r"\d[\d:.,T-]*Z?|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{32,}\b")
+CYCLE = 8
+"""So many different lines back, one that came before is recognised."""
+_CHAIN = ("During handling of the above exception", "The above exception was the direct cause")
+_VARIABLE = re.compile(
+    r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{32,}\b|\d[\d:.,T-]*(?:e-\d+)?Z?"
+)
+_TROUBLE = re.compile(r"(?P<at>\d{4}-\d\d-\d\dT[\d:.]+)Z (?:WARNING|ERROR|CRITICAL)\s+\d+ \S+ (?P<text>.*)")
+
+
+def read_end(path: Path, most: int = MOST_BYTES) -> str:
+    """The last ``most`` bytes of a log, from the first whole line on; ``OSError`` when it cannot be read."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - most))
+        text = file.read().decode("utf-8", errors="replace")
+    return text if size <= most else text.partition("\n")[2]
 
 
 def read_tail(path: Path, lines: int) -> list[str]:
-    """The last ``lines`` condensed lines of a log; ``OSError`` when it cannot be read."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - MOST_BYTES))
-        text = file.read().decode("utf-8", errors="replace")
-    return list(condense(redact(text).splitlines()))[-lines:]
+    """About the last ``lines`` condensed lines of a log: a traceback is never cut."""
+    found: list[str] = []
+    for block in reversed(_condensed(redact(read_end(path)).splitlines())):
+        if len(found) >= lines:
+            break
+        found = [*block, *found]
+    return found
 
 
 def condense(lines: Iterable[str]) -> Iterator[str]:
-    """Lines that differ only in numbers, times and ids become one, with how often it came."""
-    last, shape, count = "", None, 0
+    """Lines and tracebacks that differ only in numbers, times and ids become one, with how often it came.
+
+    What repeats need not be adjacent: a cycle of a few lines becomes one cycle, each line counted.
+    """
+    for block in _condensed(lines):
+        yield from block
+
+
+def _condensed(lines: Iterable[str]) -> list[list[str]]:
+    done: list[list[str]] = []
+    recent: dict[str, tuple[list[str], int]] = {}
+    for block in _blocks(lines):
+        shape = _VARIABLE.sub("#", "\n".join(block))
+        _, count = recent.pop(shape, (block, 0))
+        recent[shape] = block, count + 1
+        if len(recent) > CYCLE:
+            done.append(_counted(*recent.pop(next(iter(recent)))))
+    return done + [_counted(block, count) for block, count in recent.values()]
+
+
+def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Single lines, and whole tracebacks with those that they are chained to."""
+    block: list[str] = []
     for line in lines:
         if not line.strip():
             continue
-        form = _VARIABLE.sub("#", line)
-        if form == shape and not line.startswith((" ", "Traceback")):
-            last, count = line, count + 1
-            continue
-        if shape is not None:
-            yield _counted(last, count)
-        last, shape, count = line, form, 1
-    if shape is not None:
-        yield _counted(last, count)
+        inside = bool(block) and (
+            block[-1].startswith((" ", "Traceback", *_CHAIN)) or line.startswith((" ", *_CHAIN))
+        )
+        if block and not inside:
+            yield block
+            block = []
+        block.append(line)
+    if block:
+        yield block
 
 
-def _counted(line: str, count: int) -> str:
-    return line if count == 1 else f"{line}   (× {count})"
+def _counted(block: list[str], count: int) -> list[str]:
+    return block if count == 1 else [*block[:-1], f"{block[-1]}   (× {count})"]
+
+
+def troubles(lines: Iterable[str], since: datetime) -> Iterator[tuple[datetime, str]]:
+    """The warnings and errors of a log of ours after ``since``: when, and the words."""
+    for line in lines:
+        if found := _TROUBLE.match(line):
+            at = datetime.fromisoformat(found["at"]).replace(tzinfo=UTC)
+            if at > since:
+                yield at, redact(found["text"])

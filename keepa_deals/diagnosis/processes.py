@@ -173,7 +173,7 @@ def _summary(process: RawProcess, table: Mapping[int, RawProcess]) -> Process:
     return Process(
         program=program_of(process.command),
         pid=process.pid,
-        command=redact(process.command),
+        command=redact(" ".join(process.command.split())),
         user=process.user,
         started_at=process.started_at,
         status=process.status,

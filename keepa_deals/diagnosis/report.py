@@ -3,37 +3,65 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
+from keepa_deals.diagnosis import sections, sections_stores
+from keepa_deals.diagnosis.causes import Cause, Past
 from keepa_deals.diagnosis.evidence import Evidence
+from keepa_deals.diagnosis.find_machine import log_of
 from keepa_deals.diagnosis.logtail import read_tail
-from keepa_deals.diagnosis.rules import Cause, verdict
-from keepa_deals.diagnosis.sections import Level, Line, complete, lines_of
+from keepa_deals.diagnosis.past import healed
+from keepa_deals.diagnosis.rules import verdict
+from keepa_deals.diagnosis.sections import Level, Line, complete
 from keepa_deals.health.report import iso
 from keepa_deals.health.words import describe
 
 HEALTHY, PROBLEMS, BLIND = 0, 1, 2
-LOGS = ("celery_beat.log", "celery_worker.log", "celery_worker_backfill.log", "supervisord.log", "redis.log")
+WORDS = {HEALTHY: "healthy", PROBLEMS: "problems", BLIND: "incomplete"}
+PARTS: tuple[Callable[[Evidence], Iterator[Line]], ...] = (
+    sections.processes,
+    sections.pid_files,
+    sections_stores.redis,
+    sections_stores.locks,
+    sections_stores.tokens,
+    sections_stores.keepa,
+    sections_stores.jobs,
+    sections_stores.queues,
+    sections_stores.database,
+    sections_stores.deals,
+    sections.dashboard,
+    sections.host,
+)
+ALWAYS = ("celery_beat.log", "celery_worker.log")
+_MORE_LOGS = ("redis", "dashboard", "sandbox")
+"""Programs whose log is shown when a cause speaks of them."""
+_SUPERVISED = {"supervisor_down", "program_crashing", "worker_down", "beat_down", "not_running"}
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red", Level.UNKNOWN: "magenta"}
+_GUTTER = 19
+_NARROW = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Facts, causes, and the ends of the logs when something is wrong."""
+    """Facts, causes, what has healed, and the ends of the logs when something is wrong."""
 
     evidence: Evidence
     lines: tuple[Line, ...]
     causes: tuple[Cause, ...]
+    past: tuple[Past, ...]
     logs: dict[str, list[str]]
 
     @property
     def exit_code(self) -> int:
-        """0 healthy, 1 problems found, 2 could not look at everything and found nothing wrong."""
-        if self.causes:
+        """0 healthy, 1 problems found, 2 could not look at everything and found nothing wrong.
+
+        Wrong settings are 2: what the next start would do cannot be looked at.
+        """
+        if any(cause.rule.name != "settings_wrong" for cause in self.causes):
             return PROBLEMS
         return HEALTHY if complete(self.evidence) else BLIND
 
@@ -41,13 +69,15 @@ class Diagnosis:
 def diagnose(evidence: Evidence, *, log_lines: int) -> Diagnosis:
     """The diagnosis from the evidence; the logs are read only when there is something to explain."""
     causes = verdict(evidence)
-    logs = _tails(evidence, log_lines) if causes or not complete(evidence) else {}
-    return Diagnosis(evidence, lines_of(evidence), causes, logs)
+    lines = tuple(line for part in PARTS for line in part(evidence))
+    unwell = bool(causes) or not complete(evidence)
+    logs = _tails(evidence, causes, log_lines) if unwell and log_lines else {}
+    return Diagnosis(evidence, lines, causes, healed(evidence, causes), logs)
 
 
-def _tails(evidence: Evidence, count: int) -> dict[str, list[str]]:
+def _tails(evidence: Evidence, causes: tuple[Cause, ...], count: int) -> dict[str, list[str]]:
     found = {}
-    for name in LOGS[:2] if evidence.report.redis.known else LOGS:
+    for name in _logs_that_matter(causes):
         try:
             found[name] = read_tail(evidence.settings.log_dir / name, count)
         except OSError as error:
@@ -55,38 +85,69 @@ def _tails(evidence: Evidence, count: int) -> dict[str, list[str]]:
     return found
 
 
+def _logs_that_matter(causes: tuple[Cause, ...]) -> list[str]:
+    names = {cause.rule.name for cause in causes}
+    text = " ".join(f"{cause.rule.name} {cause.evidence}" for cause in causes)
+    more = [log_of(program) for program in _MORE_LOGS if program in text.lower()]
+    if "worker-backfill" in text or "backfill_deals" in text:
+        more.append(log_of("worker-backfill"))
+    if names & _SUPERVISED:
+        more.append("supervisord.log")
+    return [*ALWAYS, *more]
+
+
 def to_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    """The JSON of ``--json``; its schema is in docs/diagnosis.md."""
-    words = {HEALTHY: "healthy", PROBLEMS: "problems", BLIND: "incomplete"}
+    """The JSON of ``--json``; ``schema.json`` beside this file describes it."""
     return {
         "version": 1,
         "taken_at": iso(diagnosis.evidence.report.taken_at),
-        "verdict": words[diagnosis.exit_code],
+        "verdict": WORDS[diagnosis.exit_code],
         "causes": [
-            {"rule": c.rule.name, "evidence": c.evidence, "meaning": c.rule.meaning, "fix": c.rule.fix}
-            for c in diagnosis.causes
+            {
+                "rule": cause.rule.name,
+                "evidence": cause.evidence,
+                "meaning": cause.rule.meaning,
+                "fix": cause.fix,
+                "follows_from": list(cause.follows_from),
+            }
+            for cause in diagnosis.causes
         ],
+        "past": [{"rule": past.rule, "evidence": past.evidence} for past in diagnosis.past],
         "sections": [{"section": x.section, "level": str(x.level), "text": x.text} for x in diagnosis.lines],
         "logs": diagnosis.logs,
     }
 
 
 def to_text(diagnosis: Diagnosis, *, width: int) -> Iterator[str]:
-    """The lines for a terminal of ``width`` columns; click drops the colours where there is none."""
+    """The lines for a terminal of ``width`` columns, coloured; whoever prints them drops unwanted colours."""
     section = ""
     for line in diagnosis.lines:
         name = line.section if line.section != section else ""
         section = line.section
         mark = click.style(f"{line.level:<7}", fg=_COLOURS[line.level])
-        text = textwrap.wrap(line.text, max(30, width - 20)) or [""]
-        yield f"{name:<10} {mark} {text[0]}"
-        yield from (" " * 19 + more for more in text[1:])
+        head, *rest = _wrapped(line.text, width - _GUTTER)
+        yield f"{name:<10} {mark} {head}"
+        yield from (" " * _GUTTER + more for more in rest)
     yield ""
     yield from _verdict(diagnosis, width)
     for name, lines in diagnosis.logs.items():
         yield ""
         yield click.style(f"-- the end of {name}", bold=True)
-        yield from (f"   {line}" for line in lines or ["(empty)"])
+        for entry in lines or ["(empty)"]:
+            yield from (f"   {part}" for part in _wrapped(entry, width - 3, indent="    "))
+
+
+def _wrapped(text: str, width: int, *, indent: str = "") -> list[str]:
+    """``text`` in lines of at most ``width``, broken at spaces; its own indentation stays."""
+    lead = text[: len(text) - len(text.lstrip())]
+    return textwrap.wrap(
+        text,
+        max(_NARROW, width),
+        break_on_hyphens=False,
+        drop_whitespace=True,
+        initial_indent="",
+        subsequent_indent=lead + indent,
+    ) or [""]
 
 
 def _verdict(diagnosis: Diagnosis, width: int) -> Iterator[str]:
@@ -96,10 +157,31 @@ def _verdict(diagnosis: Diagnosis, width: int) -> Iterator[str]:
         )
     elif diagnosis.exit_code == BLIND:
         yield click.style(
-            "nothing wrong was seen, but not everything could be looked at", fg="magenta", bold=True
+            "nothing wrong was seen in what runs, but not everything could be looked at",
+            fg="magenta",
+            bold=True,
         )
     for number, cause in enumerate(diagnosis.causes, 1):
-        yield click.style(f"{number}. {cause.rule.name}", fg="red", bold=True) + f": {cause.rule.meaning}"
-        wrapped = textwrap.wrap(cause.evidence, max(30, width - 15))
-        yield "   evidence: " + ("\n" + " " * 13).join(wrapped)
-        yield f"   fix:      {cause.rule.fix}"
+        title = f"{number}. {cause.rule.name}"
+        head, *rest = _wrapped(f"{title}: {cause.rule.meaning}", width, indent="   ")
+        colour = "yellow" if cause.follows_from else "red"
+        yield click.style(title, fg=colour, bold=True) + head.removeprefix(title)
+        yield from rest
+        if cause.follows_from:
+            yield from _labelled("follows", ", ".join(cause.follows_from), width)
+        yield from _labelled("evidence", cause.evidence, width)
+        if not cause.follows_from:
+            yield from _labelled("fix", cause.fix, width)
+    if diagnosis.past:
+        yield ""
+        yield click.style("healed within the last hour:", bold=True)
+        for past in diagnosis.past:
+            head, *rest = _wrapped(f"{past.rule}: {past.evidence}", width - 5)
+            yield f"   - {head}"
+            yield from (" " * 5 + more for more in rest)
+
+
+def _labelled(label: str, text: str, width: int) -> Iterator[str]:
+    head, *rest = _wrapped(text, width - 13)
+    yield f"   {label + ':':<10}{head}"
+    yield from (" " * 13 + more for more in rest)

@@ -8,11 +8,12 @@ from datetime import timedelta
 from enum import StrEnum
 
 from keepa_deals.diagnosis.evidence import Evidence
-from keepa_deals.diagnosis.rules import verdict
-from keepa_deals.health.readiness import age_text, duration_text
-from keepa_deals.health.report import REPORTED_JOBS
+from keepa_deals.diagnosis.find_keepa import CLOCK_TOLERANCE
+from keepa_deals.diagnosis.processes import Process, ProcessTable
+from keepa_deals.health.readiness import age_text
 
 EXPECTED = ("supervisord", "worker-upsert", "worker-backfill", "beat", "dashboard")
+RESTARTS_TO_WORRY = 3
 
 
 class Level(StrEnum):
@@ -31,188 +32,178 @@ class Line:
     text: str
 
 
-def lines_of(evidence: Evidence) -> tuple[Line, ...]:
-    """Every section in a fixed order; what could not be read is *unknown*, with the reason."""
-    parts = (_processes, _pid_files, _redis, _locks, _tokens, _jobs, _queues, _database, _deals)
-    return tuple(line for part in (*parts, _dashboard, _host) for line in part(evidence))
+def warn_if(condition: object) -> Level:
+    """``warn`` where something is not as it should be, else ``ok``."""
+    return Level.WARN if condition else Level.OK
 
 
-def complete(evidence: Evidence) -> bool:
+def expected(e: Evidence) -> tuple[str, ...]:
+    """The programs that should run in this deployment."""
+    redis = ("redis",) if e.embedded_redis else ()
+    return (*EXPECTED, *redis, *(("sandbox",) if e.with_sandbox else ()))
+
+
+def complete(e: Evidence) -> bool:
     """Whether everything could be looked at: only then "healthy" means something."""
-    readings = (*evidence.report.readings().values(), evidence.processes, evidence.pid_files, evidence.host)
-    return all(reading.known for reading in readings)
+    own = (e.processes, e.pid_files, e.supervision, e.home, e.integrity, e.selection, e.dashboard)
+    asked = (e.token_status,) if e.token_status is not None else ()
+    readings = (*e.report.readings().values(), *own, *asked)
+    return not e.blind and not e.settings_error and all(reading.known for reading in readings)
 
 
-def _processes(e: Evidence) -> Iterator[Line]:
+def processes(e: Evidence) -> Iterator[Line]:
+    """Each program that should run, then strangers, then those that nobody here can tell."""
     table = e.processes.value
     if table is None:
         yield Line("processes", Level.UNKNOWN, str(e.processes.error))
         return
-    found = {process.program: process for process in table.ours}
-    expected = (*EXPECTED, *(("redis",) if e.embedded_redis else ()))
-    for name in expected:
-        process = found.get(name)
-        if process is None:
-            yield Line("processes", Level.FAIL, f"{name}: not running")
-        else:
-            since = age_text(process.started_at, e.report.taken_at)
-            state = Level.FAIL if process.suspended else Level.OK
-            note = ", stopped by a signal" if process.suspended else ""
-            memory = process.memory >> 20
-            yield Line("processes", state, f"{name}: pid {process.pid}, since {since}, {memory} MB{note}")
-    for process in table.strangers:
-        yield Line(
-            "processes", Level.OK, f"not ours: pid {process.pid} of {process.user}: {process.command[:60]}"
-        )
+    missing = [name for name in expected(e) if name not in e.ours()]
+    if e.blind:
+        yield Line("processes", Level.UNKNOWN, _closed(e))
+    else:
+        for name in expected(e):
+            yield _program(e, name)
+    yield from _strangers(table)
     for process in table.unknown:
-        text = f"cannot tell whose: pid {process.pid} of {process.user} (run as that user or as root)"
-        yield Line("processes", Level.UNKNOWN, text)
+        level = Level.UNKNOWN if missing else Level.OK
+        whose = f"pid {process.pid} of {process.user}: {_short(process)}"
+        yield Line("processes", level, f"cannot tell whose ({process.user} or root could): {whose}")
 
 
-def _pid_files(e: Evidence) -> Iterator[Line]:
+def _strangers(table: ProcessTable) -> Iterator[Line]:
+    """Other deployments' programs by kind, other people's Celery by its command."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for process in table.strangers:
+        kinds.setdefault((process.program or _short(process), process.user), []).append(str(process.pid))
+    for (kind, user), pids in kinds.items():
+        yield Line("processes", Level.OK, f"not ours: {kind} of {user}, pid {', '.join(pids)}")
+
+
+def _closed(e: Evidence) -> str:
+    home = e.home.value
+    assert home is not None
+    return (
+        f"{home.path} is closed to {home.user}, so the settings in force, the stores and whose process is "
+        f"whose cannot be seen: run this as {home.owner} or as root"
+    )
+
+
+def _program(e: Evidence, name: str) -> Line:
+    process = e.ours().get(name)
+    if process is None:
+        return Line("processes", Level.FAIL, f"{name}: not running")
+    since = age_text(process.started_at, e.report.taken_at).removesuffix(" ago")
+    twins = len(e.processes.value.of(name)) if e.processes.value else 1
+    parts = [f"{name}: pid {process.pid}", f"up {since}", f"{process.memory >> 20} MB", *_restarts(e, name)]
+    parts += ["stopped by a signal"] if process.suspended else []
+    parts += [f"runs {twins} times"] if twins > 1 else []
+    level = Level.FAIL if process.suspended or twins > 1 else warn_if(_crashed_often(e, name))
+    return Line("processes", level, ", ".join(parts))
+
+
+def _restarts(e: Evidence, name: str) -> Iterator[str]:
+    if name == "supervisord" or e.supervision.value is None:
+        return
+    downs = e.supervision.value.downs.get(name, ())
+    if downs:
+        times = "restarted once" if len(downs) == 1 else f"restarted {len(downs)} times"
+        yield f"{times}, last {age_text(downs[-1].start, e.report.taken_at)} ({downs[-1].how})"
+
+
+def _crashed_often(e: Evidence, name: str) -> bool:
+    supervision = e.supervision.value
+    hour = e.report.taken_at - timedelta(hours=1)
+    return supervision is not None and len(supervision.deaths(name, hour)) >= RESTARTS_TO_WORRY
+
+
+def _short(process: Process) -> str:
+    return process.command if len(process.command) <= 70 else process.command[:69] + "…"
+
+
+def pid_files(e: Evidence) -> Iterator[Line]:
+    """Files whose process is gone are stale, those that name a process of somebody else are foreign."""
     table = e.processes.value
     ours = table.pids if table else frozenset()
+    good = []
     for file in e.pid_files.value or ():
-        if file.pid is None or not file.alive:
+        if file.pid is None:
+            yield Line("pid files", Level.WARN, f"{file.name}.pid is stale: it holds no pid")
+        elif not file.alive:
             yield Line("pid files", Level.WARN, f"{file.name}.pid is stale: pid {file.pid} is gone")
         elif table and file.pid not in ours:
             yield Line("pid files", Level.WARN, f"{file.name}.pid is foreign: pid {file.pid} is not ours")
         else:
-            yield Line("pid files", Level.OK, f"{file.name}.pid: {file.pid}")
+            good.append(f"{file.name} {file.pid}")
+    if good:
+        yield Line("pid files", Level.OK, ", ".join(good))
     if e.pid_files.error:
         yield Line("pid files", Level.UNKNOWN, e.pid_files.error)
 
 
-def _redis(e: Evidence) -> Iterator[Line]:
-    redis = e.report.redis.value
-    if redis is None:
-        yield Line("redis", Level.FAIL, str(e.report.redis.error))
-        return
-    bad = redis.policy not in ("noeviction", "unknown") or not redis.aof_ok or not redis.last_save_ok
-    saving = "append-only file" if redis.aof_enabled else "snapshots only"
-    text = f"{redis.version}, {redis.used_memory >> 20} MB, {redis.policy}, {saving}"
-    up = duration_text(redis.uptime_seconds)
-    yield Line("redis", Level.WARN if bad else Level.OK, f"{text}, up {up}, {redis.clients} clients")
-
-
-def _locks(e: Evidence) -> Iterator[Line]:
-    if e.report.locks.value is None:
-        yield Line("locks", Level.UNKNOWN, str(e.report.locks.error))
-    zombies = {c.evidence.split()[0] for c in verdict(e) if c.rule.name == "zombie_lock"}
-    for lock in e.report.locks.value or ():
-        if lock.owner is None:
-            yield Line("locks", Level.OK, f"{lock.name}: free")
-            continue
-        left = f"{lock.ttl_seconds:.0f} s left" if lock.ttl_seconds is not None else "never expires"
-        level = Level.FAIL if lock.name in zombies else Level.OK
-        yield Line("locks", level, f"{lock.name}: {lock.owner}, {left}")
-
-
-def _tokens(e: Evidence) -> Iterator[Line]:
-    tokens = e.report.tokens.value
-    if tokens is None or tokens.available is None:
-        yield Line("tokens", Level.UNKNOWN, e.report.tokens.error or "the balance is not known yet")
-        return
-    level = Level.WARN if tokens.available < 0 else Level.OK
-    since = age_text(tokens.as_of, e.report.taken_at)
-    mode = ", bulk recovers" if tokens.recovering else ""
-    text = f"{tokens.available} of {tokens.capacity}, {tokens.refill_rate} a tick, told {since}{mode}"
-    yield Line("tokens", level, text)
-    for name in ("small", "bulk"):
-        lane = getattr(tokens, name)
-        longest = (
-            f", the longest for {duration_text(lane.longest_wait_seconds)}"
-            if lane.longest_wait_seconds
-            else ""
-        )
-        yield Line("tokens", Level.OK, f"{name} lane: {lane.waiting} wait{longest}")
-    prices = ", ".join(f"{kind} {price:g}" for kind, price in tokens.prices.items()) or "none yet"
-    yield Line("tokens", Level.OK, f"learned prices: {prices}")
-    refused = tokens.counters.get("rejected_429", 0)
-    yield Line("tokens", Level.WARN if refused else Level.OK, f"refused by Keepa (429): {refused}")
-    if tokens.foreign_tokens:
-        yield Line(
-            "tokens", Level.WARN, f"another program spends up to {tokens.foreign_tokens} between answers"
-        )
-    if e.token_status and e.token_status.value:
-        drift = tokens.available + tokens.reserved - e.token_status.value.tokens_left
-        yield Line("tokens", Level.WARN if drift > 0 else Level.OK, f"drift against /token: {drift}")
-    elif e.token_status:
-        yield Line("tokens", Level.FAIL, f"/token: {e.token_status.error}")
-
-
-def _jobs(e: Evidence) -> Iterator[Line]:
-    if e.report.jobs.value is None:
-        yield Line("jobs", Level.UNKNOWN, str(e.report.jobs.error))
-        return
-    behind = any(problem.name == "upserter_behind" for problem in e.report.problems)
-    for name in REPORTED_JOBS:
-        job = e.report.job(name)
-        if job is None:
-            yield Line("jobs", Level.FAIL, f"{name}: never ran")
-            continue
-        success = age_text(job.last_success_at, e.report.taken_at)
-        bad = job.last_outcome in ("failed", "lost_lock") or (behind and name == REPORTED_JOBS[0])
-        text = f"{name}: last success {success}, last outcome {job.last_outcome}"
-        text += f" ({job.last_error})" if job.last_error else ""
-        mark = f", watermark {job.watermark:%Y-%m-%d %H:%M}Z" if job.watermark else ""
-        yield Line("jobs", Level.FAIL if bad else Level.OK, text + mark)
-
-
-def _queues(e: Evidence) -> Iterator[Line]:
-    if e.report.queues.value is None:
-        yield Line("queues", Level.UNKNOWN, str(e.report.queues.error))
-    for queue in e.report.queues.value or ():
-        oldest = (
-            f", the oldest {age_text(queue.oldest_sent_at, e.report.taken_at)}"
-            if queue.oldest_sent_at
-            else ""
-        )
-        level = Level.WARN if queue.depth >= 20 else Level.OK
-        yield Line("queues", level, f"{queue.name}: {queue.depth} waiting{oldest}")
-
-
-def _database(e: Evidence) -> Iterator[Line]:
-    schema = e.report.database.value
-    if schema is None:
-        yield Line("database", Level.FAIL, str(e.report.database.error))
-        return
-    size = f", {schema.size_bytes >> 20} MB" if schema.size_bytes is not None else ""
-    level = Level.OK if schema.migrated else Level.FAIL
-    yield Line("database", level, f"{schema.dialect}, migration {schema.revision}{size}")
-
-
-def _deals(e: Evidence) -> Iterator[Line]:
-    deals, flow = e.report.deals.value, e.report.flow.value
-    if deals is None:
-        yield Line("deals", Level.UNKNOWN, str(e.report.deals.error))
-        return
-    level = Level.OK if deals.live and not deals.stale else Level.WARN
-    yield Line("deals", level, f"{deals.live} live, {deals.stale} stale, {deals.ended} ended")
-    ages = ", ".join(f"≤ {int(edge.total_seconds() // 60)} min: {n}" for edge, n in deals.ages)
-    yield Line("deals", Level.OK, f"live deals by time since last seen: {ages}")
-    soon = deals.stale_within(timedelta(minutes=e.settings.deal_fresh_minutes) / 4)
-    yield Line("deals", Level.OK, f"unless seen again, {soon} go stale within a quarter of the window")
-    if flow:
-        reasons = ", ".join(f"{kind}{f' ({reason})' if reason else ''} {n}" for (kind, reason), n in
-                            sorted(flow.last_hour.items(), key=str)) or "none"  # fmt: skip
-        yield Line("deals", Level.OK, f"changes of the last hour: {reasons}")
-
-
-def _dashboard(e: Evidence) -> Iterator[Line]:
+def dashboard(e: Evidence) -> Iterator[Line]:
+    """Its count against the table's."""
     if e.dashboard.value is None:
         yield Line("dashboard", Level.WARN, f"does not answer: {e.dashboard.error}")
         return
-    shown, deals = e.dashboard.value.get("deals", {}).get("live"), e.report.deals.value
-    agrees = deals is None or shown is None or abs(shown - deals.live) <= max(3, deals.live // 50)
-    yield Line("dashboard", Level.OK if agrees else Level.WARN, f"shows {shown} live deals")
-
-
-def _host(e: Evidence) -> Iterator[Line]:
-    host = e.host.value
-    if host is None:
-        yield Line("host", Level.UNKNOWN, str(e.host.error))
+    if not e.dashboard.value:
+        yield Line("dashboard", Level.OK, "answers; its count is behind a password")
         return
-    level = Level.FAIL if host.disk_free < (100 << 20) else Level.OK
-    yield Line("host", level, f"disk: {host.disk_free >> 20} of {host.disk_total >> 20} MB free")
-    yield Line("host", Level.OK, f"memory: {host.memory_available >> 20} MB available")
+    shown = (e.dashboard.value.get("deals") or {}).get("live")
+    deals = e.report.deals.value
+    if deals is None or shown is None:
+        yield Line(
+            "dashboard", Level.WARN, f"answers, shows {shown if shown is not None else 'no'} live deals"
+        )
+        return
+    agrees = abs(shown - deals.live) <= max(5, deals.live // 20)
+    yield Line("dashboard", warn_if(not agrees), f"shows {shown} live deals, the table has {deals.live}")
+
+
+def host(e: Evidence) -> Iterator[Line]:
+    """The home, the disk, the memory, and the clocks."""
+    yield from _home(e)
+    if e.report.host.value is None:
+        yield Line("host", Level.UNKNOWN, str(e.report.host.error))
+    else:
+        found = e.report.host.value
+        nodes = f", {found.inodes_free} inodes" if found.inodes_free is not None else ""
+        level = Level.FAIL if found.disk_is_full else Level.OK
+        disk = f"disk: {found.disk_free >> 20} of {found.disk_total >> 20} MB{nodes} free"
+        yield Line("host", level, disk)
+        memory = f"memory: {found.memory_available >> 20} of {found.memory_total >> 20} MB available"
+        yield Line("host", warn_if(found.memory_is_short), memory)
+    yield from _clocks(e)
+
+
+def _home(e: Evidence) -> Iterator[Line]:
+    home = e.home.value
+    if home is None:
+        yield Line("host", Level.UNKNOWN, str(e.home.error))
+    elif not home.exists:
+        yield Line("host", Level.FAIL, f"home: {home.path} does not exist")
+    elif not home.readable:
+        yield Line("host", Level.UNKNOWN, f"home: {home.path} of {home.owner} is closed to {home.user}")
+    else:
+        wrong = [f"not writable: {name}" for name in home.read_only]
+        wrong += [f"not {home.owner}'s: {name}" for name in home.misowned]
+        text = ", ".join((f"home: {home.path} of {home.owner}, mode {home.mode:04o}", *wrong))
+        yield Line("host", Level.FAIL if wrong else warn_if(home.mode & 0o077), text)
+    if e.settings_error:
+        yield Line(
+            "host", Level.FAIL, f"settings of the next start: {e.settings_error.replace(chr(10), '; ')}"
+        )
+    if e.selection.error:
+        yield Line("host", Level.FAIL, f"deal query: {e.selection.error}")
+
+
+def _clocks(e: Evidence) -> Iterator[Line]:
+    offsets = []
+    tokens, redis = e.report.tokens.value, e.report.redis.value
+    if tokens and tokens.clock_offset_seconds is not None:
+        offsets.append(("Keepa", tokens.clock_offset_seconds))
+    if redis:
+        offsets.append(("Redis", (redis.clock - e.report.taken_at).total_seconds()))
+    if offsets:
+        wrong = any(abs(seconds) > CLOCK_TOLERANCE.total_seconds() for _, seconds in offsets)
+        text = ", ".join(f"{name} is {seconds:+.1f} s from ours" for name, seconds in offsets)
+        yield Line("host", Level.FAIL if wrong else Level.OK, f"clocks: {text}")

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from keepa_deals.answer_log import read_answers
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.health import database, history, store, tokens
+from keepa_deals.health.host import read_host
 from keepa_deals.health.probe import PROBE_TIMEOUT, look
 from keepa_deals.health.readiness import behind_after, find_problems
 from keepa_deals.health.report import HealthReport
@@ -47,6 +48,7 @@ def collect(
             "deals": lambda: database.read_deals(engine_of(), now, fresh_for),
             "flow": lambda: history.read_flow(engine_of(), now),
             "history": lambda: history.read_history(engine_of(), now, behind_after(settings)),
+            "host": lambda: read_host(settings.keepa_deals_home),
             "keepa": lambda: read_answers(redis_of(), Keys(prefix), now),
         },
         timeout=timeout,
@@ -63,6 +65,7 @@ def collect(
         deals=found.take("deals", database.read_deals),
         flow=found.take("flow", history.read_flow),
         history=found.take("history", history.read_history),
+        host=found.take("host", read_host),
         keepa=found.take("keepa", read_answers),
         behind_after=behind_after(settings),
     )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from keepa_deals.answer_log import Answers, LastAnswer
+from keepa_deals.health.host import HostHealth
 from keepa_deals.health.probe import Reading
 from keepa_deals.health.tokens import TokenHealth
 
@@ -30,6 +31,7 @@ PARTS = (
     "deals",
     "flow",
     "history",
+    "host",
 )
 """What a report reads, by name."""
 
@@ -218,6 +220,7 @@ class HealthReport:
     flow: Reading[FlowHealth]
     keepa: Reading[Answers]
     history: Reading[HistoryHealth]
+    host: Reading[HostHealth]
     forecast: Forecast | None = None
     """``None`` when the deals could not be read."""
     problems: tuple[Problem, ...] = ()

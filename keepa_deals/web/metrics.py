@@ -32,6 +32,7 @@ class _Snapshot(Collector):
         yield from _tokens(self._report)
         yield from _jobs(self._report)
         yield from _queues(self._report)
+        yield from _stores(self._report)
 
 
 def _gauge(name: str, text: str, value: float | None) -> Iterator[Metric]:
@@ -72,10 +73,21 @@ def _tokens(report: HealthReport) -> Iterator[Metric]:
     yield from _gauge("tokens_refill_rate", "Tokens that a minute brings", tokens.refill_rate)
     yield from _gauge("tokens_capacity", "The most that the bucket holds", tokens.capacity)
     yield from _gauge("tokens_foreign", "Tokens that another program spends", tokens.foreign_tokens)
+    yield from _gauge(
+        "tokens_clock_offset_seconds", "Keepa's clock less Redis's", tokens.clock_offset_seconds
+    )
+    felt = tokens.foreign_at.timestamp() if tokens.foreign_at else None
+    yield from _gauge(
+        "tokens_foreign_timestamp_seconds", "When another program's spending was last felt", felt
+    )
     waiting = GaugeMetricFamily("keepa_deals_token_waiters", "Requests that wait for tokens", labels=["lane"])
+    longest = GaugeMetricFamily(
+        "keepa_deals_token_longest_wait_seconds", "How long the first has waited", labels=["lane"]
+    )
     for lane in _LANES:
         waiting.add_metric([lane], getattr(tokens, lane).waiting)
-    yield waiting
+        longest.add_metric([lane], getattr(tokens, lane).longest_wait_seconds or 0)
+    yield from (waiting, longest)
     yield from _counters(tokens.counters)
 
 
@@ -131,16 +143,51 @@ def _jobs(report: HealthReport) -> Iterator[Metric]:
         "keepa_deals_job_last_success_timestamp_seconds", "When a job last succeeded", labels=["job"]
     )
     rows = CounterMetricFamily("keepa_deals_job_rows", "Rows that a job wrote", labels=["job"])
+    failed = GaugeMetricFamily("keepa_deals_job_failed", "1 while a job's last run failed", labels=["job"])
+    paused = GaugeMetricFamily("keepa_deals_job_paused", "1 while a job is paused", labels=["job"])
     for job in report.jobs.value or ():
         rows.add_metric([job.name], job.rows)
+        failed.add_metric([job.name], float(job.last_outcome in ("failed", "lost_lock")))
+        paused.add_metric([job.name], float(job.paused))
         if job.last_success_at is not None:
             success.add_metric([job.name], job.last_success_at.timestamp())
-    yield success
-    yield rows
+    yield from (success, rows, failed, paused)
 
 
 def _queues(report: HealthReport) -> Iterator[Metric]:
     depth = GaugeMetricFamily("keepa_deals_queue_messages", "Messages that wait", labels=["queue"])
+    oldest = GaugeMetricFamily(
+        "keepa_deals_queue_oldest_age_seconds", "How long the oldest message has waited", labels=["queue"]
+    )
     for queue in report.queues.value or ():
+        sent = queue.oldest_sent_at
         depth.add_metric([queue.name], queue.depth)
-    yield depth
+        oldest.add_metric([queue.name], (report.taken_at - sent).total_seconds() if sent else 0)
+    yield from (depth, oldest)
+
+
+def _stores(report: HealthReport) -> Iterator[Metric]:
+    """Locks, Redis, the database and the disk."""
+    ttl = GaugeMetricFamily(
+        "keepa_deals_lock_ttl_seconds", "How long a lock that is held still lasts", labels=["lock"]
+    )
+    for lock in report.locks.value or ():
+        if lock.owner is not None:
+            ttl.add_metric([lock.name], lock.ttl_seconds if lock.ttl_seconds is not None else float("inf"))
+    yield ttl
+    if redis := report.redis.value:
+        safe = redis.policy in ("noeviction", "unknown")
+        yield from _gauge("redis_evicts", "1 where Redis may throw keys away", float(not safe))
+        saved = redis.aof_ok and redis.last_save_ok
+        yield from _gauge("redis_save_failed", "1 while Redis cannot write its data", float(not saved))
+        yield from _gauge("redis_replica", "1 where Redis takes no writes", float(redis.role != "master"))
+        yield from _gauge("redis_memory_bytes", "Memory that Redis uses", redis.used_memory)
+        yield from _gauge("redis_memory_limit_bytes", "Redis's maxmemory, 0 for none", redis.max_memory)
+        yield from _gauge("redis_uptime_seconds", "Since Redis started", redis.uptime_seconds)
+    if database := report.database.value:
+        yield from _gauge("database_migrated", "1 where tables and code fit", float(database.migrated))
+        yield from _gauge("database_bytes", "Size of the database", database.size_bytes)
+    if host := report.host.value:
+        yield from _gauge("disk_free_bytes", "Free where the home is", host.disk_free)
+        yield from _gauge("disk_bytes", "Size of the disk that the home is on", host.disk_total)
+        yield from _gauge("memory_available_bytes", "Memory that is left", host.memory_available)

@@ -1,19 +1,32 @@
-"""The runbook and the alerts are what the rules say."""
+"""The runbook and the alerts are what the rules say, and speak of metrics that there are."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from keepa_deals.answer_log import Answers
 from keepa_deals.diagnosis import runbook
 from keepa_deals.diagnosis.rules import RULES
+from keepa_deals.health.readiness import find_problems
+from keepa_deals.health.report import LockHealth
+from keepa_deals.health.tokens import TokenHealth
+from keepa_deals.web.metrics import exposition
+from tests.unit.health.reports import ago, healthy, job, jobs
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
+NAMES = [rule.name for rule in RULES]
+OF_PROMETHEUS = {"up"}
 
 
 def test_the_runbook_has_one_entry_a_rule_and_is_up_to_date() -> None:
     text = (DOCS / "runbook.md").read_text(encoding="utf-8")
     assert text == runbook.render()
-    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == [rule.name for rule in RULES]
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == NAMES
 
 
 def test_the_alerts_are_up_to_date() -> None:
@@ -21,4 +34,38 @@ def test_the_alerts_are_up_to_date() -> None:
 
 
 def test_rule_names_are_unique() -> None:
-    assert len({rule.name for rule in RULES}) == len(RULES)
+    assert len(set(NAMES)) == len(NAMES)
+
+
+def test_every_rule_has_an_alert_or_cannot_have_one() -> None:
+    assert set(NAMES) == runbook.ALERTS.keys() | runbook.UNSEEN
+    assert not runbook.ALERTS.keys() & runbook.UNSEEN
+
+
+def samples() -> dict[str, set[tuple[str, str]]]:
+    """What ``/metrics`` exports of a service with something in every part: name → labels seen."""
+    tokens = TokenHealth(
+        40, 20, 1200, ago(seconds=20), foreign_at=ago(minutes=9), clock_offset_seconds=0.1,
+        counters={"answers|/deal|200": 4},
+    )  # fmt: skip
+    lock = LockHealth("update_recent_deals_lock", "h:1:2:u", "h", 1, 40.0)
+    report = healthy(tokens=tokens, locks=(lock,), keepa=Answers({}, {}, {}, {}), jobs=jobs(job()))
+    text, _ = exposition(replace(report, problems=find_problems(healthy(beat=None))))
+    found: dict[str, set[tuple[str, str]]] = {}
+    for family in text_string_to_metric_families(text.decode()):
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).update(sample.labels.items())
+    return found
+
+
+@pytest.mark.parametrize("rule", runbook.ALERTS)
+def test_an_alert_speaks_of_metrics_and_labels_that_there_are(rule: str) -> None:
+    exported = samples()
+    expression = runbook.ALERTS[rule].expression
+    names = set(re.findall(r"\bkeepa_deals_[a-z0-9_]+", expression)) | set(re.findall(r"\bup\b", expression))
+    assert names
+    assert names <= exported.keys() | OF_PROMETHEUS
+    for name, label in re.findall(r"(keepa_deals_\w+)\{(\w+)=", expression):
+        assert label in {key for key, _ in exported[name]}, f"{name} has no label {label}"
+    for problem in re.findall(r"keepa_deals_problem\{name='(\w+)'\}", expression):
+        assert problem == rule

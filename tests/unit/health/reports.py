@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from keepa_deals.answer_log import Answers
+from keepa_deals.health.host import HostHealth
 from keepa_deals.health.probe import Reading
 from keepa_deals.health.report import (
     BACKFILL_JOB,
@@ -93,6 +94,7 @@ def healthy(**parts: Any) -> HealthReport:
         "jobs": jobs(),
         "deals": deals(),
         "flow": FlowHealth({}, 0, 0),
+        "host": HostHealth(50 << 30, 100 << 30, 1_000_000, 8 << 30, 16 << 30),
         "keepa": Answers({}, {}, {}, {}),
         "history": HistoryHealth(ago(hours=5), ago(seconds=30), (), (), ()),
     }

@@ -1,0 +1,133 @@
+"""Causes at Keepa and in the account: key, query, answers, tokens, clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from keepa_deals.diagnosis.causes import RESTART, Finding, classify
+from keepa_deals.diagnosis.errors_of_jobs import last_error
+from keepa_deals.diagnosis.evidence import Evidence
+from keepa_deals.health.readiness import age_text, duration_text, upserter_is_behind
+from keepa_deals.health.report import UPSERT_JOB
+from keepa_deals.keepa.costs import DEAL_PAGE_TOKENS, DEALS_PER_PAGE
+
+CLOCK_TOLERANCE = timedelta(seconds=30)
+PRESENT_INTERVALS = 5
+"""What happened within so many intervals goes on; what is older is past."""
+
+
+def present(e: Evidence) -> timedelta:
+    """How long something that happens once an interval counts as going on."""
+    seconds = max(e.settings.keepa_tick_seconds, e.settings.upsert_interval_seconds)
+    return timedelta(seconds=PRESENT_INTERVALS * seconds)
+
+
+def key_refused(e: Evidence) -> Iterator[Finding]:
+    live = e.token_status.error if e.token_status else None
+    text = live if live and "402" in live else last_error(e, "key_refused")
+    if text:
+        yield Finding(text)
+
+
+def selection_rejected(e: Evidence) -> Iterator[Finding]:
+    if e.selection.error:
+        yield Finding(e.selection.error)
+    elif text := last_error(e, "selection_rejected"):
+        yield Finding(text)
+
+
+def keepa_trouble(e: Evidence) -> Iterator[Finding]:
+    live = e.token_status.error if e.token_status else None
+    text = last_error(e, "keepa_trouble") or (live if live and classify(live) == "keepa_trouble" else "")
+    if not text:
+        return
+    answers = e.report.keepa.value
+    good = max((a.at for a in answers.last_good.values()), default=None) if answers else None
+    yield Finding(f"{text}; its last good answer came {age_text(good, e.report.taken_at)}")
+
+
+def clock_wrong(e: Evidence) -> Iterator[Finding]:
+    report, now = e.report, e.report.taken_at
+    redis, tokens = report.redis.value, report.tokens.value
+    if redis and abs(redis.clock - now) > CLOCK_TOLERANCE:
+        yield Finding(f"Redis's clock and this machine's differ by {abs(redis.clock - now)}")
+    offset = tokens.clock_offset_seconds if tokens else None
+    if offset is not None and abs(offset) > CLOCK_TOLERANCE.total_seconds():
+        yield Finding(f"Keepa's clock is {abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'} ours")
+    job = report.job(UPSERT_JOB)
+    if job and job.last_success_at and job.last_success_at - now > CLOCK_TOLERANCE:
+        ahead = duration_text((job.last_success_at - now).total_seconds())
+        yield Finding(f"{UPSERT_JOB} last succeeded {ahead} in the future: the clock was set back")
+
+
+def foreign_spender(e: Evidence) -> Iterator[Finding]:
+    tokens = e.report.tokens.value
+    if tokens is None:
+        return
+    total = tokens.counters.get("foreign", 0)
+    if tokens.foreign_at and e.report.taken_at - tokens.foreign_at <= present(e):
+        when = age_text(tokens.foreign_at, e.report.taken_at)
+        yield Finding(
+            f"tokens are missing that we did not spend: up to {tokens.foreign_tokens} between two answers, "
+            f"{total} in all, last {when}"
+        )
+    elif (drift := live_drift(e)) is not None and drift > tokens.reserved:
+        yield Finding(f"Keepa has {drift} tokens less than our books say, {tokens.reserved} are in flight")
+
+
+def live_drift(e: Evidence) -> int | None:
+    """By how many tokens our books exceed what ``/token`` says; ``None`` when it was not asked."""
+    tokens, told = e.report.tokens.value, e.token_status and e.token_status.value
+    if tokens is None or tokens.available is None or not told:
+        return None
+    return tokens.available + tokens.reserved - told.tokens_left
+
+
+def refused_429(e: Evidence) -> Iterator[Finding]:
+    answers = e.report.keepa.value
+    for call, answer in answers.last_bad.items() if answers else ():
+        if answer.result == "429" and e.report.taken_at - answer.at <= present(e):
+            count = answers.counts.get((call, "429"), 0) if answers else 0
+            when = age_text(answer.at, e.report.taken_at)
+            yield Finding(f"Keepa refused {call} for lack of tokens {count} times of late, last {when}")
+
+
+def token_starvation(e: Evidence) -> Iterator[Finding]:
+    tokens = e.report.tokens.value
+    if tokens is None or tokens.available is None:
+        return
+    longest = tokens.small.longest_wait_seconds or 0
+    if longest > 2 * e.settings.keepa_tick_seconds:
+        yield Finding(
+            f"a small request has waited {duration_text(longest)} at a balance of {tokens.available}"
+        )
+    elif tokens.available < 0 and upserter_is_behind(e.report):
+        yield Finding(f"the balance is {tokens.available}, {tokens.refill_rate} tokens come a minute")
+
+
+def budget_too_small(e: Evidence) -> Iterator[Finding]:
+    deals, tokens = e.report.deals.value, e.report.tokens.value
+    if deals is None or tokens is None or not tokens.refill_rate:
+        return
+    pages = -(-(deals.live + deals.stale) // DEALS_PER_PAGE)
+    window = e.settings.deal_fresh_minutes * 60
+    runs = window / e.settings.upsert_interval_seconds
+    needed = DEAL_PAGE_TOKENS * (runs + max(0, pages - 1))
+    there = tokens.refill_rate * window / e.settings.keepa_tick_seconds
+    if needed > there:
+        yield Finding(
+            f"{needed:.0f} tokens are needed each {e.settings.deal_fresh_minutes} minutes ({runs:.0f} runs, "
+            f"{pages} pages), {there:.0f} come"
+        )
+
+
+def selection_matches_nothing(e: Evidence) -> Iterator[Finding]:
+    job, deals = e.report.job(UPSERT_JOB), e.report.deals.value
+    if job is None or deals is None or upserter_is_behind(e.report) or deals.live:
+        return
+    if job.last_outcome == "succeeded":
+        yield Finding(
+            f"{UPSERT_JOB} succeeds, and Keepa shows it no deal",
+            f"widen {e.settings.keepa_deal_selection}, then {RESTART}",
+        )

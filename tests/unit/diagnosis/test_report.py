@@ -1,0 +1,120 @@
+"""The diagnosis as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib import resources
+from typing import Any
+
+import click
+import jsonschema
+import pytest
+
+from keepa_deals.diagnosis.evidence import Evidence
+from keepa_deals.diagnosis.report import diagnose, to_json, to_text
+from keepa_deals.diagnosis.supervision import Supervision
+from keepa_deals.health.probe import Reading
+from keepa_deals.health.report import PARTS, FlowHealth, Forecast
+from tests.unit.diagnosis.cases import down, evidence, healthy, home, process, table
+from tests.unit.health.reports import MINUTE, job, jobs
+
+NOTHING: Reading[Any] = Reading(
+    error="no answer within 1.5 s, and a rather long explanation why that is so " * 3
+)
+SICK = evidence(
+    healthy(**dict.fromkeys(PARTS, NOTHING)),
+    **dict.fromkeys(("processes", "pid_files", "supervision", "home", "integrity", "dashboard"), NOTHING),
+    token_status=NOTHING,
+    settings_error="DASHBOARD_PORT='http': must be a number",
+)
+LATE = evidence(
+    healthy(jobs=jobs(job(last_outcome="failed", last_error="Keepa /deal: 502 " + "x " * 80))),
+    supervision=Supervision(None, {"beat": (down(12),)}),
+)
+CASES = [evidence(), SICK, LATE]
+
+
+def schema() -> Any:
+    return json.loads((resources.files("keepa_deals.diagnosis") / "schema.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_json_is_as_the_schema_says(case: Evidence) -> None:
+    answer = json.loads(json.dumps(to_json(diagnose(case, log_lines=5))))
+    jsonschema.validate(answer, schema(), format_checker=jsonschema.FormatChecker())
+
+
+@pytest.mark.parametrize(
+    ("case", "verdict", "code"), [(evidence(), "healthy", 0), (SICK, "problems", 1), (LATE, "problems", 1)]
+)
+def test_the_verdict_and_the_exit_code_agree(case: Evidence, verdict: str, code: int) -> None:
+    found = diagnose(case, log_lines=0)
+    assert (to_json(found)["verdict"], found.exit_code) == (verdict, code)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [{"dashboard": {}}, {"processes": table(strangers=(process(None, 9),))}],
+    ids=["password", "strangers"],
+)
+def test_what_is_nobodys_fault_stays_healthy(part: dict[str, Any]) -> None:
+    assert diagnose(evidence(**part), log_lines=0).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"home": home(readable=False, user="nobody")},
+        {"integrity": Reading(error="no answer within 2.5 s")},
+        {"settings_error": "KEEPA_API_KEY=(hidden): must have 64 characters"},
+        {"supervision": Reading(error="no permission")},
+    ],
+    ids=lambda part: next(iter(part)),
+)
+def test_healthy_needs_all_the_evidence(part: dict[str, Any]) -> None:
+    assert diagnose(evidence(**part), log_lines=0).exit_code == 2
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+@pytest.mark.parametrize("case", CASES)
+def test_no_line_is_wider_than_the_terminal(case: Evidence, width: int) -> None:
+    for text in to_text(diagnose(case, log_lines=5), width=width):
+        for line in click.unstyle(text).splitlines():
+            assert len(line) <= width, line
+
+
+def test_a_consequence_says_what_it_follows_from_and_offers_no_fix() -> None:
+    old = jobs(job(last_success_at=None, last_outcome="failed", last_error="Keepa /deal: 502"))
+    text = "\n".join(
+        map(click.unstyle, to_text(diagnose(evidence(healthy(jobs=old)), log_lines=0), width=80))
+    )
+    assert "1. keepa_trouble" in text
+    assert "2. upserter_behind" in text
+    assert "follows:  keepa_trouble" in text
+    assert text.count("fix:") == 1
+
+
+def test_what_has_healed_stands_apart() -> None:
+    text = "\n".join(map(click.unstyle, to_text(diagnose(LATE, log_lines=0), width=80)))
+    assert "healed within the last hour:" in text
+    assert "- beat_down: beat was down once" in text
+
+
+def test_every_section_is_there_even_when_nothing_could_be_read() -> None:
+    wanted = set(schema()["properties"]["sections"]["items"]["properties"]["section"]["enum"])
+    for case in (SICK, evidence(with_sandbox=True)):
+        assert {line.section for line in diagnose(case, log_lines=0).lines} >= wanted - {"pid files", "locks"}
+
+
+def test_changes_and_forecast_are_told() -> None:
+    changes = {("found", None): 12, ("ended", "out_of_stock"): 3}
+    report = replace(
+        healthy(flow=FlowHealth(changes, 12, 3, (changes, {}, {("stale", None): 4}))),
+        forecast=Forecast(((15 * MINUTE, 400),), ((1, 459),)),
+    )
+    texts = [line.text for line in diagnose(evidence(report), log_lines=0).lines if line.section == "deals"]
+    assert "last hour: +12 found, -3 out_of_stock" in texts
+    assert "2 to 3 h ago: -4 stale" in texts
+    assert "live if nobody looked any more: 400 in 15 min" in texts
+    assert "live if it goes on as in the last hour: 459 in 1 h" in texts

@@ -1,0 +1,276 @@
+"""From evidence to causes: each rule by its own evidence, and none in a service in order."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import psutil
+import pytest
+
+from keepa_deals.answer_log import Answers, LastAnswer
+from keepa_deals.diagnosis.causes import classify
+from keepa_deals.diagnosis.evidence import PidFile
+from keepa_deals.diagnosis.machine import LockHolder
+from keepa_deals.diagnosis.rules import RULES, verdict
+from keepa_deals.diagnosis.supervision import Supervision
+from keepa_deals.health.host import HostHealth
+from keepa_deals.health.probe import Reading
+from keepa_deals.health.report import (
+    UPSERT_JOB,
+    DatabaseHealth,
+    FlowHealth,
+    HistoryHealth,
+    LockHealth,
+    Point,
+    QueueHealth,
+)
+from keepa_deals.health.tokens import LaneHealth, TokenHealth
+from tests.unit.diagnosis.cases import PROGRAMS, ago, down, evidence, healthy, home, process, table
+from tests.unit.health.reports import deals, job, jobs, redis_health
+
+TOKENS = TokenHealth(40, 20, 1200, ago(seconds=20))
+MB = 1 << 20
+
+
+def failed(words: str) -> Any:
+    return healthy(jobs=jobs(job(last_outcome="failed", last_error=words)))
+
+
+def curve(*live: int) -> HistoryHealth:
+    points = tuple(Point(ago(minutes=50 - i), n, 0, 0) for i, n in enumerate(live))
+    return HistoryHealth(ago(hours=5), ago(seconds=30), points, (), ())
+
+
+CASES: dict[str, list[Any]] = {
+    "not_running": [evidence(processes=table(without=PROGRAMS))],
+    "settings_wrong": [evidence(settings_error="DASHBOARD_PORT='http': must be a number")],
+    "disk_full": [
+        evidence(healthy(host=HostHealth(90 * MB, 9000 * MB, 10, 8 << 30, 16 << 30))),
+        evidence(healthy(host=HostHealth(5 * MB, 64 * MB, 10, 8 << 30, 16 << 30))),
+        evidence(healthy(host=HostHealth(9 << 30, 10 << 30, 0, 8 << 30, 16 << 30))),
+        evidence(failed("database or disk is full")),
+    ],
+    "home_not_writable": [
+        evidence(home=home(read_only=("/srv/keepa/var",))),
+        evidence(home=home(misowned=("/srv/keepa/var/deals.db",))),
+        evidence(failed("attempt to write a readonly database")),
+    ],
+    "memory_short": [evidence(healthy(host=HostHealth(9 << 30, 10 << 30, 9, 50 * MB, 16 << 30)))],
+    "process_suspended": [
+        evidence(processes=replace(table(without=("beat",)), ours=(*table(without=("beat",)).ours,
+                                                                   process("beat", 7, suspended=(7,)))))
+    ],
+    "redis_down": [
+        evidence(healthy(redis=Reading(error="Redis does not answer (refused)"))),
+        evidence(healthy(redis=Reading(error="Redis refuses the password (WRONGPASS)"))),
+    ],
+    "redis_replica": [evidence(healthy(redis=redis_health(role="slave")))],
+    "redis_full": [
+        evidence(healthy(redis=redis_health(used_memory=99, max_memory=100))),
+        evidence(failed("OOM command not allowed when used memory > 'maxmemory'")),
+    ],
+    "redis_evicts": [evidence(healthy(redis=redis_health(policy="allkeys-lru")))],
+    "redis_not_saving": [
+        evidence(healthy(redis=redis_health(aof_ok=False))),
+        evidence(healthy(redis=redis_health(last_save_ok=False))),
+    ],
+    "redis_lost_data": [evidence(healthy(tokens=TokenHealth(None, None, None, None)))],
+    "database_unavailable": [evidence(healthy(database=Reading(error="connection refused")))],
+    "database_damaged": [
+        evidence(integrity="row 3 missing from index"),
+        evidence(healthy(database=Reading(error="database disk image is malformed"))),
+    ],
+    "database_locked": [
+        evidence(writable=Reading(error="database is locked"), lock_holders=(LockHolder(1, "backup"),)),
+        evidence(writable=Reading(error="database is locked")),
+        evidence(failed("sqlite:///x: database is locked: another process holds it")),
+    ],
+    "database_not_migrated": [evidence(healthy(database=DatabaseHealth("sqlite", "0001", "0002", 1)))],
+    "supervisor_down": [evidence(processes=table(without=("supervisord",)))],
+    "program_crashing": [
+        evidence(supervision=Supervision(ago(hours=2), {"beat": (down(5), down(3), down(1))}))
+    ],
+    "processes_doubled": [
+        evidence(processes=replace(table(), ours=(*table().ours, process("beat", 999)))),
+    ],
+    "beat_down": [
+        evidence(processes=table(without=("beat",)), pid_files=(PidFile("celerybeat", 5, alive=False),)),
+        evidence(healthy(beat=ago(minutes=5))),
+    ],
+    "worker_down": [
+        evidence(processes=table(without=("worker-upsert",))),
+        evidence(processes=table(without=("worker-backfill",))),
+    ],
+    "worker_suspended": [
+        evidence(processes=replace(table(without=("worker-upsert",)),
+                                   ours=(*table(without=("worker-upsert",)).ours,
+                                         process("worker-upsert", 7, suspended=(8,)))))
+    ],
+    "worker_deaf": [evidence(healthy(queues=(QueueHealth("upsert", 3, ago(minutes=3)),)))],
+    "messages_lost": [evidence(healthy(jobs=jobs(job(last_started_at=ago(minutes=7)))))],
+    "zombie_lock": [
+        evidence(healthy(locks=(LockHealth("update_recent_deals_lock", "x", "elsewhere", 1, 1500.0),))),
+        evidence(healthy(locks=(LockHealth("update_recent_deals_lock", "x", "elsewhere", 1, None),))),
+    ],
+    "sandbox_down": [evidence(with_sandbox=True)],
+    "key_refused": [
+        evidence(failed("Keepa /deal: 402 the key is refused: check KEEPA_API_KEY")),
+        evidence(token_status=Reading(error="Keepa /token: 402 the key is refused")),
+    ],
+    "selection_rejected": [
+        evidence(failed("Keepa /deal: 400 request rejected")),
+        evidence(selection=Reading(error="KEEPA_DEAL_SELECTION=x: Expecting value")),
+    ],
+    "clock_wrong": [
+        evidence(healthy(redis=redis_health(clock=ago(minutes=3)))),
+        evidence(healthy(tokens=replace(TOKENS, clock_offset_seconds=-300.0))),
+        evidence(healthy(jobs=jobs(job(last_success_at=ago(hours=-1))))),
+    ],
+    "keepa_trouble": [
+        evidence(failed("Keepa /deal: 502")),
+        evidence(token_status=Reading(error="Keepa /token: cannot connect to https://api.keepa.com")),
+    ],
+    "foreign_spender": [
+        evidence(healthy(tokens=replace(TOKENS, foreign_tokens=40, foreign_at=ago(minutes=2)))),
+    ],
+    "refused_429": [
+        evidence(healthy(keepa=Answers({}, {}, {"/deal": LastAnswer("429", ago(minutes=1), 0.1, 0)}, {}))),
+    ],
+    "token_starvation": [
+        evidence(healthy(tokens=replace(TOKENS, small=LaneHealth(1, 130.0)))),
+    ],
+    "budget_too_small": [evidence(healthy(tokens=replace(TOKENS, refill_rate=4)))],
+    "selection_matches_nothing": [evidence(healthy(deals=deals(0, 0, 0)))],
+    "job_paused": [evidence(healthy(jobs=jobs(job(paused=True))))],
+    "job_failing": [evidence(failed("TypeError: see the log"))],
+    "janitor_at_work": [
+        evidence(
+            healthy(
+                flow=FlowHealth({("ended", "price_recovered"): 200}, 0, 200),
+                history=curve(450, 300, 250),
+                deals=deals(250, 0, 200),
+            )
+        ),
+        evidence(healthy(deals=deals(380, 0, 0), history=curve(450, 600))),
+    ],
+    "dashboard_down": [
+        evidence(dashboard=Reading(error="connection refused")),
+        evidence(dashboard=Reading(error="refused"), processes=table(without=("dashboard",))),
+    ],
+    "dashboard_disagrees": [evidence(dashboard={"deals": {"live": 90}})],
+    "home_exposed": [evidence(home=home(mode=0o755))],
+    "upserter_behind": [
+        evidence(healthy(jobs=jobs(job(last_success_at=ago(minutes=7), last_started_at=ago(seconds=5)))))
+    ],
+    "deals_stale": [evidence(healthy(deals=deals(400, 50, 0)))],
+    "deals_dwindling": [evidence(healthy(deals=deals(250, 5, 200), history=curve(450, 400)))],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "case"), [(rule, case) for rule, cases in CASES.items() for case in cases])
+def test_a_rule_is_named_first_by_its_own_evidence(rule: str, case: Any) -> None:
+    causes = verdict(case)
+    assert causes[0].rule.name == rule, [cause.rule.name for cause in causes]
+    assert causes[0].evidence
+    assert causes[0].fix
+
+
+def test_every_rule_has_its_case() -> None:
+    assert list(CASES) == [rule.name for rule in RULES]
+
+
+def test_a_service_in_order_has_no_cause() -> None:
+    assert verdict(evidence()) == ()
+
+
+def test_a_rule_follows_only_from_rules_that_there_are() -> None:
+    names = {rule.name for rule in RULES}
+    for rule in RULES:
+        assert rule.follows <= names - {rule.name}
+
+
+def test_consequences_come_last_and_name_their_cause() -> None:
+    late = jobs(job(last_success_at=ago(hours=2), last_outcome="failed", last_error="Redis does not answer"))
+    causes = verdict(evidence(healthy(redis=Reading(error="Redis does not answer"), jobs=late)))
+    assert [cause.rule.name for cause in causes] == ["redis_down", "upserter_behind"]
+    assert causes[1].follows_from == ("redis_down",)
+
+
+def test_a_closed_home_accuses_nobody() -> None:
+    blind = evidence(
+        healthy(redis=Reading(error="REDIS_URL is not set")),
+        home=home(readable=False, user="nobody"),
+        processes=table(without=("beat",), unknown=(process("beat"),)),
+    )
+    assert verdict(blind) == ()
+
+
+def test_other_users_processes_are_not_taken_for_none() -> None:
+    assert verdict(evidence(processes=table(without=PROGRAMS, unknown=(process("beat"),)))) == ()
+
+
+def test_our_own_long_write_is_no_lock_of_somebody_else() -> None:
+    ours = LockHolder(101, "celery worker")
+    assert verdict(evidence(writable=Reading(error="database is locked"), lock_holders=(ours,))) == ()
+
+
+def test_the_holder_of_the_database_is_named_with_the_command_that_ends_it() -> None:
+    held = evidence(writable=Reading(error="database is locked"), lock_holders=(LockHolder(77, "sqlite3"),))
+    (cause,) = verdict(held)
+    assert "pid 77 (sqlite3)" in cause.evidence
+    assert cause.fix.endswith("kill 77")
+
+
+def test_an_old_foreign_spender_is_not_present() -> None:
+    old = replace(TOKENS, foreign_tokens=30, foreign_at=ago(minutes=6))
+    assert verdict(evidence(healthy(tokens=old))) == ()
+
+
+def test_a_queue_that_a_new_worker_has_just_found_is_not_deaf() -> None:
+    fresh = replace(process("worker-upsert", 7), started_at=ago(seconds=10))
+    others = table(without=("worker-upsert",))
+    report = healthy(queues=(QueueHealth("upsert", 30, ago(minutes=9)),))
+    found = verdict(evidence(report, processes=replace(others, ours=(*others.ours, fresh))))
+    assert [cause.rule.name for cause in found] == []
+
+
+def test_a_beat_that_has_just_started_may_not_have_ticked() -> None:
+    fresh = replace(process("beat", 7), started_at=ago(seconds=5))
+    others = table(without=("beat",))
+    report = healthy(beat=ago(minutes=2))
+    assert verdict(evidence(report, processes=replace(others, ours=(*others.ours, fresh)))) == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        ("Keepa /deal: 502", "keepa_trouble"),
+        ("Keepa /deal: 402 the key is refused", "key_refused"),
+        ("Keepa /product: 404 request rejected", "selection_rejected"),
+        ("update_recent_deals_lock: Redis does not answer: timed out", "redis_down"),
+        ("sqlite:///x: database is locked: another process holds it", "database_locked"),
+        ("sqlite:///x: database or disk is full: make room on the disk", "disk_full"),
+        ("TypeError: see the log", None),
+    ],
+)
+def test_an_errors_words_speak_of_a_rule(words: str, rule: str | None) -> None:
+    assert classify(words) == rule
+
+
+def test_a_lock_of_a_process_that_lives_is_no_zombie() -> None:
+    lock = LockHealth("update_recent_deals_lock", "x", socket.gethostname(), os.getpid(), 40.0)
+    lock = replace(lock, started=int(psutil.Process().create_time()))
+    assert verdict(evidence(healthy(locks=(lock,)))) == ()
+    reused = replace(lock, started=1)
+    assert [c.rule.name for c in verdict(evidence(healthy(locks=(reused,))))] == ["zombie_lock"]
+
+
+def test_a_lost_run_is_no_lost_message_while_somebody_holds_the_lock() -> None:
+    lock = LockHealth("update_recent_deals_lock", "x", "elsewhere", 1, 40.0)
+    report = healthy(jobs=jobs(job(UPSERT_JOB, last_started_at=ago(minutes=6.5))), locks=(lock,))
+    assert timedelta(minutes=6) == report.behind_after
+    assert verdict(evidence(report)) == ()
