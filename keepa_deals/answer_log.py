@@ -11,7 +11,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import redis
@@ -48,6 +48,11 @@ class Answers:
     last_bad: Mapping[str, LastAnswer]
     counts: Mapping[tuple[str, str], int]
     """Those of the last 60 to 70 minutes."""
+    failures_in_row: Mapping[str, int] = field(default_factory=dict)
+    """By call: how many attempts failed since the last good answer; being out of tokens is no failure."""
+
+
+OUT_OF_TOKENS = "429"
 
 
 def is_good(result: str) -> bool:
@@ -75,6 +80,11 @@ class AnswerLog:
             self._keys.last_answers,
             mapping={f"last|{answer.call}": entry, f"{quality}|{answer.call}": entry},
         )
+        row = f"row|{answer.call}"
+        if is_good(answer.result):
+            pipe.hset(self._keys.last_answers, row, 0)
+        elif answer.result != OUT_OF_TOKENS:
+            pipe.hincrby(self._keys.last_answers, row)
         pipe.hincrby(slot, f"{answer.call}|{answer.result}")
         pipe.expire(slot, KEPT_SECONDS)
         pipe.hincrby(self._keys.metrics, f"answers|{answer.call}|{answer.result}")
@@ -98,10 +108,14 @@ def read_answers(client: redis.Redis, keys: Keys, now: datetime) -> Answers:
             call, _, result = name.partition("|")
             counts[call, result] += int(count)
     kinds: dict[str, dict[str, LastAnswer]] = {"last": {}, "good": {}, "bad": {}}
+    in_row: dict[str, int] = {}
     for name, entry in noted.items():
         kind, _, call = name.partition("|")
-        kinds[kind][call] = _parse(entry)
-    return Answers(kinds["last"], kinds["good"], kinds["bad"], dict(counts))
+        if kind == "row":
+            in_row[call] = int(entry)
+        else:
+            kinds[kind][call] = _parse(entry)
+    return Answers(kinds["last"], kinds["good"], kinds["bad"], dict(counts), in_row)
 
 
 def _parse(entry: str) -> LastAnswer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from keepa_deals.diagnosis.causes import Finding, classify
 from keepa_deals.diagnosis.errors_of_jobs import failing
@@ -13,12 +14,26 @@ from keepa_deals.health.report import UPSERT_JOB, DealsHealth, Point
 FALL = 0.2
 """A loss of this part of the live deals within the hour is no normal change."""
 FEW = 20
+_OF_THE_MOMENT = ("redis_down", "redis_not_saving", "database_unavailable")
+"""Trouble that the look itself sees while it lasts: a run that met it failed, and the next one will not."""
 
 
 def job_failing(e: Evidence) -> Iterator[Finding]:
     for job, text in failing(e):
-        if classify(text) is None:
+        rule = classify(text)
+        if rule is None or (rule in _OF_THE_MOMENT and _again_and_again(e, job)):
             yield Finding(f"{job}: {text}")
+
+
+def _again_and_again(e: Evidence, name: str) -> bool:
+    """Whether more than the one run failed that met the trouble."""
+    if e.report.redis.error or e.report.database.error:
+        return False
+    job = e.report.job(name)
+    if job is None or job.last_finished_at is None or job.last_success_at is None:
+        return True
+    interval = e.settings.upsert_interval_seconds + e.settings.keepa_tick_seconds
+    return job.last_finished_at - job.last_success_at > timedelta(seconds=2 * interval)
 
 
 def job_paused(e: Evidence) -> Iterator[Finding]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 from keepa_deals.diagnosis.causes import RESTART, Finding, classify
 from keepa_deals.diagnosis.errors_of_jobs import last_error
 from keepa_deals.diagnosis.evidence import Evidence
 from keepa_deals.health.readiness import age_text, duration_text, upserter_is_behind
 from keepa_deals.health.report import UPSERT_JOB
-from keepa_deals.keepa.costs import DEAL_PAGE_TOKENS, DEALS_PER_PAGE
 
 CLOCK_TOLERANCE = timedelta(seconds=30)
+FAILURES_IN_ROW = 2
 PRESENT_INTERVALS = 5
 """What happened within so many intervals goes on; what is older is past."""
 
@@ -25,26 +26,36 @@ def present(e: Evidence) -> timedelta:
 
 def key_refused(e: Evidence) -> Iterator[Finding]:
     live = e.token_status.error if e.token_status else None
-    text = live if live and "402" in live else last_error(e, "key_refused")
+    text = live if live and "402" in live else last_error(e, "key_refused") or _in_row(e, ("402",))
     if text:
         yield Finding(text)
 
 
 def selection_rejected(e: Evidence) -> Iterator[Finding]:
-    if e.selection.error:
-        yield Finding(e.selection.error)
-    elif text := last_error(e, "selection_rejected"):
+    text = e.selection.error or last_error(e, "selection_rejected")
+    if text:
         yield Finding(text)
 
 
 def keepa_trouble(e: Evidence) -> Iterator[Finding]:
     live = e.token_status.error if e.token_status else None
     text = last_error(e, "keepa_trouble") or (live if live and classify(live) == "keepa_trouble" else "")
+    text = text or _in_row(e, ("no_answer", "no_connection", "unreadable", "500", "502", "503", "504"))
     if not text:
         return
     answers = e.report.keepa.value
     good = max((a.at for a in answers.last_good.values()), default=None) if answers else None
     yield Finding(f"{text}; its last good answer came {age_text(good, e.report.taken_at)}")
+
+
+def _in_row(e: Evidence, results: tuple[str, ...]) -> str:
+    """Calls that fail attempt after attempt, in words; empty when none does."""
+    answers = e.report.keepa.value
+    for call, count in answers.failures_in_row.items() if answers else ():
+        last = answers.last_bad.get(call) if answers else None
+        if last and count >= FAILURES_IN_ROW and last.result in results:
+            return f"Keepa {call}: {count} attempts in a row failed, the last one with {last.result}"
+    return ""
 
 
 def clock_wrong(e: Evidence) -> Iterator[Finding]:
@@ -107,26 +118,26 @@ def token_starvation(e: Evidence) -> Iterator[Finding]:
 
 
 def budget_too_small(e: Evidence) -> Iterator[Finding]:
-    deals, tokens = e.report.deals.value, e.report.tokens.value
-    if deals is None or tokens is None or not tokens.refill_rate:
-        return
-    pages = -(-(deals.live + deals.stale) // DEALS_PER_PAGE)
-    window = e.settings.deal_fresh_minutes * 60
-    runs = window / e.settings.upsert_interval_seconds
-    needed = DEAL_PAGE_TOKENS * (runs + max(0, pages - 1))
-    there = tokens.refill_rate * window / e.settings.keepa_tick_seconds
-    if needed > there:
+    plan = plan_of(e)
+    if plan.get("limit") == "plan":
         yield Finding(
-            f"{needed:.0f} tokens are needed each {e.settings.deal_fresh_minutes} minutes ({runs:.0f} runs, "
-            f"{pages} pages), {there:.0f} come"
+            f"{plan['needed']} tokens are needed each {e.settings.deal_fresh_minutes} minutes, "
+            f"{plan['supply']} come: the newest {plan['kept']} of {plan['matching']} deals are kept fresh"
         )
+
+
+def plan_of(e: Evidence) -> Mapping[str, Any]:
+    """What the upserter plans to spend a freshness window on (``ingest.memory``); empty before it knows."""
+    job = e.report.job(UPSERT_JOB)
+    return ((job.cursor if job else None) or {}).get("plan") or {}
 
 
 def selection_matches_nothing(e: Evidence) -> Iterator[Finding]:
     job, deals = e.report.job(UPSERT_JOB), e.report.deals.value
-    if job is None or deals is None or upserter_is_behind(e.report) or deals.live:
+    if job is None or deals is None or upserter_is_behind(e.report) or job.last_outcome != "succeeded":
         return
-    if job.last_outcome == "succeeded":
+    matching = plan_of(e).get("matching")
+    if matching == 0 or (matching is None and not deals.live):
         yield Finding(
             f"{UPSERT_JOB} succeeds, and Keepa shows it no deal",
             f"widen {e.settings.keepa_deal_selection}, then {RESTART}",

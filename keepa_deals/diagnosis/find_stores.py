@@ -131,6 +131,7 @@ def database_locked(e: Evidence) -> Iterator[Finding]:
 def database_damaged(e: Evidence) -> Iterator[Finding]:
     words = [e.integrity.error, e.report.database.error, e.report.deals.error]
     text = next((text for text in words if text and classify(text) == "database_damaged"), "")
+    text = text or last_error(e, "database_damaged")
     found = e.integrity.value or ""
     if not text and found and not found.startswith(("ok", "no file", "left to")):
         text = f"quick_check: {found}"
@@ -146,6 +147,8 @@ def database_not_migrated(e: Evidence) -> Iterator[Finding]:
     if schema and not schema.migrated:
         found = schema.revision or "nothing"
         yield Finding(f"the tables are at {found}, this version needs {schema.expected_revision}")
+    elif text := last_error(e, "database_not_migrated"):
+        yield Finding(text)
 
 
 # -- locks and queues --------------------------------------------------------------------------------

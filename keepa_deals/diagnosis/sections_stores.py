@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 from keepa_deals.answer_log import is_good
 from keepa_deals.diagnosis.evidence import Evidence
@@ -182,16 +183,22 @@ def _job(e: Evidence, job: JobHealth) -> str:
     parts += [f"error: {job.last_error}"] if job.last_error else []
     parts += ["paused"] if job.paused else []
     parts += [f"watermark {job.watermark:%Y-%m-%d %H:%M}Z"] if job.watermark else []
-    parts += [f"cursor {_flat(job.cursor)}"] if job.cursor else []
+    parts += _place(job.cursor or {})
     return ", ".join(parts)
 
 
-def _flat(cursor: Mapping[str, object]) -> str:
-    pairs = []
-    for name, value in cursor.items():
-        inner = _flat(value) if isinstance(value, Mapping) else str(value)[:19]
-        pairs.append(f"{name} {inner}")
-    return " ".join(pairs)
+def _place(cursor: Mapping[str, Any]) -> Iterator[str]:
+    """Where a job is by its cursor, the parts that say something to people."""
+    if sweep := cursor.get("sweep"):
+        hurry = " in a hurry" if sweep.get("hurry") else ""
+        yield f"sweep at page {sweep['next_page']} of {sweep['pages']}{hurry}"
+    if plan := cursor.get("plan"):
+        yield f"keeps {plan['kept']} of {plan['matching']} matching deals fresh"
+        yield f"{plan['needed']} of {plan['supply'] or '?'} tokens a window needed"
+    if "walking" in cursor:
+        yield f"walks the feed, page {cursor.get('page', 0)}"
+    elif "walked" in cursor:
+        yield "has walked the feed"
 
 
 def queues(e: Evidence) -> Iterator[Line]:

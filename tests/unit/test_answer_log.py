@@ -42,13 +42,16 @@ def test_the_last_answer_of_each_call_is_kept_and_the_last_bad_one(client: redis
     clock = Hands()
     log = AnswerLog(client, KEYS, clock)
     log.note(Answer("/deal", "502", 0.25))
+    log.note(Answer("/deal", "502", 0.25))
+    assert read_answers(client, KEYS, clock.now()).failures_in_row == {"/deal": 2}
     clock.sleep(5)
     log.note(Answer("/deal", "200", 0.5, ENVELOPE))
     found = read_answers(client, KEYS, clock.now())
     assert (found.last["/deal"].result, found.last["/deal"].tokens) == ("200", 5)
     assert (found.last_bad["/deal"].result, found.last_bad["/deal"].at) == ("502", NOON)
     assert found.last_good["/deal"].at == NOON + timedelta(seconds=5)
-    assert found.counts == {("/deal", "200"): 1, ("/deal", "502"): 1}
+    assert found.counts == {("/deal", "200"): 1, ("/deal", "502"): 2}
+    assert found.failures_in_row == {"/deal": 0}
 
 
 def test_old_answers_leave_the_counts_but_not_the_totals(client: redis.Redis) -> None:

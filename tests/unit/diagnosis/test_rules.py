@@ -40,6 +40,13 @@ def failed(words: str) -> Any:
     return healthy(jobs=jobs(job(last_outcome="failed", last_error=words)))
 
 
+SILENT = Answers({}, {}, {"/deal": LastAnswer("no_answer", ago(), 30, None)}, {}, {"/deal": 2})
+
+
+def planned(**plan: Any) -> Any:
+    return healthy(jobs=jobs(job(cursor={"plan": {"needed": 900, "supply": 300, **plan}})))
+
+
 def curve(*live: int) -> HistoryHealth:
     points = tuple(Point(ago(minutes=50 - i), n, 0, 0) for i, n in enumerate(live))
     return HistoryHealth(ago(hours=5), ago(seconds=30), points, (), ())
@@ -133,6 +140,7 @@ CASES: dict[str, list[Any]] = {
     "keepa_trouble": [
         evidence(failed("Keepa /deal: 502")),
         evidence(token_status=Reading(error="Keepa /token: cannot connect to https://api.keepa.com")),
+        evidence(healthy(keepa=SILENT)),
     ],
     "foreign_spender": [
         evidence(healthy(tokens=replace(TOKENS, foreign_tokens=40, foreign_at=ago(minutes=2)))),
@@ -143,8 +151,11 @@ CASES: dict[str, list[Any]] = {
     "token_starvation": [
         evidence(healthy(tokens=replace(TOKENS, small=LaneHealth(1, 130.0)))),
     ],
-    "budget_too_small": [evidence(healthy(tokens=replace(TOKENS, refill_rate=4)))],
-    "selection_matches_nothing": [evidence(healthy(deals=deals(0, 0, 0)))],
+    "budget_too_small": [evidence(planned(limit="plan", kept=300, matching=9000))],
+    "selection_matches_nothing": [
+        evidence(healthy(deals=deals(0, 0, 0))),
+        evidence(planned(limit=None, kept=0, matching=0)),
+    ],
     "job_paused": [evidence(healthy(jobs=jobs(job(paused=True))))],
     "job_failing": [evidence(failed("TypeError: see the log"))],
     "janitor_at_work": [
