@@ -61,6 +61,7 @@ class Account:
         self._initial = self._tokens
         self._generated = self._consumed = self._wasted = self._elsewhere = 0
         self._rejected = 0
+        self._ahead_ms = 0
         self._by_path: Counter[str] = Counter()
 
     @property
@@ -98,7 +99,7 @@ class Account:
             self._tokens -= cost
             self._consumed += cost
             return {
-                "timestamp": unix_ms(self._clock.now()),
+                "timestamp": unix_ms(self._clock.now()) + self._ahead_ms,
                 "tokensLeft": self._tokens,
                 "refillIn": self._tick_ms - elapsed % self._tick_ms,
                 "refillRate": self._rate,
@@ -126,6 +127,11 @@ class Account:
             tokens = min(tokens, self.capacity)
             self._initial += tokens - self._tokens
             self._tokens = tokens
+
+    def set_clock_ahead(self, ms: int) -> None:
+        """Let the account's clock run so far ahead of the machine's (behind it, when negative)."""
+        with self._lock:
+            self._ahead_ms = ms
 
     def set_refill_rate(self, rate: int) -> None:
         """Change the plan; what a smaller bucket can't hold is lost."""

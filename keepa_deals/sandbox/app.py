@@ -194,6 +194,8 @@ def _add_backdoor(app: Flask, sandbox: Sandbox) -> None:
                 sandbox.account.set_refill_rate(int(raw["refill_rate"]))
             if "tokens" in raw:
                 sandbox.account.set_tokens(int(raw["tokens"]))
+            if "clock_ahead_ms" in raw:
+                sandbox.account.set_clock_ahead(int(raw["clock_ahead_ms"]))
             sandbox.account.spend_elsewhere(int(raw.get("spend", 0)))
 
         return _change(change)

@@ -1,0 +1,61 @@
+"""Every fault injected for real, and what the diagnosis named: ``python -m tests.faults.diagnosis_table``.
+
+With words as arguments only the cases whose name holds one of them.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.faults.diagnosed import CASES, TWO_AT_ONCE, Case, Patient, Result, made, own_disk, try_out
+
+
+def main(words: list[str]) -> int:
+    """Print the table; 1 when a fault was named wrongly."""
+    wanted = [c for c in (*CASES, *TWO_AT_ONCE) if not words or any(word in c.name for word in words)]
+    print("| fault | named | right | after | the script took | told as a consequence | past |")
+    print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
+    with tempfile.TemporaryDirectory(prefix="keepa-deals-") as folder:
+        home = Path(folder) / "home"
+        with own_disk(home):
+            service = made(home)
+            try:
+                service.start()
+                rows = [_row(Patient(service), case) for case in wanted]
+            finally:
+                service.kill()
+    results = [row for row in rows if row is not None]
+    right = sum(result.right for result in results)
+    seconds = [result.seconds for result in results]
+    took = f"{statistics.median(seconds):.1f} s in the median, {max(seconds):.1f} s at most"
+    print(f"\n{right} of {len(wanted)} right; the script took {took}")
+    return 0 if right == len(wanted) else 1
+
+
+def _row(patient: Patient, case: Case) -> Result | None:
+    began = time.monotonic()
+    try:
+        result = try_out(patient, case)
+    except Exception as error:
+        words = " ".join(str(error).split())
+        print(
+            f"| {case.name} | {words[:300]} | **no** | {time.monotonic() - began:.0f} s | | | |", flush=True
+        )
+        return None
+    named = ", ".join(result.first) or "nothing"
+    right = "yes" if result.right else "**no**"
+    follow = ", ".join(dict.fromkeys(result.consequences))
+    print(
+        f"| {case.name} | {named} | {right} | {result.after:.0f} s | {result.seconds:.1f} s | {follow} "
+        f"| {case.past or ''} |",
+        flush=True,
+    )
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
