@@ -120,6 +120,7 @@ def _plan_json(plan: Plan) -> Json:
         "needed": plan.needed,
         "supply": plan.supply,
         "head_every_seconds": plan.head_every.total_seconds(),
+        "page_every_seconds": plan.page_every.total_seconds(),
         "limit": plan.limit,
     }
 
@@ -132,6 +133,7 @@ def _plan(found: Mapping[str, Any]) -> Plan:
         needed=found["needed"],
         supply=found["supply"],
         head_every=timedelta(seconds=found["head_every_seconds"]),
+        page_every=timedelta(seconds=found["page_every_seconds"]),
         limit=Limit(found["limit"]) if found["limit"] else None,
     )
 

@@ -8,6 +8,7 @@ plan cannot pay that, the newest page is read less often first; then the sweep k
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -63,6 +64,8 @@ class Plan:
     needed: int
     supply: int | None
     head_every: timedelta
+    page_every: timedelta = timedelta(0)
+    """The time in which the tokens for a page of the sweep come."""
     limit: Limit | None = None
 
 
@@ -73,20 +76,29 @@ def make_plan(matching: int, *, leaving: int, interval: timedelta, supply: Suppl
     pages = pages_of(shown)
     capped = Limit.KEEPA if matching > shown else None
     if supply is None or supply.tokens <= 0:
-        return Plan(matching, shown, pages, _needed(pages, leaving, interval, window), None, interval, capped)
+        needed = _needed(pages, leaving, interval, window)
+        return Plan(matching, shown, pages, needed, None, interval, limit=capped)
     tokens = supply.tokens
     longest = max(interval, window / FEWEST_HEADS)
-    seldom = min(longest, max(interval, _head_gap(HEAD_SHARE * tokens, window)))
     needed = _needed(pages, leaving, longest, window)
-    spare = tokens - sweep_tokens(pages) - leaving
-    head_every = min(longest, max(seldom, _head_gap(spare, window))) if spare > 0 else longest
-    if needed <= tokens:
-        return Plan(matching, shown, pages, needed, tokens, head_every, capped)
-    left = tokens - _head_tokens(longest, window) - min(leaving, tokens // 4)
+    head_every = _head_every(tokens - sweep_tokens(pages) - leaving, tokens, interval, longest, window)
+    left = tokens - _head_tokens(head_every, window) - min(leaving, tokens // 4)
     affordable = max(1, math.floor(left * (1 - MARGIN) / DEAL_PAGE_TOKENS))
-    if affordable >= pages:
-        return Plan(matching, shown, pages, needed, tokens, longest, capped)
-    return Plan(matching, affordable * DEALS_PER_PAGE, affordable, needed, tokens, longest, Limit.PLAN)
+    page_every = window * (DEAL_PAGE_TOKENS / max(left, DEAL_PAGE_TOKENS))
+    if needed <= tokens or affordable >= pages:
+        return Plan(matching, shown, pages, needed, tokens, head_every, page_every, capped)
+    kept = affordable * DEALS_PER_PAGE
+    return Plan(matching, kept, affordable, needed, tokens, head_every, page_every, Limit.PLAN)
+
+
+def _head_every(
+    spare: int, tokens: int, interval: timedelta, longest: timedelta, window: timedelta
+) -> timedelta:
+    """The time between two looks at the newest page, when ``spare`` of the window's ``tokens`` are left."""
+    if spare <= 0:
+        return longest
+    gap = _head_gap(min(spare, HEAD_SHARE * tokens), window)
+    return min(longest, max(interval, gap))
 
 
 def _needed(pages: int, leaving: int, head_every: timedelta, window: timedelta) -> int:
@@ -129,28 +141,31 @@ def sweep_period(window: timedelta) -> timedelta:
     return window * (1 - MARGIN)
 
 
-def page_deadline(sweep: Sweep, window: timedelta, oldest: datetime | None) -> datetime:
-    """When the first deal of the sweep's next page goes stale.
+def latest_start(
+    sweep: Sweep, window: timedelta, seen: Sequence[datetime], page_every: timedelta
+) -> datetime:
+    """When to read the sweep's next page at the latest, so that it and all after it are read in time.
 
-    ``oldest`` is when the deals that must stand there were last seen: new deals push the others down, so
-    that they are not the ones of the last sweep's page. ``None``: nothing is known of that page; such
-    pages are spread evenly over the period.
+    ``seen`` is, for the next page and each after it, when the first of the deals that must stand there was
+    last seen: new deals push the others down, so they are not the ones of the last sweep's pages. Pages of
+    which nothing is known are spread evenly over the period. ``page_every`` is the time that the tokens
+    of one page take to come: pages with one deadline have to be begun that much earlier, one by one.
     """
     if sweep.hurry:
         return sweep.started_at
-    if oldest is not None:
-        return oldest + window
-    return sweep.started_at + sweep_period(window) * (sweep.next_page / max(1, sweep.pages)) + lead(window)
+    starts = [
+        deadline - (number + 1) * page_every - lead(window)
+        for number, deadline in enumerate(oldest + window for oldest in seen)
+    ]
+    unknown = sweep.next_page + len(seen)
+    if unknown < sweep.pages:
+        starts.append(sweep.started_at + sweep_period(window) * (unknown / sweep.pages))
+    return min(starts, default=sweep.started_at + sweep_period(window))
 
 
 def lead(window: timedelta) -> timedelta:
     """How long before its deadline a page is read: time to wait for tokens, and to survive a failure."""
     return window - sweep_period(window)
-
-
-def page_is_due(deadline: datetime, now: datetime, window: timedelta, interval: timedelta) -> bool:
-    """Whether to read the page in this run: in the next one it would be past its time."""
-    return now + interval > deadline - lead(window)
 
 
 def sweep_is_over(sweep: Sweep, now: datetime, window: timedelta, interval: timedelta) -> bool:
@@ -161,7 +176,7 @@ def sweep_is_over(sweep: Sweep, now: datetime, window: timedelta, interval: time
 
 def is_late(sweep: Sweep, now: datetime, window: timedelta, interval: timedelta) -> bool:
     """Whether what the sweep read first went stale before the next one: nothing was read for a while."""
-    return now > sweep.started_at + window + interval
+    return now > sweep.started_at + window + interval or now < sweep.started_at - OVERLAP
 
 
 def is_lost(sweep: Sweep, now: datetime, window: timedelta) -> bool:
@@ -173,16 +188,21 @@ class Step(StrEnum):
     """What a run does next."""
 
     SWEEP = "sweep"
-    VERIFY = "verify"
+    VERIFY_MISSED = "verify_missed"
+    VERIFY_GONE = "verify_gone"
 
 
-def next_step(page: datetime | None, deal: datetime | None) -> Step | None:
-    """Earliest deadline first: of the sweep's next page and of the deal to ask about; ``None``: neither."""
-    if page is None and deal is None:
-        return None
-    if deal is None or (page is not None and page <= deal):
+def next_step(page: datetime | None, missed: datetime | None, *, gone: bool) -> Step | None:
+    """Earliest deadline first: of the sweep's next page, and of the deals that it missed.
+
+    Deals that are ``gone`` from the feed come last: what is still to be learned of them is the reason, and
+    that they turn stale meanwhile is no loss, while a late page lets 150 deals go stale that still hold.
+    """
+    if page is not None and (missed is None or page <= missed):
         return Step.SWEEP
-    return Step.VERIFY
+    if missed is not None:
+        return Step.VERIFY_MISSED
+    return Step.VERIFY_GONE if gone else None
 
 
 def head_is_due(last: datetime | None, now: datetime, plan: Plan | None, interval: timedelta) -> bool:

@@ -102,26 +102,29 @@ class _Upserter:
         self.ends = run.context.clock.monotonic() + length.total_seconds()
 
     def work(self) -> Outcome:
-        if planner.head_is_due(self.memory.head_at, self.now(), self.memory.plan, self.interval):
+        now, memory = self.now(), self.memory
+        if self._sweep_begins() or planner.head_is_due(memory.head_at, now, memory.plan, self.interval):
             self._read_new()
-        self._begin_sweep_if_due()
+        if self._sweep_begins():
+            self._begin_sweep()
         if self.memory.selected_at > NEVER:
             end_those_of_another_selection(self.run, self.memory.selected_at)
         while self.context.clock.monotonic() < self.ends:
             waiting = pending(self.run, self.memory)
-            step = planner.next_step(self._page_deadline(), waiting.deadline if waiting else None)
+            step = planner.next_step(self._page_deadline(), waiting.deadline, gone=bool(waiting.gone))
             if step is None:
                 break
             self._take(step, waiting)
         return Outcome.SUCCEEDED
 
-    def _take(self, step: Step, waiting: Pending | None) -> None:
+    def _take(self, step: Step, waiting: Pending) -> None:
         if step is Step.SWEEP:
             self._read_next_of_sweep()
-            if self.selection_changed:
+            if self.memory.selected_at > NEVER:
                 end_those_of_another_selection(self.run, self.memory.selected_at)
-        elif waiting is not None:
-            verify(self.run, waiting)
+        else:
+            is_gone = step is Step.VERIFY_GONE
+            verify(self.run, waiting.gone if is_gone else waiting.missed, gone=is_gone)
 
     # -- what is new -------------------------------------------------------------------------
     def _read_new(self) -> None:
@@ -182,21 +185,31 @@ class _Upserter:
         )
 
     # -- the sweep ---------------------------------------------------------------------------
-    def _begin_sweep_if_due(self) -> None:
-        """Go on with the sweep under way, or begin a new one with the pages just read."""
-        memory, now, sweep = self.memory, self.now(), self.memory.sweep
-        lost = sweep is not None and planner.is_lost(sweep, now, self.window)
-        if sweep is not None and not lost:
-            if not planner.sweep_is_over(sweep, now, self.window, self.interval):
-                return
-            lost = planner.is_late(sweep, now, self.window, self.interval)
+    def _sweep_begins(self) -> bool:
+        """Whether the sweep under way is over, or none is."""
+        sweep, now = self.memory.sweep, self.now()
+        if sweep is None or planner.is_lost(sweep, now, self.window):
+            return True
+        if not sweep.done:
+            return False
+        if planner.sweep_is_over(sweep, now, self.window, self.interval):
+            return True
+        again = Sweep(now, 1, 1)
+        return self._latest_start(again, self._oldest_by_page(None)[1:]) < now + self.interval
+
+    def _begin_sweep(self) -> None:
+        """Begin a sweep with the newest pages, which this run has just read."""
+        memory, sweep, head = self.memory, self.memory.sweep, self.head
+        assert head is not None
+        if sweep is None:
+            late = self.had_watermark  # what was under way is forgotten
+        else:
+            late = planner.is_late(sweep, self.now(), self.window, self.interval)
         plan = self._plan()
-        done = min(self.head.number + 1 if self.head else 0, plan.pages)
-        forgotten = sweep is None and self.had_watermark
-        begun = Sweep(
-            self.run.started_at, done, plan.pages, hurry=lost or forgotten or self.selection_changed
-        )
-        floor = min(self.head.created, default=None) if self.head else None
+        done = min(head.number + 1, plan.pages)
+        hurry = late or self.selection_changed
+        begun = Sweep(self.run.started_at, done, plan.pages, hurry=hurry)
+        floor = min(head.created, default=None)
         memory = replace(memory, sweep=begun, plan=plan, reference=self.matching, floor=floor)
         if begun.done:
             memory = replace(memory, **self._when_complete(memory, begun, self.head))
@@ -232,24 +245,29 @@ class _Upserter:
         sweep = self.memory.sweep
         if sweep is None or sweep.done:
             return None
-        deadline = planner.page_deadline(sweep, self.window, self._oldest_on_next_page())
-        due = planner.page_is_due(deadline, self.now(), self.window, self.interval)
-        return deadline if due else None
+        start = self._latest_start(sweep, self._oldest_by_page(self.memory.floor))
+        return start if start < self.now() + self.interval else None
 
-    def _oldest_on_next_page(self) -> datetime | None:
-        """When the first deal that must stand on the next page was last seen; ``None``: none is known."""
-        memory = self.memory
-        next_ones = select(Deal.last_seen_at).where(
+    def _latest_start(self, sweep: Sweep, seen: Sequence[datetime]) -> datetime:
+        page_every = self.memory.plan.page_every if self.memory.plan else timedelta(0)
+        return planner.latest_start(sweep, self.window, seen, page_every)
+
+    def _oldest_by_page(self, floor: datetime | None) -> list[datetime]:
+        """For each page of the feed below ``floor``: when the first of the deals on it was last seen."""
+        position = func.row_number().over(order_by=Deal.deal_created_at.desc()) - 1
+        listed = select(Deal.last_seen_at, (position // DEALS_PER_PAGE).label("page")).where(
             Deal.domain_id == self.context.domain_id, Deal.ended_at.is_(None), Deal.unlisted_at.is_(None)
         )
-        if memory.floor is not None:
-            next_ones = next_ones.where(Deal.deal_created_at <= memory.floor)
-        if memory.horizon is not None:
-            next_ones = next_ones.where(Deal.deal_created_at >= memory.horizon)
-        page = next_ones.order_by(Deal.deal_created_at.desc()).limit(DEALS_PER_PAGE).subquery()
+        if floor is not None:
+            listed = listed.where(Deal.deal_created_at <= floor)
+        if self.memory.horizon is not None:
+            listed = listed.where(Deal.deal_created_at >= self.memory.horizon)
+        if self.memory.swept_since is not None:  # what a whole sweep has missed is verified, not read again
+            listed = listed.where(Deal.listed_at >= self.memory.swept_since)
+        pages = listed.subquery()
+        query = select(func.min(pages.c.last_seen_at)).group_by(pages.c.page).order_by(pages.c.page)
         with self.context.database.session() as session:
-            found: datetime | None = session.scalar(select(func.min(page.c.last_seen_at)))
-            return found
+            return list(session.scalars(query))
 
     def _read_next_of_sweep(self) -> None:
         sweep = self.memory.sweep

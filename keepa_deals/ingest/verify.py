@@ -34,30 +34,30 @@ SETTLED_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The deals to ask about, those closest to going stale first, and when the first of them does."""
+    """The deals to ask about, those closest to going stale first.
 
-    asins: tuple[str, ...]
-    proven: frozenset[str]
-    deadline: datetime
+    ``deadline`` is when the first of the ``missed`` goes stale; ``None``: there are none.
+    """
+
+    missed: Sequence[str]
+    gone: Sequence[str]
+    deadline: datetime | None
 
 
-def pending(run: Run, memory: Memory) -> Pending | None:
-    """What waits to be verified; ``None``: nothing."""
+def pending(run: Run, memory: Memory) -> Pending:
+    """What waits to be verified."""
     context = run.context
     now, window = context.clock.now(), context.fresh_for
     open_deals = and_(Deal.domain_id == context.domain_id, Deal.ended_at.is_(None))
-    columns = select(Deal.last_seen_at, Deal.asin).order_by(Deal.last_seen_at).limit(MAX_ASINS_PER_REQUEST)
+    columns = select(Deal.asin, Deal.last_seen_at).order_by(Deal.last_seen_at).limit(MAX_ASINS_PER_REQUEST)
     about_stale = Deal.last_seen_at < now - window + window / URGENT_PART
     with context.database.session() as session:
-        proven = session.execute(columns.where(open_deals, Deal.unlisted_at.is_not(None))).all()
+        gone = session.execute(columns.where(open_deals, Deal.unlisted_at.is_not(None))).all()
         missed = session.execute(
             columns.where(open_deals, Deal.unlisted_at.is_(None), about_stale, _passed_by(memory))
         ).all()
-    found = sorted((seen, asin) for seen, asin in (*proven, *missed))[:MAX_ASINS_PER_REQUEST]
-    if not found:
-        return None
-    gone = frozenset(asin for _, asin in proven)
-    return Pending(tuple(asin for _, asin in found), gone, found[0][0] + window)
+    deadline = missed[0].last_seen_at + window if missed else None
+    return Pending([row.asin for row in missed], [row.asin for row in gone], deadline)
 
 
 def _passed_by(memory: Memory) -> ColumnElement[bool]:
@@ -71,29 +71,30 @@ def _passed_by(memory: Memory) -> ColumnElement[bool]:
     return or_(*passed) if kept is None else and_(or_(*passed), kept)
 
 
-def verify(run: Run, waiting: Pending) -> int:
-    """Ask about the first of ``waiting``, as many as the tokens allow; how many were settled.
+def verify(run: Run, asins: Sequence[str], *, gone: bool) -> int:
+    """Ask about the first of ``asins``, as many as the tokens allow; how many were settled.
 
     With the tokens at hand for many, many; else as many as a small request pays.
     """
-    few = waiting.asins[: run.context.settings.priority_pass_max_cost]
+    few = asins[: run.context.settings.priority_pass_max_cost]
     asked: Sequence[str]
     try:
-        if len(waiting.asins) <= len(few):
+        if len(asins) <= len(few):
             asked, answer = few, read_few_products(run, few, OPTIONS)
         else:
-            asked, answer = read_products(run, waiting.asins, OPTIONS, timeout=0.0)
+            asked, answer = read_products(run, asins, OPTIONS, timeout=0.0)
     except TokensUnavailableError:
         asked, answer = few, read_few_products(run, few, OPTIONS)
-    return _settle(run, asked, answer, waiting.proven)
+    return _settle(run, asked, answer, gone=gone)
 
 
-def _settle(run: Run, asked: Sequence[str], answer: ProductBatch, proven: frozenset[str]) -> int:
+def _settle(run: Run, asked: Sequence[str], answer: ProductBatch, *, gone: bool) -> int:
     found = {product.asin: product for product in answer.products}
     context = run.context
     now = context.clock.now()
     verdicts = [judge(asin, found.get(asin), context.selection) for asin in asked]
-    verdicts = [_unlisted(v) if v.reason is None and v.asin in proven else v for v in verdicts]
+    if gone:
+        verdicts = [_unlisted(verdict) if verdict.reason is None else verdict for verdict in verdicts]
     with run.commit() as session:
         apply_verdicts(session, context.domain_id, verdicts, now, context.fresh_for, context.pricing)
     run.rows += len(verdicts)

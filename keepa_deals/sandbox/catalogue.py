@@ -32,8 +32,10 @@ from keepa_deals.sandbox.timeline import MEAN_SHARE, cycle_draws, locate, phase_
 UPDATED_WITHIN = 12 * 60
 """``/deal`` shows only products that were looked at within these minutes (Keepa docs: Browsing Deals)."""
 VALUES = 36
+_CONSTANT = (CsvType.COUNT_REVIEWS, CsvType.RATING, CsvType.LISTPRICE, CsvType.COUNT_NEW, CsvType.COUNT_USED)
+"""The types that no timeline stands behind."""
 REMEMBERED = 60_000
-"""Products whose timelines are kept in memory, about 3 KB each."""
+"""Products whose timelines are kept in memory at least, about 3 KB each; half of a larger catalogue."""
 SHARE_OF_DEFAULT_SELECTION = 0.5
 """How many of the products with a deal of family NEW match the shipped selection (measured)."""
 
@@ -62,6 +64,23 @@ class Item:
     def average(self, kind: CsvType, start: int, end: int) -> int:
         """The time-weighted average of a type; -1 when there was none."""
         return self._measure(kind, lambda series: series.average(start, end), end)
+
+    def values(self, minute: int) -> list[int]:
+        """The value of every type at ``minute``; -1 where there is none."""
+        return self._all({f: s.at(minute) for f, s in self.series.items()}, minute)
+
+    def averages(self, start: int, end: int) -> list[int]:
+        """The time-weighted average of every type; -1 where there was none."""
+        return self._all({f: s.average(start, end) for f, s in self.series.items()}, end)
+
+    def _all(self, of_family: dict[Family, int], minute: int) -> list[int]:
+        found = [-1] * VALUES
+        for kind in _CONSTANT:
+            found[kind] = self._constant(kind, minute)
+        for kind, surcharge in self.facts.surcharges.items():
+            value = of_family[FAMILY_OF[kind]]
+            found[kind] = value + surcharge if value >= 0 else -1
+        return found
 
     def since(self, kind: CsvType, minute: int) -> int:
         """When the value in force came into force; 0 for a type without a value."""
@@ -138,6 +157,7 @@ class Catalogue:
         self.seed = seed
         self.size = size
         self.timings = [timing_of(seed, index) for index in range(size)]
+        self._remembered = max(REMEMBERED, size // 2)
         self._lock = threading.Lock()
         self._items: OrderedDict[int, Item] = OrderedDict()
         self._active: dict[Family, _Active] = {}
@@ -192,7 +212,7 @@ class Catalogue:
         item = self._items.get(index)
         if item is None:
             item = self._items[index] = Item(self.seed, index)
-            if len(self._items) > REMEMBERED:
+            if len(self._items) > self._remembered:
                 self._items.popitem(last=False)
         else:
             self._items.move_to_end(index)

@@ -38,12 +38,12 @@ class Match:
 
 
 def find_deals(catalogue: Catalogue, query: DealQuery, minute: int) -> list[Match]:
-    """All deals that match at ``minute``, in the order of the query, as many as Keepa shows at most."""
+    """All deals that match at ``minute``, in the order of the query."""
     found = list(_matches(catalogue, query, minute))
     if "singleVariation" in query.flags:
         found = list({m.item.facts.parent_asin or m.item.facts.asin: m for m in found}.values())
     found.sort(key=_order(query))
-    return found[:MAX_DEALS_PER_QUERY]
+    return found
 
 
 def _matches(catalogue: Catalogue, query: DealQuery, minute: int) -> Iterator[Match]:
@@ -168,12 +168,13 @@ class DealFinder:
             return cached[1]
 
     def page(self, query: DealQuery, minute: int) -> dict[str, Any]:
-        """The ``deals`` object of an answer."""
+        """The ``deals`` object of an answer: no deal beyond the 10,000th, though all are counted."""
         found = self.find(query, minute)
         first = query.page * DEALS_PER_PAGE
+        end = min(first + DEALS_PER_PAGE, MAX_DEALS_PER_QUERY)
         counts = Counter(match.item.facts.category.id for match in found)
         return {
-            "dr": [self._entry(m, query, minute) for m in found[first : first + DEALS_PER_PAGE]],
+            "dr": [self._entry(m, query, minute) for m in found[first:end]],
             "categoryIds": list(counts),
             "categoryNames": [NAMES[category] for category in counts],
             "categoryCount": list(counts.values()),
@@ -181,8 +182,8 @@ class DealFinder:
 
     def _entry(self, match: Match, query: DealQuery, minute: int) -> dict[str, Any]:
         item, facts = match.item, match.item.facts
-        current = all_values(item, minute)
-        averages = {i: all_averages(item, minute - span, minute) for i, span in MINUTES.items()}
+        current = item.values(minute)
+        averages = {i: item.averages(minute - span, minute) for i, span in MINUTES.items()}
         delta = {i: [_delta(a, c) for a, c in zip(avg, current, strict=True)] for i, avg in averages.items()}
         return {
             "asin": facts.asin,
@@ -205,16 +206,6 @@ class DealFinder:
             ],
             "avg": [averages[i] for i in Interval],
         }
-
-
-def all_values(item: Item, minute: int) -> list[int]:
-    """The current value of every type; -1 where there is none."""
-    return [item.value(CsvType(kind), minute) for kind in range(VALUES)]
-
-
-def all_averages(item: Item, start: int, end: int) -> list[int]:
-    """The average of every type over a span; -1 where there was none."""
-    return [item.average(CsvType(kind), start, end) for kind in range(VALUES)]
 
 
 def _delta(average: int, current: int) -> int:

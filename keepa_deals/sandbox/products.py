@@ -9,7 +9,7 @@ from typing import Any
 from keepa_deals.keepa.costs import MAX_ASINS_PER_REQUEST, ProductOptions
 from keepa_deals.keepa.types import CsvType
 from keepa_deals.sandbox.catalogue import VALUES, Catalogue, Item
-from keepa_deals.sandbox.deals import all_averages, all_values, is_lowest
+from keepa_deals.sandbox.deals import is_lowest
 from keepa_deals.sandbox.errors import BadRequest
 from keepa_deals.sandbox.facts import FAMILY_OF, Family, brand_of
 
@@ -159,12 +159,12 @@ def _stats(item: Item, options: ProductOptions, minute: int) -> dict[str, Any]:
         for span in (30, 90, 180, 365)
     }
     return {
-        "current": all_values(item, minute),
-        "avg": all_averages(item, minute - days * DAY, minute),
-        "avg30": all_averages(item, minute - 30 * DAY, minute),
-        "avg90": all_averages(item, minute - 90 * DAY, minute),
-        "avg180": all_averages(item, minute - 180 * DAY, minute),
-        "avg365": all_averages(item, minute - 365 * DAY, minute),
+        "current": item.values(minute),
+        "avg": item.averages(minute - days * DAY, minute),
+        "avg30": item.averages(minute - 30 * DAY, minute),
+        "avg90": item.averages(minute - 90 * DAY, minute),
+        "avg180": item.averages(minute - 180 * DAY, minute),
+        "avg365": item.averages(minute - 365 * DAY, minute),
         "min": _extreme(item, 0, minute),
         "max": _extreme(item, 1, minute),
         "isLowest": lowest,

@@ -8,7 +8,9 @@ for Keepa hands on to whoever wakes next.
 from __future__ import annotations
 
 import io
+import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,14 +23,15 @@ from requests.adapters import HTTPAdapter
 from sqlalchemy import select
 from werkzeug.test import Client, EnvironBuilder
 
-from keepa_deals.db.models import Deal
+from keepa_deals.db.models import Deal, JobState
 from keepa_deals.db.session import Database
 from keepa_deals.errors import TokensUnavailableError
-from keepa_deals.ingest import backfill
+from keepa_deals.ingest import backfill, maintenance, recent
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome
 from keepa_deals.ingest.ports import TokenSource
 from keepa_deals.keepa.client import KeepaClient
+from keepa_deals.keepa.time import from_keepa_minutes
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.locks import SingleFlightLock
 from keepa_deals.sandbox.account import Account
@@ -79,9 +82,9 @@ class SimulatedTime:
         """Until the list ``key`` has an element, at most ``seconds``."""
         self._park(self._seconds + max(seconds, 0.001), key)
 
-    def run(self, *actors: Callable[[], None]) -> None:
+    def run(self, **actors: Callable[[], None]) -> None:
         """Let the actors go on until the time is over; raises what one of them failed with."""
-        threads = [threading.Thread(target=self._act, args=(actor,)) for actor in actors]
+        threads = [threading.Thread(target=self._act, args=(work,), name=n) for n, work in actors.items()]
         with self._turn:
             self._wakes = dict.fromkeys(threads, (0.0, None))
             for thread in threads:
@@ -131,23 +134,52 @@ class SimulatedTime:
         self._turn.notify_all()
 
 
-class InProcess(HTTPAdapter):
-    """Hands requests to a WSGI application, and lets a moment of simulated time pass before and after."""
+@dataclass(frozen=True)
+class Listed:
+    """A deal as Keepa lists it."""
 
-    def __init__(self, app: Any, clock: SimulatedTime) -> None:
+    price: int
+    created: datetime
+
+
+@dataclass
+class Ledger:
+    """What the calls of Keepa cost: tokens by actor and call, ``("upserter", "/deal 0")``."""
+
+    spent: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def of(self, actor: str, call: str = "") -> int:
+        return sum(n for (who, what), n in self.spent.items() if who == actor and what.startswith(call))
+
+
+class InProcess(HTTPAdapter):
+    """Hands requests to a WSGI application, and lets a moment of simulated time pass before and after.
+
+    What each call costs goes into the ledger, under the name of the thread that makes it.
+    """
+
+    def __init__(self, app: Any, clock: SimulatedTime, account: Account, ledger: Ledger) -> None:
         super().__init__()
         self._client = Client(app)
         self._clock = clock
+        self._account = account
+        self._ledger = ledger
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         url = urlsplit(str(request.url))
         self._clock.sleep(KEEPA_SECONDS / 2)
+        before = self._account.statistics().tokens_consumed
         answer = self._client.open(
             EnvironBuilder(
                 url.path, query_string=url.query, method=request.method, data=request.body,
                 content_type=request.headers.get("Content-Type"),
             )
         )  # fmt: skip
+        call = url.path
+        if call == "/deal":
+            call = f"/deal {json.loads(request.body or b'{}').get('page', 0)}"
+        actor = threading.current_thread().name
+        self._ledger.spent[actor, call] += self._account.statistics().tokens_consumed - before
         response = requests.Response()
         response.status_code = answer.status_code
         response.headers.update(dict(answer.headers))
@@ -166,13 +198,26 @@ class World:
     sandbox: Any
     context: IngestContext
     redis: redis.Redis
-    samples: list[tuple[float, int, int]] = field(default_factory=list)
-    """Hours, deals that the dashboard shows as live, deals that Keepa lists."""
+    ledger: Ledger = field(default_factory=lambda: Ledger())
 
-    def truth(self) -> dict[str, int]:
-        """What Keepa lists at this moment: ASIN and price."""
-        query = {k: v for k, v in self.context.selection.items() if k != "page"}
-        return {d["asin"]: d["price"] for d in self.sandbox.truth({"page": 0, **query})}
+    def truth(self) -> dict[str, Listed]:
+        """What Keepa lists at this moment."""
+        found = self.sandbox.truth({**self.context.selection, "page": 0})
+        return {d["asin"]: Listed(d["price"], from_keepa_minutes(d["created"])) for d in found}
+
+    def memory(self) -> dict[str, Any]:
+        """What the upserter remembers."""
+        with self.context.database.session() as session:
+            state = session.get(JobState, recent.JOB)
+            return dict(state.cursor or {}) if state else {}
+
+    def plan(self) -> dict[str, Any]:
+        return dict(self.memory().get("plan") or {})
+
+    def horizon(self) -> datetime | None:
+        """The oldest creation date that the plan keeps, when it cannot keep all."""
+        found = self.memory().get("horizon")
+        return datetime.fromisoformat(found) if found else None
 
     def shown(self) -> dict[str, int | None]:
         """What the dashboard shows as live at this moment: ASIN and price."""
@@ -190,7 +235,9 @@ def build(client: redis.Redis, database: Database, *, deals: int, rate: int, hou
     clock = SimulatedTime(client, hours)
     account = Account(refill_rate=rate, clock=clock, tokens=rate)
     app = create_app(account, catalogue or Catalogue.for_deals(deals, seed=seed), clock=clock)
-    keepa = KeepaClient(KEY, base_url="http://keepa", sleep=clock.sleep, adapter=InProcess(app, clock))
+    ledger = Ledger()
+    adapter = InProcess(app, clock, account, ledger)
+    keepa = KeepaClient(KEY, base_url="http://keepa", sleep=clock.sleep, adapter=adapter)
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
         keepa_api_key=KEY,  # type: ignore[arg-type]
@@ -210,7 +257,7 @@ def build(client: redis.Redis, database: Database, *, deals: int, rate: int, hou
         lock=lambda name: SingleFlightLock(client, name),
         stop=lambda: False,
     )
-    return World(clock, account, app.extensions["sandbox"], context, client)
+    return World(clock, account, app.extensions["sandbox"], context, client, ledger)
 
 
 def every(world: World, seconds: float, work: Callable[[], object]) -> Callable[[], None]:
@@ -251,3 +298,95 @@ def _gorge(world: World) -> None:
         world.clock.sleep(KEEPA_SECONDS)
         cost = grant.items if world.account.admit() else 0
         grant.settle(TokenEnvelope.from_json(world.account.charge(cost)))
+
+
+@dataclass
+class Figures:
+    """Whether the dashboard told the truth, minute by minute, after ``settled`` hours to fill the table.
+
+    A deal that is shown is *right* when Keepa listed it, at the price shown, within the freshness window. A
+    deal *must* be shown that Keepa has listed for a whole window (of those that the plan keeps).
+    """
+
+    window: int
+    settled: float
+    curve: list[tuple[float, int, int]] = field(default_factory=list)
+    """Hours, deals shown as live, deals that Keepa lists."""
+    shown: int = 0
+    right: int = 0
+    must: int = 0
+    there: int = 0
+    strictly_right: int = 0
+    dropped: set[str] = field(default_factory=set)
+    """Deals that Keepa went on listing, that must have been shown, and that one minute no longer were."""
+    overstayed: int = 0
+    """Deals shown a minute longer than a window after Keepa listed them last."""
+    bound: float = 0.0
+    """5 tokens for each 150 deals that are kept, once a window."""
+    worst_share: float = 1.0
+    """The smallest share of the deals that must be shown which were shown in any minute."""
+    last: dict[str, float] = field(default_factory=dict)
+    """The same four shares in the last minute alone."""
+    _listed_at: dict[str, dict[int, int]] = field(default_factory=dict)
+    _since: dict[str, int] = field(default_factory=dict)
+    _before: set[str] = field(default_factory=set)
+
+    def look(self, world: World) -> None:
+        """Compare the dashboard with Keepa at this minute."""
+        minute = round(world.clock.monotonic() / 60)
+        truth, shown = world.truth(), world.shown()
+        for asin, listed in truth.items():
+            self._listed_at.setdefault(asin, {})[listed.price] = minute
+            self._since.setdefault(asin, minute)
+        for asin in self._since.keys() - truth.keys():
+            del self._since[asin]
+        self.curve.append((minute / 60, len(shown), len(truth)))
+        if minute >= self.settled * 60:
+            self._compare(world, minute, truth, shown)
+        self._before = set(shown)
+
+    def _compare(
+        self, world: World, minute: int, truth: Mapping[str, Listed], shown: Mapping[str, int | None]
+    ) -> None:
+        plan = world.plan()
+        horizon = world.horizon()
+        kept = {a for a, d in truth.items() if horizon is None or d.created >= horizon}
+        must = {a for a in kept if minute - self._since[a] >= self.window}
+        oldest = minute - self.window - 1  # the dashboard's seconds are rounded to minutes here
+        right = sum(self._listed_at.get(a, {}).get(p or 0, -1) >= oldest for a, p in shown.items())
+        there = len(must & shown.keys())
+        self.shown += len(shown)
+        self.right += right
+        self.must += len(must)
+        self.there += there
+        self.strictly_right += len(truth.keys() & shown.keys())
+        self.dropped |= (self._before & must) - shown.keys()
+        self.overstayed += sum(max(self._listed_at.get(a, {0: -1}).values()) < oldest for a in shown)
+        self.bound += 5 * -(-min(len(truth), plan.get("kept", len(truth))) // 150) / self.window
+        share = there / len(must) if must else 1.0
+        self.worst_share = min(self.worst_share, share)
+        self.last = {
+            "right": right / max(1, len(shown)),
+            "there": share,
+            "right now": len(truth.keys() & shown.keys()) / max(1, len(shown)),
+            "there now": len(kept & shown.keys()) / max(1, len(kept)),
+        }
+
+
+def simulate(world: World, *, settled: float) -> Figures:
+    """The whole deployment until its time is over: upserter, maintenance, and a backfiller without an end."""
+    window = round(world.context.fresh_for.total_seconds() / 60)
+    figures = Figures(window, settled)
+
+    def each_minute() -> None:
+        maintenance.run(world.context)
+        figures.look(world)
+
+    world.clock.run(
+        upserter=every(
+            world, world.context.settings.upsert_interval_seconds, lambda: recent.run(world.context)
+        ),
+        backfiller=saturated_backfiller(world),
+        maintenance=every(world, 60, each_minute),
+    )
+    return figures
