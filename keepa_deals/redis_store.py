@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
@@ -15,6 +16,7 @@ from redis.retry import Retry
 from keepa_deals.settings import Settings
 
 DEFAULT_PREFIX = "keepa_deals"
+_CONSTANTS = "--#constants"
 _INCLUDE = re.compile(r"^--#include (\w+)$", re.MULTILINE)
 
 COUNTING_SINCE = "since"
@@ -94,9 +96,16 @@ def connect_probe(settings: Settings, *, timeout: float = PROBE_TIMEOUT) -> redi
     )
 
 
-def load_script(client: redis.Redis, name: str) -> Script:
-    """The script ``lua/<name>.lua``, run by its hash and sent again when Redis has forgotten it."""
-    return client.register_script(script_text(name))
+def load_script(client: redis.Redis, name: str, constants: Mapping[str, int] | None = None) -> Script:
+    """The script ``lua/<name>.lua``, run by its hash and sent again when Redis has forgotten it.
+
+    ``constants`` are declared in the place of its line ``--#constants``.
+    """
+    text = script_text(name)
+    if constants:
+        values = ", ".join(map(str, constants.values()))
+        text = text.replace(_CONSTANTS, f"local {', '.join(constants)} = {values}")
+    return client.register_script(text)
 
 
 @functools.cache

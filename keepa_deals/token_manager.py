@@ -102,12 +102,12 @@ class TokenManager:
         self._keys = [keys.tokens(account, "state"), keys.metrics]
         self._waiting_key = keys.tokens(account, "waiting")
         self._wake_prefix = keys.tokens(account, "wake:")
-        self._packed_policy = self._policy.packed()
         self._ids = itertools.count()
         self._id_prefix = uuid.uuid4().hex
         self._sync_key = keys.tokens(account, "sync")
         names = ("acquire", "settle", "leave", "snapshot")
-        self._scripts = {name: load_script(client, f"tokens_{name}") for name in names}
+        constants = self._policy.constants()
+        self._scripts = {name: load_script(client, f"tokens_{name}", constants) for name in names}
 
     @classmethod
     def from_settings(
@@ -212,19 +212,18 @@ class TokenManager:
 
     def _ask(self, request: _Request, *, queue: bool) -> Permission | Refusal | _Unknown:
         """One decision of the bucket."""
-        with _store_errors():
-            answer = self._run(
-                "acquire",
-                request.id,
-                request.lane,
-                request.price,
-                request.kind,
-                request.most if request.learns else 1,
-                request.fewest,
-                int(request.learns),
-                int(queue),
-                1 if request.learns else request.most,
-            )
+        answer = self._run(
+            "acquire",
+            request.id,
+            request.lane,
+            request.price,
+            request.kind,
+            request.most if request.learns else 1,
+            request.fewest,
+            int(request.learns),
+            int(queue),
+            1 if request.learns else request.most,
+        )
         if answer[0] == "granted":
             return Permission(
                 self,
@@ -246,7 +245,7 @@ class TokenManager:
     def _leave_queue(self, request: _Request) -> None:
         try:
             self._run("leave", request.id, "waiter", 0)
-        except redis.RedisError as error:
+        except StoreUnavailableError as error:
             log.debug("%s: its place in the queue expires by itself: %s", request, error)
 
     # -- learning ----------------------------------------------------------------------------
@@ -272,8 +271,8 @@ class TokenManager:
                 permission.task if permission else "",
                 int(refused),
             )
-        except redis.RedisError as error:
-            log.warning("an answer of Keepa could not be booked, Redis is away: %s", error)
+        except StoreUnavailableError as error:
+            log.warning("an answer of Keepa could not be booked: %s", error)
             return
         if permission is not None:
             permission.settled = True
@@ -289,13 +288,12 @@ class TokenManager:
         hold = int(self._policy.unanswered_seconds * 1000)
         try:
             self._run("leave", permission.id, "unanswered" if sent else "unsent", hold)
-        except redis.RedisError as error:
+        except StoreUnavailableError as error:
             log.warning("a reservation of %d tokens stays until it expires: %s", permission.cost, error)
 
     def snapshot(self) -> TokenSnapshot | None:
         """The account at this moment; ``None`` while nobody knows its balance."""
-        with _store_errors():
-            source = self._run("snapshot")
+        source = self._run("snapshot")
         return TokenSnapshot.from_json(source) if source else None
 
     def _learn_balance(self, unknown: _Unknown, deadline: float | None) -> None:
@@ -344,7 +342,10 @@ class TokenManager:
     # -- plumbing ----------------------------------------------------------------------------
     def _run(self, script: str, *args: Any) -> Any:
         now = "" if self._now_ms is None else self._now_ms()
-        return self._scripts[script](keys=self._keys, args=[now, self._packed_policy, *args])
+        try:
+            return self._scripts[script](keys=self._keys, args=[now, *args])
+        except redis.RedisError as error:
+            raise _store_away(error) from error
 
     def _new_id(self) -> str:
         """A name for a request that no process shares: a fork goes on with the same prefix and count."""
@@ -375,9 +376,13 @@ def _store_errors() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:
-        raise StoreUnavailableError(
-            f"Redis does not answer, so no tokens are granted: {error}", retry_after=SYNC_RETRY
-        ) from error
+        raise _store_away(error) from error
+
+
+def _store_away(error: redis.RedisError) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        f"Redis does not answer, so no tokens are granted: {error}", retry_after=SYNC_RETRY
+    )
 
 
 def _refuse_too_late(request: _Request, refusal: Refusal, left: float) -> None:

@@ -1,18 +1,17 @@
 --#include tokens_common
 -- Decides one request: reserves its tokens, or says how long to wait and keeps its place in the queue.
--- ARGV  3 id  4 lane: upsert, small or bulk  5 cost of an item  6 kind or ''  7 most items  8 fewest items
---       9 '1' to learn the price of bulk (else 5 is exact)  10 '1' to queue when refused
---       11 items of a call with an exact cost
+-- ARGV  2 id  3 lane: upsert, small or bulk  4 cost of an item  5 kind or ''  6 most items  7 fewest items
+--       8 '1' to learn the price of bulk (else 4 is exact)  9 '1' to queue when refused
+--       10 items of a call with an exact cost
 -- Returns {'granted', reserved, items, waited ms} | {'wait', ms, reason} | {'unknown', as of} | {'never', capacity}
-local id, lane, price, kind = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
-local most, fewest = tonumber(ARGV[7]), tonumber(ARGV[8])
-local learns, queues, exact_items = ARGV[9] == '1', ARGV[10] == '1', tonumber(ARGV[11])
-local threshold, target, pass = tonumber(THRESHOLD), tonumber(TARGET), tonumber(PASS)
+local id, lane, price, kind = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local most, fewest = tonumber(ARGV[6]), tonumber(ARGV[7])
+local learns, queues, exact_items = ARGV[8] == '1', ARGV[9] == '1', tonumber(ARGV[10])
 local queue = lane == 'bulk' and BULK or SMALL
 local lane_name = lane == 'bulk' and 'bulk' or 'small'
 
 local s = load(id)
-if not s or s.doubt or now - s.as_of > tonumber(TOO_OLD) then
+if not s or s.doubt or now - s.as_of > TOO_OLD then
     return { 'unknown', s and text(s.as_of) or '' }
 end
 if s.mine then -- the answer to the first try was lost
@@ -29,9 +28,8 @@ end
 -- what the rule asks for
 local need, reserve, items, limit_wait = nil, nil, fewest, nil
 if lane == 'bulk' then
-    local upserter = tonumber(UPSERT_TOKENS)
     local _, deal_worst = learned('deal', 0)
-    local keep = math.max(upserter, deal_worst) * (1 + tonumber(UPSERT_RUNS)) + s.foreign
+    local keep = math.max(UPSERT_TOKENS, deal_worst) * (1 + UPSERT_RUNS) + s.foreign
     local q = price
     if learns then
         local mean, worst = learned(kind, price)
@@ -43,15 +41,18 @@ if lane == 'bulk' then
         return { 'never', s.capacity }
     end
     local ceiling = s.capacity - s.refill
-    local bound = math.min(threshold, ceiling)
+    local bound = math.min(THRESHOLD, ceiling)
+    local recovered = s.recovering
     if s.total < bound then
         s.recovering = true
-    elseif s.total >= math.min(target, ceiling) then
+    elseif s.total >= math.min(TARGET, ceiling) then
         s.recovering = false
     end
-    redis.call('HSET', STATE, 'recovering', s.recovering and '1' or '0')
+    if s.recovering ~= recovered then
+        redis.call('HSET', STATE, 'recovering', s.recovering and '1' or '0')
+    end
     if s.recovering then
-        bound = math.min(target, ceiling)
+        bound = math.min(TARGET, ceiling)
     end
     need = math.max(least, math.min(keep + least, ceiling), bound)
     if s.available >= need then
@@ -74,7 +75,7 @@ else
     end
     if lane == 'small' and bulk_waits then -- a stream of small requests must leave bulk its share
         local f = redis.call('HMGET', STATE, 'bulk_since', 'bulk_burst', 'small_spent')
-        local share = tonumber(SHARE) / 100 * s.refill
+        local share = SHARE / 100 * s.refill
         local over = tonumber(f[3] or '0') + need - tonumber(f[2] or '0')
         local since = tonumber(f[1] or '') or now
         local ticks = share > 0 and math.ceil(over / share) or 0
@@ -99,14 +100,14 @@ if my_turn and s.available >= need and not limit_wait then
         dequeue(queue, id)
         redis.call('DEL', WAKE .. id)
     end
-    local expiry = now + tonumber(LIFE)
+    local expiry = now + LIFE
     s.reserved = s.reserved + reserve
     s.available = s.available - reserve
     local soonest = math.min(expiry, s.next_expiry or expiry)
     redis.call('HSET', STATE, 'r:' .. id, text(reserve) .. '|' .. text(expiry) .. '|' .. text(items),
         'reserved', text(s.reserved), 'next_expiry', text(soonest))
     if lane == 'bulk' then
-        redis.call('HSET', STATE, 'bulk_since', text(now), 'bulk_burst', text(math.max(pass, s.available)),
+        redis.call('HSET', STATE, 'bulk_since', text(now), 'bulk_burst', text(math.max(PASS, s.available)),
             'small_spent', '0')
     elseif bulk_waits then
         redis.call('HINCRBY', STATE, 'small_spent', text(need))
@@ -144,7 +145,7 @@ if queues then
         local place = redis.call('HINCRBY', STATE, 'places', 1) + (lane == 'upsert' and 0 or 1e12)
         if lane == 'bulk' and not bulk_waits then
             redis.call('HSET', STATE, 'bulk_since', text(now),
-                'bulk_burst', text(math.max(pass, s.available)), 'small_spent', '0')
+                'bulk_burst', text(math.max(PASS, s.available)), 'small_spent', '0')
         end
         redis.call('ZADD', queue, place, id)
         redis.call('HINCRBY', STATE, 'queued', 1)

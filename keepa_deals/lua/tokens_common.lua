@@ -1,14 +1,13 @@
 -- What the token scripts share; included by them, never run alone.
 -- KEYS  1 the account's state  2 metrics  (queues and prices stand beside the state, under the same hash tag)
--- ARGV  1 now in ms, or '' for the server's clock  2 the policy  (the rest: see each script)
+-- ARGV  1 now in ms, or '' for the server's clock  (the rest: see each script)
+-- The policy's numbers (Policy.constants) are part of the script: they don't change while a process lives.
 -- A field 'r:<id>' of the state is a reservation: tokens|expiry in ms|items.
 local STATE, METRICS = KEYS[1], KEYS[2]
 local BASE = string.sub(STATE, 1, -6)
 local WAITING, SMALL, BULK = BASE .. 'waiting', BASE .. 'small', BASE .. 'bulk'
 local PRICES, WAKE = BASE .. 'prices', BASE .. 'wake:'
-local TICK, SLACK, LIFE, THRESHOLD, TARGET, UPSERT_TOKENS, UPSERT_RUNS, SHARE, PASS, TOO_OLD = string.match(
-    ARGV[2], '^(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(%d+)$')
-TICK, SLACK = tonumber(TICK), tonumber(SLACK)
+--#constants
 local CAPACITY_TICKS = 60
 
 local now = tonumber(ARGV[1])
@@ -66,22 +65,20 @@ local function load(id)
     if not f[1] then
         return nil
     end
-    local s = {
-        left = tonumber(f[1]), ts = tonumber(f[2]), tick_at = tonumber(f[3]), rate = tonumber(f[4]),
-        reserved = tonumber(f[6] or '0') or 0, next_expiry = tonumber(f[7] or ''), recovering = f[8] == '1',
-        foreign = tonumber(f[9] or '0') or 0, as_of = tonumber(f[10]),
-        doubt = f[11] == '1', queued = tonumber(f[12] or '0') or 0, mine = f[13],
-    }
-    s.refill = math.max(0, math.floor(s.rate - tonumber(f[5] or '0')))
-    s.capacity = CAPACITY_TICKS * s.rate
-    expire(s)
-    local ticks = 0
-    if now >= s.tick_at then
-        ticks = 1 + math.floor((now - s.tick_at) / TICK)
+    local left, tick_at, rate, ticks = tonumber(f[1]), tonumber(f[3]), tonumber(f[4]), 0
+    local refill, capacity = math.max(0, math.floor(rate - tonumber(f[5] or '0'))), CAPACITY_TICKS * rate
+    if now >= tick_at then
+        ticks = 1 + math.floor((now - tick_at) / TICK)
     end
-    s.uncapped = s.left + ticks * s.refill
-    s.total = math.max(s.left, math.min(s.capacity, s.uncapped))
-    s.next_tick = s.tick_at + ticks * TICK
+    local uncapped = left + ticks * refill
+    local s = {
+        left = left, ts = tonumber(f[2]), as_of = tonumber(f[10]), rate = rate, refill = refill,
+        capacity = capacity, uncapped = uncapped, total = math.max(left, math.min(capacity, uncapped)),
+        next_tick = tick_at + ticks * TICK, reserved = tonumber(f[6] or '0') or 0,
+        next_expiry = tonumber(f[7] or ''), recovering = f[8] == '1', foreign = tonumber(f[9] or '0') or 0,
+        doubt = f[11] == '1', queued = tonumber(f[12] or '0') or 0, mine = f[13], available = 0,
+    }
+    expire(s)
     s.available = s.total - s.reserved
     return s
 end

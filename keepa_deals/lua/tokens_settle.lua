@@ -1,11 +1,11 @@
 --#include tokens_common
 -- Settles a reservation (or none) with an answer of Keepa, and takes its balance when it is the newest.
--- ARGV  3 id or ''  4 Keepa's timestamp in ms  5 tokensLeft  6 refillIn in ms  7 refillRate
---       8 tokenFlowReduction  9 tokensConsumed  10 kind or ''  11 items  12 task or ''  13 '1' for a 429
+-- ARGV  2 id or ''  3 Keepa's timestamp in ms  4 tokensLeft  5 refillIn in ms  6 refillRate
+--       7 tokenFlowReduction  8 tokensConsumed  9 kind or ''  10 items  11 task or ''  12 '1' for a 429
 -- Returns {1 when the balance was taken else 0, what we believed was there or '', tokens spent by others}
-local id, ts, left = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local refill_in, rate, consumed = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[9])
-local kind, items, task, refused = ARGV[10], tonumber(ARGV[11]), ARGV[12], ARGV[13] == '1'
+local id, ts, left = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local refill_in, rate, consumed = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[8])
+local kind, items, task, refused = ARGV[9], tonumber(ARGV[10]), ARGV[11], ARGV[12] == '1'
 local RECENT = 200
 
 local s = load(id)
@@ -22,7 +22,7 @@ local newest = not s or ts > s.ts or (ts == s.ts and left < s.left)
 if newest then
     local fields = {
         'left', text(left), 'ts', text(ts), 'tick_at', text(now + refill_in + SLACK), 'rate', text(rate),
-        'flow_reduction', ARGV[8], 'as_of', text(now), 'offset', text(ts - now), 'forgiven', '0', 'doubt', '0',
+        'flow_reduction', ARGV[7], 'as_of', text(now), 'offset', text(ts - now), 'forgiven', '0', 'doubt', '0',
     }
     if s then
         local forgiven = tonumber(redis.call('HGET', STATE, 'forgiven') or '0') or 0

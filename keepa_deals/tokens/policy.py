@@ -68,21 +68,20 @@ class Policy:
         """After so long without an answer Keepa is asked anew: the bucket is full, or not ours alone."""
         return int(60 * self.tick_seconds * 1000)
 
-    def packed(self) -> str:
-        """The policy as the scripts read it: whole numbers in a fixed order, times in milliseconds."""
-        numbers = (
-            int(self.tick_seconds * 1000),
-            self.slack_ms,
-            int(self.call_seconds * 1000),
-            self.threshold,
-            self.target,
-            self.upsert_tokens,
-            self.upsert_runs_per_tick,
-            self.small_share_percent,
-            self.priority_pass,
-            self.too_old_ms,
-        )
-        return "|".join(map(str, numbers))
+    def constants(self) -> dict[str, int]:
+        """The policy as the scripts know it: whole numbers, times in milliseconds."""
+        return {
+            "TICK": int(self.tick_seconds * 1000),
+            "SLACK": self.slack_ms,
+            "LIFE": int(self.call_seconds * 1000),
+            "THRESHOLD": self.threshold,
+            "TARGET": self.target,
+            "UPSERT_TOKENS": self.upsert_tokens,
+            "UPSERT_RUNS": self.upsert_runs_per_tick,
+            "SHARE": self.small_share_percent,
+            "PASS": self.priority_pass,
+            "TOO_OLD": self.too_old_ms,
+        }
 
     def lane_of(self, cost: int, task: str | None) -> Lane:
         """The lane of a request for exactly ``cost`` tokens."""
