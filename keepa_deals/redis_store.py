@@ -17,7 +17,7 @@ from keepa_deals.settings import Settings
 
 DEFAULT_PREFIX = "keepa_deals"
 _CONSTANTS = "--#constants"
-_INCLUDE = re.compile(r"^--#include (\w+)$", re.MULTILINE)
+_INCLUDE = re.compile(r"^ *--#include (\w+)$", re.MULTILINE)
 
 COUNTING_SINCE = "since"
 """Among the metrics: Unix milliseconds of beat's first tick on this Redis, so a later one than expected

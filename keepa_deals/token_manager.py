@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
@@ -26,6 +26,7 @@ from keepa_deals.errors import (
     StoreUnavailableError,
     TokensUnavailableError,
 )
+from keepa_deals.keepa.time import unix_ms
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.redis_store import Keys, connect, load_script
 from keepa_deals.settings import Settings
@@ -47,9 +48,8 @@ SYNC_RETRY = 5.0
 SYNC_LOOK = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What is asked of the bucket. ``price`` is for one item; a bulk batch ``learns`` the real one."""
+class _Request(NamedTuple):
+    """What is asked of the bucket: ``price`` tokens for the call, or, where it ``learns``, for each item."""
 
     id: str
     lane: Lane
@@ -60,8 +60,14 @@ class _Request:
     learns: bool
     task: str
 
+    def packed(self, patience: str) -> str:
+        """The request as ``tokens_acquire.lua`` reads it."""
+        mode = "learn" if self.learns else "exact"
+        return f"{self.id}|{self.lane}|{mode}|{self.price}|{self.fewest}|{self.most}|{patience}|{self.kind}"
+
     def __str__(self) -> str:
-        what = f"{self.kind or 'a call'} of {self.price * self.fewest} tokens"
+        tokens = self.price * self.fewest if self.learns else self.price
+        what = f"{self.kind or 'a call'} of {tokens} tokens"
         return f"{self.task}: {what}" if self.task else what
 
 
@@ -99,7 +105,7 @@ class TokenManager:
         self._now_ms = now_ms
         self._doze = doze or self._wait_for_wake
         keys = keys or Keys()
-        self._keys = [keys.tokens(account, "state"), keys.metrics]
+        self._keys = [keys.tokens(account, "account"), keys.metrics]
         self._waiting_key = keys.tokens(account, "waiting")
         self._wake_prefix = keys.tokens(account, "wake:")
         self._ids = itertools.count()
@@ -162,14 +168,7 @@ class TokenManager:
         ``price_hint`` (tokens an item) is the documented price; ``.items`` of the permission says how many.
         Raises as :meth:`request_permission_for_call`.
         """
-        if not 1 <= min_items <= max_items:
-            raise ValueError(f"min_items={min_items}, max_items={max_items}: 1 ≤ min_items ≤ max_items")
-        _check_tokens("price_hint", price_hint)
-        identity = self._new_id()
-        request = _Request(
-            identity, Lane.BULK, price_hint, kind, max_items, min_items, learns=True, task=task or ""
-        )
-        return self._wait(request, timeout)
+        return self._wait(self._batch(kind, max_items, min_items, price_hint, task), timeout)
 
     def try_acquire(
         self, cost: int, *, kind: str | None = None, items: int = 1, task: str | None = None
@@ -186,7 +185,13 @@ class TokenManager:
         if items < 1:
             raise ValueError(f"items={items}: at least 1")
         lane = self._policy.lane_of(cost, task)
-        return _Request(self._new_id(), lane, cost, kind or "", items, 1, learns=False, task=task or "")
+        return _Request(self._new_id(), lane, cost, kind or "", items, items, learns=False, task=task or "")
+
+    def _batch(self, kind: str, most: int, fewest: int, price: int, task: str | None) -> _Request:
+        if not 1 <= fewest <= most:
+            raise ValueError(f"min_items={fewest}, max_items={most}: 1 ≤ min_items ≤ max_items")
+        _check_tokens("price_hint", price)
+        return _Request(self._new_id(), Lane.BULK, price, kind, most, fewest, learns=True, task=task or "")
 
     def _wait(self, request: _Request, timeout: float | None) -> Permission:
         deadline = None if timeout is None else self._clock.monotonic() + timeout
@@ -212,24 +217,13 @@ class TokenManager:
 
     def _ask(self, request: _Request, *, queue: bool) -> Permission | Refusal | _Unknown:
         """One decision of the bucket."""
-        answer = self._run(
-            "acquire",
-            request.id,
-            request.lane,
-            request.price,
-            request.kind,
-            request.most if request.learns else 1,
-            request.fewest,
-            int(request.learns),
-            int(queue),
-            1 if request.learns else request.most,
-        )
+        answer = self._run("acquire", request.packed("queue" if queue else "try"))
         if answer[0] == "granted":
             return Permission(
                 self,
                 request.id,
                 cost=int(answer[1]),
-                items=int(answer[2]) if request.learns else request.most,
+                items=int(answer[2]),
                 lane=request.lane,
                 kind=request.kind,
                 task=request.task,
@@ -318,8 +312,8 @@ class TokenManager:
             self._redis.delete(self._sync_key)
 
     def _as_of(self) -> str:
-        with _store_errors():
-            return str(self._redis.hget(self._keys[0], "as_of") or "")
+        snapshot = self.snapshot()
+        return str(unix_ms(snapshot.as_of)) if snapshot else ""
 
     def _lease_sync(self) -> bool:
         with _store_errors():

@@ -1,14 +1,15 @@
 -- What the token scripts share; included by them, never run alone.
--- KEYS  1 the account's state  2 metrics  (queues and prices stand beside the state, under the same hash tag)
+-- KEYS  1 the account  2 metrics  (queues and prices stand beside the account, under the same hash tag)
 -- ARGV  1 now in ms, or '' for the server's clock  (the rest: see each script)
 -- The policy's numbers (Policy.constants) are part of the script: they don't change while a process lives.
--- A field 'r:<id>' of the state is a reservation: tokens|expiry in ms|items.
-local STATE, METRICS = KEYS[1], KEYS[2]
-local BASE = string.sub(STATE, 1, -6)
-local WAITING, SMALL, BULK = BASE .. 'waiting', BASE .. 'small', BASE .. 'bulk'
-local PRICES, WAKE = BASE .. 'prices', BASE .. 'wake:'
+-- All records are packed lists. The account is a hash: its own record in the field '.', and each reservation by its
+-- id: tokens, expiry in ms, items. A price, by its kind: mean, highest, sum of the last calls.
+local ACCOUNT, METRICS = KEYS[1], KEYS[2]
+local BASE = string.sub(ACCOUNT, 1, -8)
+local PRICES = BASE .. 'learned'
 --#constants
 local CAPACITY_TICKS = 60
+local LAYOUT = 2 -- of the account's record: one of another layout is an account that nobody knows
 
 local now = tonumber(ARGV[1])
 if not now then
@@ -16,123 +17,76 @@ if not now then
     now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-local function text(number)
-    return string.format('%.0f', number)
-end
-
-local function split(value)
-    local parts = {}
-    for part in string.gmatch(value, '[^|]+') do
-        parts[#parts + 1] = part
+-- Writes the account, and a reservation if one is named.
+local function save(s, id, reservation)
+    local packed = cmsgpack.pack(LAYOUT, s.left, s.ts, s.tick_at, s.rate, s.refill, s.as_of, s.offset, s.doubt,
+        s.forgiven, s.foreign, s.foreign_at, s.reserved, s.next_expiry, s.recovering, s.queued, s.places, s.bulk_since,
+        s.bulk_burst, s.small_spent)
+    if id then
+        redis.call('HSET', ACCOUNT, '.', packed, id, reservation)
+    else
+        redis.call('HSET', ACCOUNT, '.', packed)
     end
-    return parts
 end
 
 -- Drops reservations whose time is over. Their calls may have been charged, so the balance is in doubt until
 -- the next answer; 'forgiven' remembers by how much.
 local function expire(s)
-    if not s.next_expiry or now < s.next_expiry then
+    if s.next_expiry == 0 or now < s.next_expiry then
         return
     end
-    local all, sum, soonest, forgiven = redis.call('HGETALL', STATE), 0, nil, 0
+    local all, sum, soonest, lapsed = redis.call('HGETALL', ACCOUNT), 0, 0, 0
     for i = 1, #all, 2 do
-        if string.sub(all[i], 1, 2) == 'r:' then
-            local parts = split(all[i + 1])
-            local cost, expiry = tonumber(parts[1]), tonumber(parts[2])
+        if all[i] ~= '.' then
+            local cost, expiry = cmsgpack.unpack(all[i + 1])
             if expiry <= now then
-                redis.call('HDEL', STATE, all[i])
-                forgiven = forgiven + cost
+                redis.call('HDEL', ACCOUNT, all[i])
+                lapsed = lapsed + cost
             else
                 sum = sum + cost
-                if not soonest or expiry < soonest then soonest = expiry end
+                soonest = soonest == 0 and expiry or math.min(soonest, expiry)
             end
         end
     end
     s.reserved, s.next_expiry = sum, soonest
-    redis.call('HSET', STATE, 'reserved', text(sum), 'next_expiry', soonest and text(soonest) or '')
-    if forgiven > 0 then
-        redis.call('HINCRBY', STATE, 'forgiven', text(forgiven))
-        redis.call('HSET', STATE, 'doubt', '1')
-        s.doubt = true
-        redis.call('HINCRBY', METRICS, 'expired', text(forgiven))
+    if lapsed > 0 then
+        s.forgiven, s.doubt = s.forgiven + lapsed, true
+        redis.call('HINCRBY', METRICS, 'expired', lapsed)
     end
+    save(s)
 end
 
--- The account at this moment, with the reservation 'id' if it has one; nil when its balance is not known.
+-- The account at this moment, with the reservation 'id' as 'mine' if it has one; nil when its balance is not known.
 local function load(id)
-    local f = redis.call('HMGET', STATE, 'left', 'ts', 'tick_at', 'rate', 'flow_reduction', 'reserved',
-        'next_expiry', 'recovering', 'foreign', 'as_of', 'doubt', 'queued', 'r:' .. (id or ''))
-    if not f[1] then
+    local found = redis.call('HMGET', ACCOUNT, '.', id)
+    if not found[1] then
         return nil
     end
-    local left, tick_at, rate, ticks = tonumber(f[1]), tonumber(f[3]), tonumber(f[4]), 0
-    local refill, capacity = math.max(0, math.floor(rate - tonumber(f[5] or '0'))), CAPACITY_TICKS * rate
-    if now >= tick_at then
-        ticks = 1 + math.floor((now - tick_at) / TICK)
+    local layout, left, ts, tick_at, rate, refill, as_of, offset, doubt, forgiven, foreign, foreign_at,
+        reserved, next_expiry, recovering, queued, places, bulk_since, bulk_burst, small_spent = cmsgpack.unpack(found[1])
+    if layout ~= LAYOUT then
+        return nil
     end
-    local uncapped = left + ticks * refill
+    local ticks = now >= tick_at and 1 + math.floor((now - tick_at) / TICK) or 0
+    local capacity, uncapped = CAPACITY_TICKS * rate, left + ticks * refill
     local s = {
-        left = left, ts = tonumber(f[2]), as_of = tonumber(f[10]), rate = rate, refill = refill,
+        left = left, ts = ts, tick_at = tick_at, rate = rate, refill = refill, as_of = as_of, offset = offset,
+        doubt = doubt, forgiven = forgiven, foreign = foreign, foreign_at = foreign_at,
+        reserved = reserved, next_expiry = next_expiry, recovering = recovering, queued = queued, places = places, bulk_since = bulk_since,
+        bulk_burst = bulk_burst, small_spent = small_spent,
         capacity = capacity, uncapped = uncapped, total = math.max(left, math.min(capacity, uncapped)),
-        next_tick = tick_at + ticks * TICK, reserved = tonumber(f[6] or '0') or 0,
-        next_expiry = tonumber(f[7] or ''), recovering = f[8] == '1', foreign = tonumber(f[9] or '0') or 0,
-        doubt = f[11] == '1', queued = tonumber(f[12] or '0') or 0, mine = f[13], available = 0,
+        next_tick = tick_at + ticks * TICK, available = 0, mine = found[2],
     }
     expire(s)
     s.available = s.total - s.reserved
     return s
 end
 
--- Milliseconds until the tick that brings the available tokens to 'need'.
-local function until_available(s, need)
-    if s.refill <= 0 then
-        return 10 * TICK
+-- What an item of a kind of call costs: the mean and the most of the last calls.
+local function learned(kind, mean)
+    local price = redis.call('HGET', PRICES, kind)
+    if not price then
+        return mean, 0
     end
-    local ticks = math.max(1, math.ceil((need - s.available) / s.refill))
-    return s.next_tick + (ticks - 1) * TICK - now
-end
-
-local function dequeue(queue, id)
-    local gone = redis.call('ZREM', queue, id)
-    if gone > 0 then
-        redis.call('HDEL', WAITING, id)
-        redis.call('HINCRBY', STATE, 'queued', -1)
-    end
-    return gone
-end
-
--- The first live waiter of a queue: its id, need, lease, since. Waiters whose lease is over are dropped.
-local function head(queue)
-    while true do
-        local id = redis.call('ZRANGE', queue, 0, 0)[1]
-        if not id then
-            return nil
-        end
-        local record = redis.call('HGET', WAITING, id)
-        local parts = record and split(record)
-        if parts and tonumber(parts[2]) > now then
-            return id, tonumber(parts[1])
-        end
-        dequeue(queue, id)
-    end
-end
-
-local function wake(id)
-    local key = WAKE .. id
-    redis.call('DEL', key)
-    redis.call('LPUSH', key, '1')
-    redis.call('PEXPIRE', key, text(2 * TICK + 10000))
-end
-
--- Wakes the first of each lane when the tokens that it waits for are there.
-local function wake_heads(s)
-    if s.queued == 0 then
-        return
-    end
-    for _, queue in ipairs({ SMALL, BULK }) do
-        local id, need = head(queue)
-        if id and s.available >= need then
-            wake(id)
-        end
-    end
+    return cmsgpack.unpack(price)
 end

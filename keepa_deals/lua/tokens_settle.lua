@@ -1,4 +1,5 @@
 --#include tokens_common
+--#include tokens_held
 -- Settles a reservation (or none) with an answer of Keepa, and takes its balance when it is the newest.
 -- ARGV  2 id or ''  3 Keepa's timestamp in ms  4 tokensLeft  5 refillIn in ms  6 refillRate
 --       7 tokenFlowReduction  8 tokensConsumed  9 kind or ''  10 items  11 task or ''  12 '1' for a 429
@@ -8,59 +9,73 @@ local refill_in, rate, consumed = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber
 local kind, items, task, refused = ARGV[9], tonumber(ARGV[10]), ARGV[11], ARGV[12] == '1'
 local RECENT = 200
 
-local s = load(id)
-local before = s and s.total
-if s and s.mine then
-    local reserved = tonumber(split(s.mine)[1])
-    redis.call('HDEL', STATE, 'r:' .. id)
-    s.reserved = math.max(0, s.reserved - reserved)
-    redis.call('HSET', STATE, 'reserved', text(s.reserved))
-end
-
-local foreign = 0
-local newest = not s or ts > s.ts or (ts == s.ts and left < s.left)
-if newest then
-    local fields = {
-        'left', text(left), 'ts', text(ts), 'tick_at', text(now + refill_in + SLACK), 'rate', text(rate),
-        'flow_reduction', ARGV[7], 'as_of', text(now), 'offset', text(ts - now), 'forgiven', '0', 'doubt', '0',
-    }
-    if s then
-        local forgiven = tonumber(redis.call('HGET', STATE, 'forgiven') or '0') or 0
-        foreign = math.max(0, s.total - consumed - s.reserved - forgiven - left)
-        if s.rate ~= rate then
-            foreign = 0
-        end
-        local decayed = foreign > s.foreign and foreign or math.floor(s.foreign * 0.9)
-        fields[#fields + 1], fields[#fields + 2] = 'foreign', text(decayed)
-        if s.uncapped > s.capacity and s.left < s.capacity then
-            redis.call('HINCRBY', METRICS, 'wasted', text(s.uncapped - s.capacity))
-        end
-        if foreign > 0 then
-            redis.call('HINCRBY', METRICS, 'foreign', text(foreign))
-            fields[#fields + 1], fields[#fields + 2] = 'foreign_at', text(now)
+-- Remembers what an item of this kind cost; the last calls are a list, their sum and highest stand beside it.
+local function learn(each)
+    local key = PRICES .. ':' .. kind
+    local _, worst, sum = learned(kind, 0)
+    local count = redis.call('LPUSH', key, each)
+    local dropped = count > RECENT and tonumber(redis.call('RPOP', key))
+    worst, sum = math.max(worst, each), (sum or 0) + each - (dropped or 0)
+    if dropped and dropped >= worst and each < worst then
+        worst, sum = 0, 0
+        for _, value in ipairs(redis.call('LRANGE', key, 0, -1)) do
+            worst, sum = math.max(worst, tonumber(value)), sum + tonumber(value)
         end
     end
-    redis.call('HSET', STATE, unpack(fields))
+    redis.call('HSET', PRICES, kind, cmsgpack.pack(sum / math.min(count, RECENT), worst, sum))
 end
 
-if consumed > 0 then
-    redis.call('HINCRBY', METRICS, 'spent|' .. (task ~= '' and task or 'other'), text(consumed))
-    if kind ~= '' and items > 0 then
-        local each, key = consumed / items, PRICES .. ':' .. kind
-        redis.call('LPUSH', key, each)
-        redis.call('LTRIM', key, 0, RECENT - 1)
-        local worst, sum, recent = 0, 0, redis.call('LRANGE', key, 0, -1)
-        for _, value in ipairs(recent) do
-            worst = math.max(worst, tonumber(value))
-            sum = sum + tonumber(value)
+-- Tokens that are missing though we did not spend them.
+local function spent_by_others(s)
+    if s.rate ~= rate then
+        return 0
+    end
+    return math.max(0, s.total - consumed - s.reserved - s.forgiven - left)
+end
+
+local s = load(id)
+local believed = s and string.format('%.0f', s.total) or ''
+if s then
+    unreserve(s, id)
+end
+local newest, foreign = not s or ts > s.ts or (ts == s.ts and left < s.left), 0
+if newest then
+    if s then
+        foreign = spent_by_others(s)
+        if foreign > 0 then
+            s.foreign_at = now
+            redis.call('HINCRBY', METRICS, 'foreign', foreign)
         end
-        redis.call('HSET', PRICES, kind .. ':mean', sum / #recent, kind .. ':worst', worst)
+        if s.uncapped > s.capacity and s.left < s.capacity then
+            redis.call('HINCRBY', METRICS, 'wasted', s.uncapped - s.capacity)
+        end
+    else
+        redis.call('DEL', ACCOUNT, BASE .. 'waiting', BASE .. 'small', BASE .. 'bulk')
+        s = {
+            reserved = 0, next_expiry = 0, recovering = false, foreign = 0, foreign_at = 0, queued = 0, places = 0,
+            bulk_since = 0, bulk_burst = 0, small_spent = 0,
+        }
+    end
+    s.left, s.ts, s.rate, s.as_of, s.offset, s.doubt, s.forgiven = left, ts, rate, now, ts - now, false, 0
+    s.refill = math.max(0, math.floor(rate - tonumber(ARGV[7])))
+    s.tick_at = now + refill_in + SLACK
+    s.foreign = math.max(foreign, math.floor(s.foreign * 0.9))
+end
+save(s)
+
+if consumed > 0 then
+    redis.call('HINCRBY', METRICS, 'spent|' .. (task ~= '' and task or 'other'), consumed)
+    if kind ~= '' and items > 0 then
+        learn(consumed / items)
     end
 end
 if refused then
     redis.call('HINCRBY', METRICS, 'rejected_429', 1)
 end
-
-s = load()
-wake_heads(s)
-return { newest and 1 or 0, before and text(before) or '', foreign }
+if s.queued > 0 then
+    --#include tokens_queue
+    s = load(id)
+    wake_heads(s)
+    save(s)
+end
+return { newest and 1 or 0, believed, foreign }

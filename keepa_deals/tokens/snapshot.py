@@ -47,6 +47,8 @@ class TokenSnapshot:
     as_of: datetime
     next_tick_at: datetime
     recovering: bool
+    in_doubt: bool
+    """Whether a call ended without an answer: nothing is granted until Keepa has been asked."""
     foreign: int
     foreign_at: datetime | None
     """When tokens were last found missing that we did not spend."""
@@ -59,8 +61,6 @@ class TokenSnapshot:
     @classmethod
     def from_json(cls, source: str) -> TokenSnapshot:
         raw = json.loads(source)
-        kinds = sorted({name.rpartition(":")[0] for name in raw["prices"] if name != "_"})
-        prices = raw["prices"]
         return cls(
             now=from_unix_ms(int(raw["now"])),
             balance=int(raw["total"]),
@@ -73,12 +73,13 @@ class TokenSnapshot:
             as_of=from_unix_ms(int(raw["as_of"])),
             next_tick_at=from_unix_ms(int(raw["next_tick"])),
             recovering=bool(raw["recovering"]),
+            in_doubt=bool(raw["doubt"]),
             foreign=int(raw["foreign"]),
             foreign_at=from_unix_ms(int(raw["foreign_at"])) if raw["foreign_at"] else None,
             clock_offset=raw["offset"] / 1000,
             small=_lane(raw["small"]),
             bulk=_lane(raw["bulk"]),
-            prices={k: LearnedPrice(prices[f"{k}:mean"], prices[f"{k}:worst"]) for k in kinds},
+            prices={p["kind"]: LearnedPrice(p["mean"], p["worst"]) for p in raw.get("prices", ())},
         )
 
 

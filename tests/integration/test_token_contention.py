@@ -1,14 +1,18 @@
-"""Eight processes on one bucket: nobody is granted what is not there, and no small one goes away empty."""
+"""Eight processes on one bucket: nobody gets what is not there, small goes first, each lane has its order."""
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import time
+from itertools import pairwise
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 
 import redis
 
+from keepa_deals import redis_store
+from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.token_manager import Permission, Policy, TokenManager
 from tests.support.accounts import START_MS
@@ -33,8 +37,8 @@ def _spend(url: str, small: bool, ready: Barrier, results: Queue[tuple[bool, int
     results.put((small, spent, grants))
 
 
-def _policy() -> Policy:
-    return Policy(tick_seconds=TICK, call_seconds=3600)
+def _policy(tick: float = TICK) -> Policy:
+    return Policy(tick_seconds=tick, call_seconds=3600)
 
 
 def test_eight_processes_never_get_more_than_there_is(real_redis: redis.Redis) -> None:
@@ -64,4 +68,74 @@ def test_eight_processes_never_get_more_than_there_is(real_redis: redis.Redis) -
     assert START * 0.9 <= spent <= START + generated
     assert snapshot.reserved == spent
     assert snapshot.available >= 0
-    assert all(grants > 0 for small, _, grants in found if small)
+
+
+GRANTED = "    save(s, id, cmsgpack.pack(reserve, expiry, items))\n"
+NOTED = """
+    redis.call('RPUSH', 'granted', cjson.encode({ lane = lane_name, cost = reserve, place = NOTE.place,
+        available = s.available, promised = NOTE.promised }))
+"""
+"""What the test adds to the script at a grant: the order of the grants is known to Redis alone."""
+
+
+def _noting(text: str) -> str:
+    """The script of an acquire that notes each grant in the list ``granted``."""
+    assert text.count(GRANTED) == 1
+    text = text.replace(GRANTED, GRANTED + NOTED).replace(
+        "local function grant", "local NOTE = {}\nlocal function grant"
+    )
+    turn = "if s.available >= need and not limited and my_turn(place) then"
+    assert text.count(turn) == 1
+    note = (
+        "NOTE = { place = tonumber(place or nil), promised = is_bulk and promised(s, bulk_waits) or nil }\n"
+    )
+    return text.replace(turn, note + turn)
+
+
+def _queue_up(url: str, small: bool, ready: Barrier) -> None:
+    """Ask and wait like the service does, and never give anything back."""
+    source = redis_store.script_text
+    redis_store.script_text = lambda name: _noting(source(name)) if name == "tokens_acquire" else source(name)
+    client = redis.Redis.from_url(url, decode_responses=True)
+    tokens = TokenManager(client, account="a", policy=_policy(tick=0.1))
+    ready.wait()  # all are there …
+    ready.wait()  # … and the balance is known
+    end = time.monotonic() + SECONDS
+    while (left := end - time.monotonic()) > 0:
+        try:
+            tokens.request_permission_for_call(5 if small else 20, task="somebody", timeout=left)
+        except TokensUnavailableError:
+            return
+
+
+def test_small_requests_go_first_and_each_lane_keeps_its_order(real_redis: redis.Redis) -> None:
+    rate, start = 500, 1000
+    tokens = TokenManager(real_redis, account="a", policy=_policy(tick=0.1))
+    connection = real_redis.connection_pool.connection_kwargs
+    url = f"redis://{connection['host']}:{connection['port']}/0"
+    context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(PROCESSES + 1)
+    workers = [
+        context.Process(target=_queue_up, args=(url, number % 2 == 0, ready)) for number in range(PROCESSES)
+    ]
+    for worker in workers:
+        worker.start()
+    ready.wait()
+    began = time.monotonic()
+    tokens.update_after_call(TokenEnvelope(START_MS, start, 100, rate, 0.0, 0, 1))
+    ready.wait()
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    generated = rate * int((time.monotonic() - began) / 0.1)
+    grants = [json.loads(note) for note in real_redis.lrange("granted", 0, -1)]
+    by_lane = {lane: [g for g in grants if g["lane"] == lane] for lane in ("small", "bulk")}
+    assert len(grants) > 500
+    assert sum(g["cost"] for g in grants) <= start + generated
+    for granted in by_lane.values():
+        places = [g["place"] for g in granted if g.get("place") is not None]
+        assert len(places) > 20
+        assert all(earlier < later for earlier, later in pairwise(places))
+    assert all(g["available"] >= g["promised"] for g in by_lane["bulk"])
+    spent = {lane: sum(g["cost"] for g in granted) for lane, granted in by_lane.items()}
+    assert spent["bulk"] >= (spent["bulk"] + spent["small"]) * 0.2, "bulk has a quarter of the refill"

@@ -277,6 +277,40 @@ def test_the_upserter_goes_before_other_small_requests(tokens: TokenManager, tim
     assert isinstance(tokens._ask(upserter, queue=True), Permission)
 
 
+def test_bulk_leaves_the_tokens_that_small_requests_wait_for(real_redis: redis.Redis) -> None:
+    """A tick that is enough for them and not for both goes to the small lane, whoever asks first."""
+    time = ManualTime()
+    tokens = manager(real_redis, time)
+    tokens.update_after_call(envelope(0, rate=60))
+    waiting = [tokens._exact(10, None, 1, f"reader {number}") for number in range(4)]
+    for request in waiting:
+        assert isinstance(tokens._ask(request, queue=True), Refusal)
+    time.ms += 60_250
+    refusal = tokens.try_acquire(20)
+    assert isinstance(refusal, Refusal), "60 tokens, of which 40 are promised and 10 are the upserter's"
+    for request in waiting:
+        assert isinstance(tokens._ask(request, queue=True), Permission)
+    time.ms += 60_000
+    assert isinstance(tokens.try_acquire(20), Permission)
+
+
+def test_small_requests_that_have_had_their_share_hold_bulk_up_no_longer(
+    real_redis: redis.Redis,
+) -> None:
+    time = ManualTime()
+    tokens = manager(real_redis, time)
+    tokens.update_after_call(envelope(0, rate=20))
+    bulk = tokens._exact(20, None, 1, None)
+    assert isinstance(tokens._ask(bulk, queue=True), Refusal)
+    ticks = 0
+    while not isinstance(tokens._ask(bulk, queue=True), Permission):
+        for number in range(10):  # far more than the refill
+            tokens._ask(tokens._exact(10, None, 1, f"reader {number}"), queue=True)
+        time.ms += 60_000 + round(SLACK * 1000) * (ticks == 0)
+        ticks += 1
+        assert ticks <= 16, "bulk starves"
+
+
 def test_a_dead_waiter_does_not_block_the_queue(tokens: TokenManager, time: ManualTime) -> None:
     tokens.update_after_call(envelope(3))
     assert isinstance(tokens._ask(tokens._exact(10, None, 1, None), queue=True), Refusal)

@@ -1,0 +1,129 @@
+"""Plants bugs in the token scripts, one at a time, and shows that the properties find each.
+
+    .venv/bin/python tests/benchmarks/token_mutants.py [--only WORD]
+
+Each mutant replaces one piece of Lua; a piece that is no longer there is an error, so that the list can't
+go stale. Runs ``tests/integration/test_token_properties.py`` and, where that is named, the tests of single
+rules, in a process of its own; prints what caught it. Exit code 1 when one survives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PROPERTIES = "tests/integration/test_token_properties.py"
+RULES = "tests/integration/test_token_manager.py"
+RUN = """
+import sys
+import pytest
+sys.path.insert(0, {root!r})
+from keepa_deals import redis_store
+source = redis_store.script_text
+def mutated(name):
+    return source(name).replace({old!r}, {new!r})
+redis_store.script_text = mutated
+sys.exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--no-header", {tests!r}]))
+"""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One planted bug: in every script that holds ``old``, it becomes ``new``."""
+
+    name: str
+    old: str
+    new: str
+    tests: str = PROPERTIES
+
+
+# ruff: noqa: E501
+# fmt: off
+MUTANTS = (
+    Mutant("ticks are counted 5 s early", "now + refill_in + SLACK", "now + refill_in - 5000"),
+    Mutant("a tick too many", "1 + math.floor((now - tick_at) / TICK)", "2 + math.floor((now - tick_at) / TICK)"),
+    Mutant("an older answer overwrites", "not s or ts > s.ts or", "not s or ts ~= s.ts or"),
+    Mutant("of one millisecond the richer counts", "(ts == s.ts and left < s.left)", "(ts == s.ts and left > s.left)", RULES),
+    Mutant("a lost answer frees its reservation", "if cost and what == 'unanswered' then", "if false then"),
+    Mutant("an expired reservation counts as free", "s.forgiven + lapsed, true", "s.forgiven + lapsed, false"),
+    Mutant("bulk reserves the mean", "math.max(4 * mean, worst, each)", "math.max(mean, each)"),
+    Mutant("small requests reserve nothing", "return grant(small_reserve(), most)", "return grant(0, most)"),
+    Mutant("the bucket has no capacity", "math.max(left, math.min(capacity, uncapped))", "uncapped"),
+    Mutant("reservations are ignored", "s.available = s.total - s.reserved", "s.available = s.total"),
+    Mutant("a settlement forgets all reservations", "s.reserved = math.max(0, s.reserved - cost)", "s.reserved = 0"),
+    Mutant("bulk leaves no reserve", "local keep = math.max(UPSERT_TOKENS, page) * (1 + UPSERT_RUNS)", "local keep = 0"),
+    Mutant("bulk ignores recovery", "recovery_bound(ceiling))", "0)"),
+    Mutant("small waits for recovery", "local need, reserve, items = price,", "local need, reserve, items = math.max(price, TARGET),"),
+    Mutant("no small request waits for its tokens", "s.available >= need and not limited", "(s.available >= need or not is_bulk) and not limited"),
+    Mutant("the queue has no order", "if not first or first == id then", "if true then"),
+    Mutant("the last in the queue goes first", "redis.call('ZRANGE', queue, 0, 0)", "redis.call('ZRANGE', queue, -1, -1)"),
+    Mutant("no share for bulk", "local limited = lane == 'small' and bulk_waits and limited_for(need)", "local limited = false"),
+    Mutant("small requests promised for ever", "math.max(0, math.min(others, allowance(s))) or others", "others or others", RULES),
+    Mutant("bulk takes what small ones wait for", " + s.foreign + promised(s, bulk_waits)", " + s.foreign", RULES),
+    Mutant("nobody is woken", "if id and not forbidden and (at <= now", "if false and (at <= now", RULES),
+    Mutant("nobody is woken for an earlier tick", "at + 2 * SLACK < asks_at", "false"),
+    Mutant("waiters are told to come too late", "wait = math.max(1, math.ceil(wait)", "wait = math.max(1, 3 * TICK + math.ceil(wait)"),
+    Mutant("a waiter loses its place", "if not place then\n        if is_bulk", "if true then\n        if is_bulk"),
+    Mutant("the flow reduction is ignored", "math.floor(rate - tonumber(ARGV[7]))", "rate", RULES),
+    Mutant("a foreign spender is not noticed", "return math.max(0, s.total - consumed", "return math.min(0, s.total - consumed", RULES),
+    Mutant("a lost answer of Redis grants twice", "if s.mine then", "if false then", RULES),
+)
+# fmt: on
+
+
+def sources() -> str:
+    return "\n".join(path.read_text() for path in sorted((ROOT / "keepa_deals" / "lua").glob("tokens_*.lua")))
+
+
+def run(mutant: Mutant) -> tuple[bool, str]:
+    """Whether the tests failed, and the first line that says why."""
+    program = RUN.format(root=str(ROOT), old=mutant.old, new=mutant.new, tests=mutant.tests)
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # examples of one mutant must not be tried first on the next
+        environment = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": folder}
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode not in (0, 1):
+        raise SystemExit(
+            f"{mutant.name}: the tests could not run\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        )
+    why = re.findall(r"^E +(?:\w*Error: ?|assert )(.*)$", done.stdout, re.MULTILINE)
+    failed = re.findall(r"^FAILED \S+::(\w+)", done.stdout, re.MULTILINE)
+    return done.returncode == 1, f"{failed[0] if failed else ''}: {why[-1][:70] if why else ''}"
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--only", default="", help="mutants whose name holds this word")
+    options = arguments.parse_args()
+    text, survivors = sources(), 0
+    for mutant in MUTANTS:
+        if mutant.old not in text:
+            raise SystemExit(f"{mutant.name}: this piece is no longer in the scripts: {mutant.old!r}")
+        if options.only not in mutant.name:
+            continue
+        began = time.monotonic()
+        caught, why = run(mutant)
+        survivors += not caught
+        verdict, seconds = "caught" if caught else "SURVIVED", time.monotonic() - began
+        print(f"{verdict:9} {mutant.name:42} {seconds:4.0f} s  {why}", flush=True)
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
