@@ -7,6 +7,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = Service(tmp_path_factory.mktemp("browser") / "home")
     try:
         service.start()
+        service.wait_for(lambda _: service.ask("/api/deals")["total"] > 100)
         yield service
     finally:
         service.kill()
@@ -41,6 +43,7 @@ def browser() -> Iterator[Browser]:
 def opened(browser: Browser, service: Service, **options: Any) -> Iterator[Page]:
     """A page that lets nothing out of this machine and fails the test on any error of a script."""
     context = browser.new_context(base_url=service.address, **options)
+    context.set_default_timeout(15_000)
     page = context.new_page()
     page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
     errors: list[str] = []
@@ -78,28 +81,20 @@ class Table:
     def __init__(self, service: Service) -> None:
         self._path = service.home / "deals.db"
 
-    def _run(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        with sqlite3.connect(self._path, timeout=20) as connection:
+    def _run(self, statement: str, *values: Any) -> list[Any]:
+        with closing(sqlite3.connect(self._path, timeout=20)) as connection, connection:
+            connection.execute("PRAGMA foreign_keys = ON")
             return connection.execute(statement, values).fetchall()
 
-    def arrive(self, like: str, asin: str) -> None:
-        """A deal like the one of ``like`` is found now."""
-        now = moment()
-        names = [row[1] for row in self._run("PRAGMA table_info(deals)")]
-        new = {"asin": "?", "title": "?", **dict.fromkeys(("first_seen_at", "deal_created_at"), "?")}
-        chosen = ", ".join(new.get(name, name) for name in names)
-        given = {"asin": asin, "title": f"Arrived {asin}", "first_seen_at": now, "deal_created_at": now}
-        values = [given[name] for name in names if name in given]
-        columns = ", ".join(names)
-        self._run(
-            f"INSERT OR REPLACE INTO deals ({columns}) SELECT {chosen} FROM deals WHERE asin = ?",
-            *values,
-            like,
-        )
-        self._run("INSERT INTO deal_events (domain_id, asin, at, kind) VALUES (1, ?, ?, 'found')", asin, now)
+    def holds(self, asin: str) -> bool:
+        return bool(self._run("SELECT 1 FROM deals WHERE asin = ?", asin))
+
+    def forget(self, asin: str) -> None:
+        """The deal was never seen: the service finds it in the feed anew."""
+        self._run("DELETE FROM deals WHERE asin = ?", asin)
 
     def reprice(self, asin: str, price: int) -> None:
-        """The price of a deal that the feed no longer shows changes (the upserter would set it back)."""
+        """The deal has another price until the upserter sees it again."""
         self._run("UPDATE deals SET price = ?, changed_at = ? WHERE asin = ?", price, moment(), asin)
 
     def history(self, asin: str, prices: list[int]) -> None:

@@ -91,10 +91,11 @@ function draw(figure) {
   plot.classList.add("drawn");
   const height = matchMedia("(max-width: 720px)").matches ? 210 : 260;
   figure.chart?.destroy();
+  const latest = (u) => u.setLegend({ idx: data[0].length - 1 }, false);
   figure.chart = new uPlot({
     width: plot.clientWidth, height, tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), UTC),
     cursor: { y: false, points: { size: 7 }, drag: { x: true, y: false } },
-    legend: { live: true },
+    hooks: { ready: [latest], setCursor: [(u) => u.cursor.left < 0 && latest(u)] },
     scales: { x: { time: true }, ...kind.scales },
     series: [{ label: "UTC", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, ...kind.series],
     axes: [axis({ values: CLOCK, space: 64 }), ...kind.axes.map(axis)],

@@ -1,4 +1,4 @@
-// What every page has: keys, the list of keys, pictures that don't load, forms that send themselves.
+// What every page has: keys, the list of keys, pictures, forms that send themselves.
 
 const help = document.getElementById("help");
 const helpButton = document.getElementById("help-button");
@@ -47,14 +47,16 @@ document.addEventListener("keydown", (event) => {
 helpButton.hidden = false;
 helpButton.addEventListener("click", () => help.showModal());
 
-// Pictures come from Amazon's host; behind each stands a tile that shows when it does not come.
-function hideIfBroken(picture) {
-  if (picture.complete && picture.naturalWidth === 0) picture.classList.add("failed");
+// Pictures come from Amazon's host; behind each stands a tile that shows until it comes, and if it doesn't.
+function judge(picture) {
+  if (picture.complete) picture.classList.add(picture.naturalWidth ? "loaded" : "failed");
 }
-document.addEventListener("error", (event) => {
-  if (event.target.matches?.(".picture img")) event.target.classList.add("failed");
-}, true);
-document.querySelectorAll(".picture img").forEach(hideIfBroken);
+for (const outcome of ["load", "error"]) {
+  document.addEventListener(outcome, ({ target }) => {
+    if (target.matches?.(".picture img")) judge(target);
+  }, true);
+}
+document.querySelectorAll(".picture img").forEach(judge);
 
 // Filters apply as they are chosen; what is typed applies with Enter. Empty fields stay out of the address.
 const filters = document.getElementById("filters");
