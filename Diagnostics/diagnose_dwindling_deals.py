@@ -18,14 +18,24 @@ def run() -> None:
     sys.path.insert(0, str(ROOT))
     try:
         from keepa_deals.diagnosis.main import main
-    except (ImportError, SyntaxError) as error:
-        inside = Path(sys.prefix).resolve() == PYTHON.parent.parent.resolve()
-        if PYTHON.exists() and not inside:
-            os.execv(PYTHON, [str(PYTHON), str(Path(__file__).resolve()), *sys.argv[1:]])  # noqa: S606  # our own Python
-        hint = "its environment is broken" if inside else "there is no .venv"
-        print(f"could not look: {hint} ({error}); ./start_celery.sh makes it", file=sys.stderr)
-        sys.exit(COULD_NOT_LOOK)
+    except (ImportError, SyntaxError, OSError) as error:
+        sys.exit(explain(error))
     main()
+
+
+def explain(error: Exception) -> int:
+    """Go on in ``.venv``, never to return; where that cannot be, say why, and return the exit code."""
+    inside = Path(sys.prefix).resolve() == PYTHON.parent.parent.resolve()
+    hint = "its environment is broken; ./start_celery.sh mends it"
+    if not inside:
+        try:
+            os.execv(PYTHON, [str(PYTHON), str(Path(__file__).resolve()), *sys.argv[1:]])  # noqa: S606  # our own Python
+        except FileNotFoundError:
+            hint = "there is no .venv; ./start_celery.sh makes it"
+        except OSError as refused:
+            hint = f"{PYTHON}: {refused.strerror}; run this as the user who made .venv, or as root"
+    print(f"could not look: {hint} ({error})", file=sys.stderr)
+    return COULD_NOT_LOOK
 
 
 if __name__ == "__main__":

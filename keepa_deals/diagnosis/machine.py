@@ -57,8 +57,7 @@ def read_home(home: Path) -> HomeState:
         return HomeState(home, False, "", _name(me), True, 0)
     except PermissionError:
         return HomeState(home, True, "?", _name(me), False, 0)
-    readable = os.access(home, os.R_OK | os.X_OK) and os.access(home / "run", os.R_OK | os.X_OK)
-    readable = readable or not (home / "run").exists()
+    readable = os.access(home, os.R_OK | os.X_OK) and _is_open(home / "run")
     base = HomeState(home, True, _name(found.st_uid), _name(me), readable, found.st_mode & 0o777)
     if not readable:
         return base
@@ -69,6 +68,11 @@ def read_home(home: Path) -> HomeState:
         read_only=tuple(str(path) for path in parts if mine and not _writable(path, found.st_uid)),
         misowned=tuple(str(path) for path in parts if path.stat().st_uid != found.st_uid),
     )
+
+
+def _is_open(folder: Path) -> bool:
+    """Whether we may look into a folder, or there is none."""
+    return not folder.exists() or os.access(folder, os.R_OK | os.X_OK)
 
 
 def _writable(path: Path, owner: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,20 +22,22 @@ from keepa_deals.health.words import describe
 
 HEALTHY, PROBLEMS, BLIND = 0, 1, 2
 WORDS = {HEALTHY: "healthy", PROBLEMS: "problems", BLIND: "incomplete"}
-PARTS: tuple[Callable[[Evidence], Iterator[Line]], ...] = (
-    sections.processes,
-    sections.pid_files,
-    sections_stores.redis,
-    sections_stores.locks,
-    sections_stores.tokens,
-    sections_stores.keepa,
-    sections_stores.jobs,
-    sections_stores.queues,
-    sections_stores.database,
-    sections_stores.deals,
-    sections.dashboard,
-    sections.host,
-)
+PARTS: Mapping[str, Callable[[Evidence], Iterator[Line]]] = {
+    "processes": sections.processes,
+    "pid files": sections.pid_files,
+    "redis": sections_stores.redis,
+    "locks": sections_stores.locks,
+    "tokens": sections_stores.tokens,
+    "keepa": sections_stores.keepa,
+    "jobs": sections_stores.jobs,
+    "queues": sections_stores.queues,
+    "database": sections_stores.database,
+    "deals": sections_stores.deals,
+    "dashboard": sections.dashboard,
+    "host": sections.host,
+}
+_OPEN_TO_ALL = ("processes", "host")
+"""Sections that say something although the home is closed to us."""
 ALWAYS = ("celery_beat.log", "celery_worker.log")
 _MORE_LOGS = ("redis", "dashboard", "sandbox")
 """Programs whose log is shown when a cause speaks of them."""
@@ -69,10 +71,18 @@ class Diagnosis:
 def diagnose(evidence: Evidence, *, log_lines: int) -> Diagnosis:
     """The diagnosis from the evidence; the logs are read only when there is something to explain."""
     causes = verdict(evidence)
-    lines = tuple(line for part in PARTS for line in part(evidence))
-    unwell = bool(causes) or not complete(evidence)
+    lines = tuple(_lines(evidence))
+    unwell = not evidence.blind and (bool(causes) or not complete(evidence))
     logs = _tails(evidence, causes, log_lines) if unwell and log_lines else {}
     return Diagnosis(evidence, lines, causes, healed(evidence, causes), logs)
+
+
+def _lines(evidence: Evidence) -> Iterator[Line]:
+    for section, part in PARTS.items():
+        if evidence.blind and section not in _OPEN_TO_ALL:
+            yield Line(section, Level.UNKNOWN, "could not be looked at: the home is closed to us")
+        else:
+            yield from part(evidence)
 
 
 def _tails(evidence: Evidence, causes: tuple[Cause, ...], count: int) -> dict[str, list[str]]:

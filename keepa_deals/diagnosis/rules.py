@@ -318,7 +318,8 @@ RULES: tuple[Rule, ...] = (
         "Nobody can see the deals.",
         "no process, or no answer within two seconds",
         "look into log/dashboard.log",
-        "not_running process_suspended program_crashing disk_full",
+        "not_running process_suspended program_crashing disk_full database_unavailable database_damaged "
+        "database_locked",
     ),
     _rule(
         "dashboard_disagrees",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
 from keepa_deals.diagnosis.evidence import Evidence
 from keepa_deals.diagnosis.find_keepa import CLOCK_TOLERANCE
-from keepa_deals.diagnosis.processes import Process, ProcessTable
+from keepa_deals.diagnosis.processes import Process
 from keepa_deals.health.readiness import age_text
 
 EXPECTED = ("supervisord", "worker-upsert", "worker-backfill", "beat", "dashboard")
@@ -63,25 +63,26 @@ def processes(e: Evidence) -> Iterator[Line]:
     else:
         for name in expected(e):
             yield _program(e, name)
-    yield from _strangers(table)
-    for process in table.unknown:
-        level = Level.UNKNOWN if missing else Level.OK
-        whose = f"pid {process.pid} of {process.user}: {_short(process)}"
-        yield Line("processes", level, f"cannot tell whose ({process.user} or root could): {whose}")
+    for kind in _kinds(table.strangers):
+        yield Line("processes", Level.OK, f"not ours: {kind}")
+    level = Level.UNKNOWN if missing and not e.blind else Level.OK
+    for kind in _kinds(table.unknown):
+        yield Line("processes", level, f"cannot tell whose (its user or root could): {kind}")
 
 
-def _strangers(table: ProcessTable) -> Iterator[Line]:
-    """Other deployments' programs by kind, other people's Celery by its command."""
+def _kinds(found: Iterable[Process]) -> Iterator[str]:
+    """Programs like ours by kind, other people's Celery by its command: whose they are, and the pids."""
     kinds: dict[tuple[str, str], list[str]] = {}
-    for process in table.strangers:
+    for process in found:
         kinds.setdefault((process.program or _short(process), process.user), []).append(str(process.pid))
     for (kind, user), pids in kinds.items():
-        yield Line("processes", Level.OK, f"not ours: {kind} of {user}, pid {', '.join(pids)}")
+        yield f"{kind} of {user}, pid {', '.join(pids)}"
 
 
 def _closed(e: Evidence) -> str:
     home = e.home.value
-    assert home is not None
+    if home is None:
+        return str(e.home.error)
     return (
         f"{home.path} is closed to {home.user}, so the settings in force, the stores and whose process is "
         f"whose cannot be seen: run this as {home.owner} or as root"

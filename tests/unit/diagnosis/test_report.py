@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from keepa_deals.diagnosis.evidence import Evidence
+from keepa_deals.diagnosis.report import PARTS as PARTS_SHOWN
 from keepa_deals.diagnosis.report import diagnose, to_json, to_text
 from keepa_deals.diagnosis.supervision import Supervision
 from keepa_deals.health.probe import Reading
@@ -105,6 +106,14 @@ def test_every_section_is_there_even_when_nothing_could_be_read() -> None:
     wanted = set(schema()["properties"]["sections"]["items"]["properties"]["section"]["enum"])
     for case in (SICK, evidence(with_sandbox=True)):
         assert {line.section for line in diagnose(case, log_lines=0).lines} >= wanted - {"pid files", "locks"}
+
+
+def test_a_closed_home_is_said_once_a_section_and_no_log_is_promised() -> None:
+    found = diagnose(evidence(home=home(readable=False, user="nobody")), log_lines=5)
+    closed = [line for line in found.lines if line.text == "could not be looked at: the home is closed to us"]
+    assert {line.section for line in closed} == set(PARTS_SHOWN) - {"processes", "host"}
+    assert "is closed to nobody" in found.lines[0].text
+    assert found.logs == {}
 
 
 def test_changes_and_forecast_are_told() -> None:
