@@ -45,7 +45,8 @@ def keepa_trouble(e: Evidence) -> Iterator[Finding]:
         return
     answers = e.report.keepa.value
     good = max((a.at for a in answers.last_good.values()), default=None) if answers else None
-    yield Finding(f"{text}; its last good answer came {age_text(good, e.report.taken_at)}")
+    when = f"its last good answer came {age_text(good, e.report.taken_at)}" if good else "none was good yet"
+    yield Finding(f"{text}; {when}")
 
 
 def _in_row(e: Evidence, results: tuple[str, ...]) -> str:

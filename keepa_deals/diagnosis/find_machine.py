@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from keepa_deals.diagnosis.causes import START, Finding
 from keepa_deals.diagnosis.errors_of_jobs import last_error
 from keepa_deals.diagnosis.evidence import Evidence
 from keepa_deals.diagnosis.processes import Process
+from keepa_deals.diagnosis.supervision import Down
 from keepa_deals.health.readiness import age_text
 
 CRASHES = 3
 CRASHES_WITHIN = timedelta(minutes=10)
+CRASH_QUIET = timedelta(seconds=15)
+"""So long after its last end at least a program counts as still crashing; four times that at most."""
 OWN_LOGS = {
     "beat": "celery_beat.log",
     "worker-upsert": "celery_worker.log",
@@ -113,12 +116,18 @@ def program_crashing(e: Evidence) -> Iterator[Finding]:
     since = e.report.taken_at - CRASHES_WITHIN
     for program in e.supervision.value.downs:
         deaths = e.supervision.value.deaths(program, since)
-        if len(deaths) >= CRASHES and deaths[-1].start > e.report.taken_at - CRASHES_WITHIN / 5:
+        if len(deaths) >= CRASHES and e.report.taken_at - deaths[-1].start < _due(deaths):
             when = age_text(deaths[-1].start, e.report.taken_at)
             yield Finding(
                 f"{program} ended {len(deaths)} times within 10 minutes, last {when} ({deaths[-1].how})",
                 f"read the end of {e.settings.log_dir / log_of(program)}",
             )
+
+
+def _due(deaths: Sequence[Down]) -> timedelta:
+    """The time within which the next end would be due, going by the last ones."""
+    usual = (deaths[-1].start - deaths[-CRASHES].start) / (CRASHES - 1)
+    return max(CRASH_QUIET, min(4 * CRASH_QUIET, 2 * usual))
 
 
 def beat_down(e: Evidence) -> Iterator[Finding]:

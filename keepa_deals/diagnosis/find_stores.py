@@ -33,7 +33,7 @@ def redis_down(e: Evidence) -> Iterator[Finding]:
         yield Finding(error, "correct the password in REDIS_URL (.env), then " + RESTART)
     elif "loading" in error.lower():
         yield Finding(error, "wait: it reads its data from the disk (log/redis.log)")
-    elif e.embedded_redis:
+    elif e.embedded_redis or e.settings.redis_url is None:
         log = e.settings.log_dir / "redis.log"
         yield Finding(error, f"{START}; if it does not come back, read {log}")
     else:

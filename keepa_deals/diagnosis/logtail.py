@@ -14,9 +14,8 @@ MOST_BYTES = 256 * 1024
 CYCLE = 8
 """So many different lines back, one that came before is recognised."""
 _CHAIN = ("During handling of the above exception", "The above exception was the direct cause")
-_VARIABLE = re.compile(
-    r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{32,}\b|\d[\d:.,T-]*(?:e-\d+)?Z?"
-)
+_UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_VARIABLE = re.compile(rf"{_UUID.pattern}|\b[0-9a-f]{{8}}…|\b[0-9a-f]{{32,}}\b|\d[\d:.,T-]*(?:e-\d+)?Z?")
 _TROUBLE = re.compile(r"(?P<at>\d{4}-\d\d-\d\dT[\d:.]+)Z (?:WARNING|ERROR|CRITICAL)\s+\d+ \S+ (?P<text>.*)")
 
 
@@ -32,7 +31,8 @@ def read_end(path: Path, most: int = MOST_BYTES) -> str:
 def read_tail(path: Path, lines: int) -> list[str]:
     """About the last ``lines`` condensed lines of a log: a traceback is never cut."""
     found: list[str] = []
-    for block in reversed(_condensed(redact(read_end(path)).splitlines())):
+    text = _UUID.sub(lambda found: f"{found[0][:8]}…", redact(read_end(path)))
+    for block in reversed(_condensed(text.splitlines())):
         if len(found) >= lines:
             break
         found = [*block, *found]

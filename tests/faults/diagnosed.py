@@ -28,6 +28,8 @@ from tests.support.service import ROOT, Service
 
 SCRIPT = ROOT / "Diagnostics" / "diagnose_dwindling_deals.py"
 SELECTION = "selection.json"
+PATIENCE = 150.0
+"""Seconds for a fault to be named, and for a healed one to be forgotten."""
 DISK_MB = 256
 """The start wants 200 free."""
 
@@ -90,10 +92,10 @@ class Patient:
         assert "Traceback" not in done.stderr, done.stderr
         return Look(done.returncode, json.loads(done.stdout), seconds)
 
-    def wait_for_roots(self, *expected: str, patience: float = 90, arguments: tuple[str, ...] = ()) -> Look:
+    def wait_for_roots(self, *expected: str) -> Look:
         """The first look whose own causes are exactly these."""
-        deadline = time.monotonic() + patience
-        while (look := self.examine(*arguments)).roots != expected:
+        deadline = time.monotonic() + PATIENCE
+        while (look := self.examine()).roots != expected:
             told = [(c["rule"], c["evidence"]) for c in look.found["causes"]]
             assert time.monotonic() < deadline, f"named {told}, expected {expected}"
         return look
@@ -120,7 +122,7 @@ def try_out(patient: Patient, case: Case) -> Result:
     began = time.monotonic()
     with case.fault(patient.service):
         look = patient.examine(*case.arguments)
-        while case.lasting and not look.roots and time.monotonic() - began < 120:
+        while case.lasting and not look.roots and time.monotonic() - began < PATIENCE:
             look = patient.examine(*case.arguments)
         after = time.monotonic() - began
     healthy = patient.wait_for_roots()
@@ -477,12 +479,28 @@ def nobody() -> int:
     return 65534
 
 
-def made(home: Path) -> Service:
+@contextmanager
+def small_plan(service: Service) -> Iterator[None]:
+    """The subscription is changed to the smallest there is."""
+    with _account(service, {"refill_rate": 1}, {"refill_rate": 20, "tokens": 1000}, forget=True):
+        forget_account(service)
+        yield
+
+
+@contextmanager
+def upserter_away_for_a_window(service: Service) -> Iterator[None]:
+    """No upserter until half of the deals are stale: the fault that this system was built against."""
+    with injectors.stopped("worker-upsert")(service):
+        service.wait_for(lambda s: s["deals"]["stale"] > 100, 150)
+        yield
+
+
+def made(home: Path, **changes: str) -> Service:
     """A service for the cases: fast, with a deal query of its own that can be changed."""
     home.parent.mkdir(parents=True, exist_ok=True)
     path = home.parent / SELECTION
     shutil.copy(settings.Settings.model_fields["keepa_deal_selection"].default, path)
-    return Service(home, KEEPA_DEAL_SELECTION=str(path))
+    return Service(home, KEEPA_DEAL_SELECTION=str(path), **changes)
 
 
 @contextmanager
@@ -561,6 +579,11 @@ CASES = (
         "UPDATE job_states SET paused = 0")),
     Case("rows deleted by hand", ("janitor_at_work",), sql("DELETE FROM deals WHERE rowid % 2")),
 )  # fmt: skip
+SHORT_WINDOW = (
+    Case("plan too small for the selection", ("budget_too_small",), small_plan),
+    Case("upserter away, deals dwindle", ("worker_down",), upserter_away_for_a_window, past="deals_stale"),
+)
+"""Cases for a freshness window of a minute."""
 TWO_AT_ONCE = (
     Case("beat stopped, database locked", ("database_locked", "beat_down"), both(
         injectors.stopped("beat"), injectors.locked_database), short=True),

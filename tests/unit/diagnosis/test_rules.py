@@ -99,7 +99,7 @@ CASES: dict[str, list[Any]] = {
     "database_not_migrated": [evidence(healthy(database=DatabaseHealth("sqlite", "0001", "0002", 1)))],
     "supervisor_down": [evidence(processes=table(without=("supervisord",)))],
     "program_crashing": [
-        evidence(supervision=Supervision(ago(hours=2), {"beat": (down(5), down(3), down(1))}))
+        evidence(supervision=Supervision(ago(hours=2), {"beat": (down(0.9), down(0.7), down(0.2))}))
     ],
     "processes_doubled": [
         evidence(processes=replace(table(), ours=(*table().ours, process("beat", 999)))),
@@ -247,6 +247,11 @@ def test_a_queue_that_a_new_worker_has_just_found_is_not_deaf() -> None:
     report = healthy(queues=(QueueHealth("upsert", 30, ago(minutes=9)),))
     found = verdict(evidence(report, processes=replace(others, ours=(*others.ours, fresh))))
     assert [cause.rule.name for cause in found] == []
+
+
+def test_a_program_that_has_calmed_down_is_not_crashing() -> None:
+    calm = Supervision(ago(hours=2), {"beat": (down(2), down(1.9), down(1.5))})
+    assert verdict(evidence(supervision=calm)) == ()
 
 
 def test_a_beat_that_has_just_started_may_not_have_ticked() -> None:
