@@ -31,7 +31,7 @@ from keepa_deals.ops.layout import Home
 from keepa_deals.ops.programs import uses_embedded_redis
 from keepa_deals.settings import Settings
 
-PATIENCE = 2.5
+PATIENCE = 2.0
 BEAT_PID_FILE = "celerybeat"
 PAST = timedelta(hours=1)
 """How far back a fault that has healed is reported."""
@@ -179,7 +179,7 @@ def _ask_dashboard(settings: Settings) -> dict[str, Any]:
     host = f"[{host}]" if ":" in host else host
     try:
         with urllib.request.urlopen(
-            f"http://{host}:{settings.dashboard_port}/api/status", timeout=2
+            f"http://{host}:{settings.dashboard_port}/api/status", timeout=1.5
         ) as answer:
             return dict(json.load(answer))
     except urllib.error.HTTPError as error:

@@ -13,6 +13,8 @@ from keepa_deals.health.readiness import age_text, duration_text, upserter_is_be
 from keepa_deals.health.report import UPSERT_JOB
 
 CLOCK_TOLERANCE = timedelta(seconds=30)
+SILENT_AFTER = timedelta(seconds=10)
+"""Keepa answers what we ask within a second or two."""
 FAILURES_IN_ROW = 2
 PRESENT_INTERVALS = 5
 """What happened within so many intervals goes on; what is older is past."""
@@ -41,6 +43,7 @@ def keepa_trouble(e: Evidence) -> Iterator[Finding]:
     live = e.token_status.error if e.token_status else None
     text = last_error(e, "keepa_trouble") or (live if live and classify(live) == "keepa_trouble" else "")
     text = text or _in_row(e, ("no_answer", "no_connection", "unreadable", "500", "502", "503", "504"))
+    text = text or _silence(e)
     if not text:
         return
     answers = e.report.keepa.value
@@ -57,6 +60,19 @@ def _in_row(e: Evidence, results: tuple[str, ...]) -> str:
         if last and count >= FAILURES_IN_ROW and last.result in results:
             return f"Keepa {call}: {count} attempts in a row failed, the last one with {last.result}"
     return ""
+
+
+def _silence(e: Evidence) -> str:
+    """A call under way that is not being answered, in words; empty when there is none."""
+    tokens, lock, answers = e.report.tokens.value, e.report.lock(UPSERT_JOB), e.report.keepa.value
+    job, now = e.report.job(UPSERT_JOB), e.report.taken_at
+    if tokens is None or answers is None or job is None or not job.running or job.last_started_at is None:
+        return ""
+    if not tokens.reserved or tokens.small.waiting or lock is None or lock.owner is None:
+        return ""
+    heard = max((answer.at for answer in answers.last.values()), default=job.last_started_at)
+    waits = now - max(heard, job.last_started_at)
+    return f"Keepa has not answered for {waits.total_seconds():.0f} s" if waits > SILENT_AFTER else ""
 
 
 def clock_wrong(e: Evidence) -> Iterator[Finding]:

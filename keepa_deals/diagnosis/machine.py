@@ -16,7 +16,7 @@ import psutil
 from keepa_deals.health.database import BUSY_TIMEOUT
 from keepa_deals.health.words import redact
 
-INTEGRITY_SECONDS = 1.5
+INTEGRITY_SECONDS = 1.0
 """For so long the database's pages are checked at each look."""
 _STEPS = 20_000
 """Steps of SQLite's machine between two looks at the clock."""

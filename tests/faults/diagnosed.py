@@ -294,12 +294,20 @@ def selection(**changes: Any) -> Fault:
         before = path.read_text()
         text = "{" if changes.get("broken") else json.dumps({**json.loads(before), **changes})
         _put_selection(service, path, text)
+        if not changes.get("broken"):
+            _wait_for_a_run(service)
         try:
             yield
         finally:
             _put_selection(service, path, before)
 
     return fault
+
+
+def _wait_for_a_run(service: Service) -> None:
+    """Until the upserter has run to its end anew, whatever the outcome."""
+    before = service.status()["taken_at"]
+    service.wait_for(lambda s: (s["jobs"]["update_recent_deals"]["last_finished_at"] or "") > before)
 
 
 def _put_selection(service: Service, path: Path, text: str) -> None:

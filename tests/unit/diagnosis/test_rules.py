@@ -141,6 +141,13 @@ CASES: dict[str, list[Any]] = {
         evidence(failed("Keepa /deal: 502")),
         evidence(token_status=Reading(error="Keepa /token: cannot connect to https://api.keepa.com")),
         evidence(healthy(keepa=SILENT)),
+        evidence(
+            healthy(
+                jobs=jobs(job(last_started_at=ago(seconds=12))),
+                tokens=replace(TOKENS, reserved=5),
+                locks=(LockHealth("update_recent_deals_lock", "x", "elsewhere", 1, 40.0),),
+            )
+        ),
     ],
     "foreign_spender": [
         evidence(healthy(tokens=replace(TOKENS, foreign_tokens=40, foreign_at=ago(minutes=2)))),
