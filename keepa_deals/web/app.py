@@ -13,6 +13,8 @@ from keepa_deals.web import (
     api,
     assets,
     errors,
+    export,
+    feed,
     live,
     operate,
     pages,
@@ -24,6 +26,11 @@ from keepa_deals.web import (
 )
 from keepa_deals.web.access import csrf, guard, limits, sessions
 from keepa_deals.web.access import pages as access_pages
+
+COMPRESSED = [
+    *("text/html", "text/css", "text/csv", "text/plain", "text/javascript"),
+    *("application/json", "application/atom+xml", "image/svg+xml"),
+]
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> Flask:
@@ -71,7 +78,7 @@ def _configure_errors(app: Flask) -> None:
 
 
 def _configure_views(app: Flask) -> None:
-    for views in (pages, live, saved, operate, api, probes, access_pages):
+    for views in (pages, live, saved, operate, api, export, feed, probes, access_pages):
         app.register_blueprint(views.blueprint)
 
 

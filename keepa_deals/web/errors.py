@@ -34,8 +34,8 @@ def configure(app: Flask) -> None:
 
 
 def wants_json() -> bool:
-    """Whether the answer goes to a program: the API's and the probes' addresses."""
-    return request.path.startswith(("/api/", "/healthz", "/readyz", "/live"))
+    """Whether the answer goes to a program: the API's, the probes' and the feeds' addresses."""
+    return request.path.startswith(("/api/", "/healthz", "/readyz", "/live", "/metrics", "/feed."))
 
 
 def answer(status: int, text: str, *, parameter: str | None = None) -> Response:

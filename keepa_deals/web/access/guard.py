@@ -100,9 +100,9 @@ def _refuse() -> Response:
 
 def wants_page() -> bool:
     """Whether a browser is on its way to a page (and not a program, a script or a feed reader)."""
-    if request.method != "GET" or errors.wants_json() or request.path.endswith(".atom"):
+    if request.method != "GET" or errors.wants_json():
         return False
-    return request.headers.get("Sec-Fetch-Dest", "document") == "document" and request.path != "/metrics"
+    return request.headers.get("Sec-Fetch-Dest", "document") == "document"
 
 
 def _unreadable(error: AccessError) -> Response:

@@ -1,0 +1,89 @@
+"""A view as an Atom feed (RFC 4287): its first page, an entry a deal."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from xml.etree import ElementTree as Xml
+
+from flask import Blueprint, Response, request, url_for
+
+from keepa_deals.web import present, store
+from keepa_deals.web.browse import requested_view
+from keepa_deals.web.columns import Interval
+from keepa_deals.web.services import services
+from keepa_deals.web.store import DealRow, Moment
+from keepa_deals.web.view import View
+
+blueprint = Blueprint("feed", __name__)
+
+NAMESPACE = "http://www.w3.org/2005/Atom"
+_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+Xml.register_namespace("", NAMESPACE)
+
+
+@blueprint.get("/feed.atom")
+def atom() -> Response:
+    """The newest or best deals of a view, whatever its order puts first."""
+    here = services()
+    view, moment = requested_view(here), here.moment()
+    with here.reading() as reads:
+        rows = store.read_page(reads, view, moment, None).rows
+    feed = _feed(view, [row.changed_at for row in rows], moment)
+    for row in rows:
+        feed.append(_entry(row, moment))
+    body = Xml.tostring(feed, encoding="utf-8", xml_declaration=True)
+    return Response(body, content_type="application/atom+xml; charset=utf-8")
+
+
+def _feed(view: View, changes: list[datetime], moment: Moment) -> Xml.Element:
+    """The feed without entries. It was updated when its newest entry was, so that it stays the same."""
+    feed = Xml.Element(_name("feed"))
+    page = f"{request.url_root}?{view.query()}"
+    own = f"{request.url_root}feed.atom?{view.query()}"
+    _add(feed, "id", own)
+    _add(feed, "title", f"Deals: {view.query()}" if view.query() else "Deals")
+    _add(feed, "updated", present.iso(max(changes, default=moment.now)))
+    _add(feed, "link", None, rel="self", href=own, type="application/atom+xml")
+    _add(feed, "link", None, rel="alternate", href=page, type="text/html")
+    _add(Xml.SubElement(feed, _name("author")), "name", "keepa_deals")
+    return feed
+
+
+def _entry(row: DealRow, moment: Moment) -> Xml.Element:
+    deal = present.shown(row, moment)
+    change = deal.change(Interval.DAYS_90)
+    entry = Xml.Element(_name("entry"))
+    found = int(row.deal_created_at.timestamp())
+    _add(entry, "id", f"urn:keepa-deals:{row.domain_id}:{row.asin}:{found}")
+    _add(entry, "title", f"{deal.title_text} – {deal.money(row.price)}")
+    _add(entry, "published", present.iso(row.deal_created_at))
+    _add(entry, "updated", present.iso(row.changed_at))
+    address = url_for("pages.deal", domain_id=row.domain_id, asin=row.asin, _external=True)
+    _add(entry, "link", None, rel="alternate", href=address, type="text/html")
+    _add(entry, "link", None, rel="related", href=deal.amazon_url)
+    if row.category_name:
+        _add(entry, "category", None, term=row.category_name)
+    parts = (
+        f"{deal.money(row.price)}, 90-day average {deal.money(row.price_avg_90)} ({change.percent_text})",
+        f"rank {present.number(row.sales_rank)}",
+        f"profit {deal.money(row.profit)}",
+        f"{deal.status}, seen at {present.iso(row.last_seen_at)}",
+    )
+    _add(entry, "summary", " · ".join(parts), type="text")
+    return entry
+
+
+def _add(parent: Xml.Element, name: str, text: str | None, **attributes: str) -> None:
+    """An element with escaped text, without the characters that XML can't hold."""
+    element = Xml.SubElement(parent, _name(name), {key: _clean(value) for key, value in attributes.items()})
+    element.text = _clean(text) if text is not None else None
+
+
+def _name(name: str) -> str:
+    return f"{{{NAMESPACE}}}{name}"
+
+
+def _clean(text: str) -> str:
+    return _NOT_IN_XML.sub("\ufffd", text)
