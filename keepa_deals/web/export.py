@@ -34,7 +34,7 @@ Cell = Callable[[DealRow], Any]
 def as_csv() -> Response:
     """The deals of a view, a line each. Money in units of the currency, moments in ISO 8601 UTC."""
     here = services()
-    view, moment = requested_view(here), here.moment()
+    view, moment = requested_view(here, strict=True), here.moment()
     lines = _lines(_started(_deals(here, view, moment)), moment)
     return _download(lines, "csv", "text/csv; charset=utf-8", moment)
 
@@ -43,7 +43,7 @@ def as_csv() -> Response:
 def as_json() -> Response:
     """The deals of a view as the API gives them, all at once."""
     here = services()
-    view, moment = requested_view(here), here.moment()
+    view, moment = requested_view(here, strict=True), here.moment()
     deals = _started(_deals(here, view, moment))
     head = {"as_of": present.iso(moment.now), "view": f"{request.url_root}?{view.query()}"}
     return _download(_objects(head, deals, moment), "json", "application/json", moment)

@@ -27,7 +27,7 @@ Xml.register_namespace("", NAMESPACE)
 def atom() -> Response:
     """The newest or best deals of a view, whatever its order puts first."""
     here = services()
-    view, moment = requested_view(here), here.moment()
+    view, moment = requested_view(here, strict=True), here.moment()
     with here.reading() as reads:
         rows = store.read_page(reads, view, moment, None).rows
     feed = _feed(view, [row.changed_at for row in rows], moment)

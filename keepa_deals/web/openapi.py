@@ -1,4 +1,4 @@
-"""The OpenAPI description of the JSON API, made from the same tables that the views are read by."""
+"""The OpenAPI description of the API and the files, made from the tables that the views are read by."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from importlib import metadata
 from typing import Any
 
 from keepa_deals.settings import DOMAINS
-from keepa_deals.web.columns import RANGES, SORTS, Interval
+from keepa_deals.web.columns import RANGES, SORTS, Interval, Unit
+from keepa_deals.web.schemas import COUNT, Json, array, nullable, record, reference, schemas
 from keepa_deals.web.view import (
     FLAGS,
     MAX_CATEGORIES,
@@ -19,29 +20,85 @@ from keepa_deals.web.view import (
     Status,
 )
 
-Json = dict[str, Any]
-_NULLABLE_INTEGER = {"type": ["integer", "null"]}
-_MOMENT = {"type": ["string", "null"], "format": "date-time"}
+_ABOUT = (
+    "Live Keepa deals. Money is in the currency's smallest unit (cents; yen has none), moments are ISO 8601 "
+    "in UTC, null means unknown. An unknown, wrong or empty parameter is a 400 that names it. Where the "
+    "dashboard has a password, send a token: `Authorization: Bearer …`, or Basic with the token as password."
+)
 
 
 def describe() -> Json:
     """The description as a JSON object (OpenAPI 3.1)."""
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": "keepa_deals",
-            "version": metadata.version("keepa-deals"),
-            "description": "Live Keepa deals. Money is in the currency's smallest unit, times are UTC.",
+        "info": {"title": "keepa_deals", "version": metadata.version("keepa-deals"), "description": _ABOUT},
+        "security": [{}, {"token": []}, {"token_as_password": []}],
+        "paths": {path: {"get": operation} for path, operation in _operations().items()},
+        "components": {
+            "schemas": schemas(),
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "token_as_password": {"type": "http", "scheme": "basic"},
+            },
         },
-        "paths": {
-            "/api/deals": {"get": _deals()},
-            "/api/deals/{domain_id}/{asin}": {"get": _deal()},
-            "/api/status": {"get": _plain("The state of the service", {"type": "object"})},
-            "/api/openapi.json": {"get": _plain("This description", {"type": "object"})},
-            "/healthz": {"get": _plain("Whether the process answers", {"type": "object"})},
-            "/readyz": {"get": _readyz()},
+    }
+
+
+def _operations() -> Json:
+    text: Json = {"schema": {"type": "string"}}
+    any_object: Json = {"type": "object"}
+    files = [*_view_parameters()]
+    return {
+        "/api/deals": _operation("One page of a view of the deals", _json(_page()), [*files, _cursor()]),
+        "/api/deals/{domain_id}/{asin}": _operation(
+            "One deal with its history, oldest first, and the events of its life, newest first",
+            _json(_one_deal()),
+            _deal_parameters(),
+            _error("404", "There is no such deal"),
+        ),
+        "/api/status": _operation("The state of the service; null is what can't be read", _json(_status())),
+        "/api/openapi.json": _operation("This description", _json(any_object)),
+        "/export.csv": _operation("All deals of a view, for spreadsheets", {"text/csv": text}, files),
+        "/export.json": _operation("All deals of a view", _json(_export()), files),
+        "/feed.atom": _operation("The first page of a view as a feed", {"application/atom+xml": text}, files),
+        "/healthz": _open("Whether the process answers", record({"status": {"type": "string"}})),
+        "/readyz": _open(
+            "Whether database, Redis and the deals are as they should be",
+            reference("Ready"),
+            {"503": {"description": "Not ready, with the reasons", "content": _json(reference("Ready"))}},
+        ),
+        "/metrics": _operation("The state of the service for Prometheus", {"text/plain": text}),
+    }
+
+
+# -- operations ----------------------------------------------------------------------------------
+def _operation(
+    summary: str, content: Json, parameters: list[Json] | None = None, more: Json | None = None
+) -> Json:
+    """An operation that needs a log-in where there is a password."""
+    etag = {"ETag": {"description": "For If-None-Match", "schema": {"type": "string"}}}
+    found = {"description": summary, "content": content, "headers": etag}
+    return {
+        "summary": summary,
+        "parameters": parameters or [],
+        "responses": {
+            "200": found,
+            "304": {"description": "The reader has this very answer (If-None-Match)"},
+            **_error("400", "A parameter is wrong, and named; or a strange host name was used"),
+            **_error("401", "Neither session nor token"),
+            **_error("503", "The database does not answer, or no password is set where one is needed"),
+            **(more or {}),
         },
-        "components": {"schemas": {"Deal": _deal_schema(), "Error": _error_schema()}},
+    }
+
+
+def _open(summary: str, schema: Json, more: Json | None = None) -> Json:
+    """An operation that anybody may ask for."""
+    found = {"200": {"description": summary, "content": _json(schema)}}
+    return {
+        "summary": summary,
+        "security": [],
+        "responses": {**found, **_error("400", "A strange host name was used"), **(more or {})},
     }
 
 
@@ -49,120 +106,88 @@ def _json(schema: Json) -> Json:
     return {"application/json": {"schema": schema}}
 
 
-def _error(text: str) -> Json:
-    return {"description": text, "content": _json({"$ref": "#/components/schemas/Error"})}
+def _error(status: str, text: str) -> Json:
+    """Files are for people, too, who get a page."""
+    content = {**_json(reference("Error")), "text/html": {"schema": {"type": "string"}}}
+    return {status: {"description": text, "content": content}}
 
 
-def _plain(summary: str, schema: Json) -> Json:
-    return {"summary": summary, "responses": {"200": {"description": summary, "content": _json(schema)}}}
+# -- answers -------------------------------------------------------------------------------------
+def _page() -> Json:
+    cursor = nullable({"type": "string", "description": "The cursor of the next page"})
+    return record({"deals": array(reference("Deal")), "total": COUNT, "next": cursor})
 
 
-def _readyz() -> Json:
-    schema: Json = {"type": "object", "required": ["ready", "problems"]}
-    found = _plain("Whether database, Redis and the deals are as they should be", schema)
-    found["responses"]["503"] = {"description": "Not ready, with the reasons", "content": _json(schema)}
-    return found
+def _export() -> Json:
+    text: Json = {"type": "string"}
+    return record({"as_of": {**text, "format": "date-time"}, "view": text, "deals": array(reference("Deal"))})
 
 
-def _deals() -> Json:
-    page: Json = {
-        "type": "object",
-        "required": ["deals", "total", "next"],
-        "properties": {
-            "deals": {"type": "array", "items": {"$ref": "#/components/schemas/Deal"}},
-            "total": {"type": "integer", "minimum": 0},
-            "next": {"type": ["string", "null"], "description": "The cursor of the next page"},
-        },
-    }
-    return {
-        "summary": "One page of a view of the deals",
-        "parameters": _view_parameters(),
-        "responses": {
-            "200": {"description": "The page", "content": _json(page)},
-            "304": {"description": "The reader has this very page"},
-            "400": _error("A parameter is wrong; the error names it"),
-            "503": _error("The database does not answer"),
-        },
-    }
+def _one_deal() -> Json:
+    return record(
+        {
+            "deal": reference("Deal"),
+            "history": array(reference("Point")),
+            "events": array(reference("Event")),
+        }
+    )
 
 
-def _deal() -> Json:
-    body: Json = {"type": "object", "required": ["deal", "history", "events"]}
-    return {
-        "summary": "One deal with its history and the events of its life",
-        "parameters": [
-            {
-                "name": "domain_id",
-                "in": "path",
-                "required": True,
-                "schema": {"type": "integer", "minimum": 0},
-            },
-            {"name": "asin", "in": "path", "required": True, "schema": {"type": "string"}},
-        ],
-        "responses": {
-            "200": {"description": "The deal", "content": _json(body)},
-            "404": _error("There is no such deal"),
-            "503": _error("The database does not answer"),
-        },
-    }
+def _status() -> Json:
+    return reference("Status")
+
+
+# -- parameters ----------------------------------------------------------------------------------
+def _parameter(name: str, text: str, schema: Json) -> Json:
+    return {"name": name, "in": "query", "description": text, "schema": schema}
+
+
+def _one_of(values: Any) -> Json:
+    return {"type": "string", "enum": [str(value) for value in values]}
+
+
+def _whole(least: int, most: int) -> Json:
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+def _number(unit: Unit) -> Json:
+    decimals = "0" if unit in (Unit.COUNT, Unit.PERCENT) else "0-9"
+    return {"type": "string", "pattern": rf"^-?[0-9]{{1,9}}(\.[{decimals}]{{1,2}})?$"}
 
 
 def _view_parameters() -> list[Json]:
-    def parameter(name: str, text: str, schema: Json) -> Json:
-        return {"name": name, "in": "query", "description": text, "schema": schema}
-
-    def one_of(values: Any) -> Json:
-        return {"type": "string", "enum": [str(value) for value in values]}
-
-    number: Json = {"type": "string", "pattern": r"^-?\d{1,9}(\.\d{1,2})?$"}
-    category: Json = {"type": "array", "maxItems": MAX_CATEGORIES, "items": {"type": "integer", "minimum": 0}}
+    text: Json = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": r"^[^\x00-\x1F\x7F]*$"}
+    categories: Json = {"type": "array", "maxItems": MAX_CATEGORIES, "items": _whole(0, 2**63 - 1)}
+    looks = "How the page shows it; no matter here"
     return [
-        parameter("q", "Words of title or brand, or an ASIN", {"type": "string", "maxLength": MAX_TEXT}),
-        parameter("domain", "Keepa's domain id", one_of(DOMAINS)),
-        parameter("category", "Root categories; 0 is unknown", category),
-        parameter("status", "Which deals", one_of(Status)),
-        *(parameter(bound.name, bound.label, number) for bound in RANGES.values()),
-        *(parameter(name, text, one_of(kind)) for name, (kind, text) in FLAGS.items()),
-        parameter(
-            "found_within", "Found within so many hours", {"type": "integer", "minimum": 1, "maximum": 8760}
-        ),
-        parameter(
-            "seen_within", "Seen within so many minutes", {"type": "integer", "minimum": 1, "maximum": 1440}
-        ),
-        parameter("interval", "Over which time changes are meant", one_of(Interval)),
-        parameter("sort", "What to sort by", one_of(SORTS)),
-        parameter("order", "Direction", one_of(Order)),
-        parameter("layout", "How the page shows it; no matter here", one_of(Layout)),
-        parameter("density", "How the page shows it; no matter here", one_of(Density)),
-        parameter("limit", "Deals a page", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}),
-        parameter("cursor", "``next`` of the page before", {"type": "string", "maxLength": MAX_CURSOR}),
+        _parameter("q", "Words of title or brand, or an ASIN", text),
+        _parameter("domain", "Keepa's domain id", _one_of(DOMAINS)),
+        _parameter("category", "Root categories; 0 is unknown", categories),
+        _parameter("status", "Which deals", _one_of(Status)),
+        *(_parameter(bound.name, bound.label, _number(bound.unit)) for bound in RANGES.values()),
+        *(_parameter(name, text, _one_of(kind)) for name, (kind, text) in FLAGS.items()),
+        _parameter("found_within", "Found within so many hours", _whole(1, 24 * 365)),
+        _parameter("seen_within", "Seen within so many minutes", _whole(1, 24 * 60)),
+        _parameter("interval", "Over which time changes are meant", _one_of(Interval)),
+        _parameter("sort", "What to sort by", _one_of(SORTS)),
+        _parameter("order", "Direction", _one_of(Order)),
+        _parameter("layout", looks, _one_of(Layout)),
+        _parameter("density", looks, _one_of(Density)),
+        _parameter("limit", "Deals a page", _whole(1, MAX_LIMIT)),
     ]
 
 
-def _deal_schema() -> Json:
-    integers = ("price", "price_avg_90", "delta_percent", "sales_rank", "profit", "roi_bp", "monthly_sold")
-    return {
-        "type": "object",
-        "required": ["asin", "domain_id", "title", "status", "price", "first_seen_at", "last_seen_at"],
-        "properties": {
-            "asin": {"type": "string"},
-            "domain_id": {"type": "integer"},
-            "title": {"type": "string"},
-            "status": {"type": "string", "enum": ["live", "stale", "ended"]},
-            **dict.fromkeys(integers, _NULLABLE_INTEGER),
-            **dict.fromkeys(("first_seen_at", "last_seen_at", "ended_at"), _MOMENT),
-        },
-    }
+def _cursor() -> Json:
+    return _parameter("cursor", "`next` of the page before", {"type": "string", "maxLength": MAX_CURSOR})
 
 
-def _error_schema() -> Json:
-    problem: Json = {
-        "type": "object",
-        "required": ["status", "message"],
-        "properties": {
-            "status": {"type": "integer"},
-            "message": {"type": "string"},
-            "parameter": {"type": "string"},
+def _deal_parameters() -> list[Json]:
+    return [
+        {"name": "domain_id", "in": "path", "required": True, "schema": _whole(1, 99)},
+        {
+            "name": "asin",
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "pattern": "^[A-Z0-9]{10}$"},
         },
-    }
-    return {"type": "object", "required": ["error"], "properties": {"error": problem}}
+    ]

@@ -185,7 +185,7 @@ def stars(value: int | None) -> str:
 
 
 # -- JSON ----------------------------------------------------------------------------------------
-_COPIED = (
+COPIED = (
     *("asin", "domain_id", "title", "brand", "price", "price_avg_day", "price_avg_week", "price_avg_month"),
     *("price_avg_90", "delta_percent_day", "delta_percent_week", "delta_percent_month", "delta_percent"),
     *(
@@ -200,7 +200,7 @@ _COPIED = (
     *("buy_box_price", "offer_count", "amazon_in_stock", "is_lowest", "is_lowest_90", "fba_fee"),
     *("referral_fee_bp", "sell_price", "profit", "roi_bp", "margin_bp", "price_type"),
 )
-_MOMENTS = (
+MOMENTS = (
     *("deal_created_at", "keepa_updated_at", "first_seen_at", "last_seen_at", "changed_at"),
     *("enriched_at", "ended_at"),
 )
@@ -210,8 +210,8 @@ def to_json(row: DealRow, moment: Moment) -> dict[str, Any]:
     """A deal of the API. Money in the currency's smallest unit, times in ISO 8601 UTC."""
     values = row._mapping
     return {
-        **{name: values[name] for name in _COPIED},
-        **{name: iso(values[name]) for name in _MOMENTS},
+        **{name: values[name] for name in COPIED},
+        **{name: iso(values[name]) for name in MOMENTS},
         "status": status_of(row, moment),
         "ended_reason": str(row.ended_reason) if row.ended_reason else None,
         "currency": market(row.domain_id).currency,

@@ -291,12 +291,12 @@ class _Reader:
         return values[0]
 
     def text(self, name: str, longest: int) -> str:
-        value = (self._single(name) or "").strip()
+        value = self._single(name) or ""
         if len(value) > longest:
             raise ParameterError(name, f"at most {longest} characters")
         if _CONTROL.search(value):
             raise ParameterError(name, "control characters are not allowed")
-        return value
+        return value.strip()
 
     def enum(self, name: str, kind: type[StrEnum]) -> Any:
         value = self._single(name)

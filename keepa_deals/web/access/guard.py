@@ -100,7 +100,7 @@ def _refuse() -> Response:
 
 def wants_page() -> bool:
     """Whether a browser is on its way to a page (and not a program, a script or a feed reader)."""
-    if request.method != "GET" or errors.wants_json():
+    if request.method != "GET" or errors.wants_json() or "Authorization" in request.headers:
         return False
     return request.headers.get("Sec-Fetch-Dest", "document") == "document"
 
