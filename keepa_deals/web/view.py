@@ -291,7 +291,11 @@ class _Reader:
         return values[0]
 
     def text(self, name: str, longest: int) -> str:
-        value = self._single(name) or ""
+        value = self._single(name)
+        if value is None:
+            return ""
+        if not value.strip():
+            raise ParameterError(name, "must not be empty")
         if len(value) > longest:
             raise ParameterError(name, f"at most {longest} characters")
         if _CONTROL.search(value):

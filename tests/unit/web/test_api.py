@@ -97,6 +97,7 @@ def test_every_sort_pages_through_everything_once(
         ("nonsense=1", "nonsense"),
         ("domain=7", "domain"),
         ("q=a&q=b", "q"),
+        ("q=", "q"),
         ("q=" + "x" * 201, "q"),
     ],
 )
