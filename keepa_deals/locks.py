@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import socket
@@ -9,6 +10,7 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 import psutil
@@ -27,9 +29,21 @@ MAX_HOLD = 20 * 60.0
 
 
 def process_owner() -> str:
-    """``host:pid:start:uuid`` of this process; ``start`` in Unix seconds tells a reused pid from ours."""
+    """``host:pid:start:uuid`` of this process; ``start`` in Unix seconds tells a reused pid from ours.
+
+    Before the uuid stands the namespace in which the pid counts: containers may share a host's name.
+    """
     started = int(psutil.Process().create_time())
-    return f"{socket.gethostname()}:{os.getpid()}:{started}:{uuid.uuid4().hex}"
+    return f"{socket.gethostname()}:{os.getpid()}:{started}:{_pid_namespace()}-{uuid.uuid4().hex}"
+
+
+@functools.cache
+def _pid_namespace() -> str:
+    """The number of the namespace that our pids belong to; "0" where there is no such thing."""
+    try:
+        return str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:
+        return "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,22 @@ class Holder:
     host: str | None = None
     pid: int | None = None
     started: int | None = None
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the holder was a process among those that we see, and is gone for sure.
+
+        A pid that somebody else has got since does not count: such a lock ends by its time to live.
+        """
+        namespace = self.owner.rpartition(":")[2].partition("-")[0]
+        if self.pid is None or self.host != socket.gethostname() or namespace != _pid_namespace():
+            return False
+        try:
+            return psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.Error:
+            return False
 
 
 def read_holder(client: redis.Redis, key: str) -> Holder | None:
@@ -65,9 +95,9 @@ def read_holder(client: redis.Redis, key: str) -> Holder | None:
 class SingleFlightLock:
     """A lock that one process at a time holds, renewed three times in each ``ttl`` while it is held.
 
-    A killed holder blocks the next for at most ``ttl`` seconds, and so does a lock that somebody else
-    left with a longer time, or with none: whoever finds it taken cuts it down to ``ttl``, which its
-    holder, if it lives, renews in time. ``lost`` is set as soon as the lock
+    A killed holder blocks the next for at most ``ttl`` seconds, and on the same host for no time. A lock
+    that somebody left with a longer time, or with none, is cut down to ``ttl`` by whoever finds it taken;
+    its holder, if it lives, renews it in time. ``lost`` is set as soon as the lock
     may be another's: its key changed, Redis could not be reached in time, or ``max_hold`` has passed.
     A process that is paused past its TTL learns it late, so what it writes must be fenced as well.
     """
@@ -84,6 +114,7 @@ class SingleFlightLock:
         heartbeat = ttl / HEARTBEATS if heartbeat is None else heartbeat
         if not 0 < heartbeat < ttl:
             raise ValueError(f"heartbeat ({heartbeat} s) must be shorter than ttl ({ttl} s)")
+        self._client = client
         self._key = key
         self._ttl = ttl
         self._heartbeat = heartbeat
@@ -100,7 +131,7 @@ class SingleFlightLock:
         """Whether the lock is ours now. A ``StoreUnavailableError`` when Redis does not answer."""
         since = time.monotonic()
         try:
-            taken = self._take(keys=[self._key], args=[self.owner, int(self._ttl * 1000)])
+            taken = self._try() or (self._bury() and self._try())
         except redis.RedisError as error:
             raise StoreUnavailableError(f"{self._key}: Redis does not answer: {error}") from error
         if not taken:
@@ -110,6 +141,17 @@ class SingleFlightLock:
         self._thread = threading.Thread(target=self._keep, args=(since,), name=self._key, daemon=True)
         self._thread.start()
         return True
+
+    def _try(self) -> bool:
+        return bool(self._take(keys=[self._key], args=[self.owner, int(self._ttl * 1000)]))
+
+    def _bury(self) -> bool:
+        """Whether the lock was a dead process's and is free now."""
+        holder = read_holder(self._client, self._key)
+        if holder is None or not holder.is_dead:
+            return False
+        log.warning("%s: its holder %s is dead; it is free again", self._key, holder.owner)
+        return bool(self._delete(keys=[self._key], args=[holder.owner]))
 
     def release(self) -> bool:
         """Whether the lock was still ours and is free now; Redis being away is no error: it expires."""

@@ -115,7 +115,7 @@ RULES: tuple[Rule, ...] = (
         find_stores.redis_lost_data,
         "Balance, counters and messages are gone; they are learned anew within a minute or two.",
         "runs are recorded from before the moment at which the counters in Redis began",
-        f"nothing, if it heals within two minutes; else {RESTART}; find who calls FLUSHALL",
+        f"nothing, if it heals within two minutes; else {RESTART}; find who empties it",
     ),
     _rule(
         "database_unavailable",

@@ -17,6 +17,8 @@ from keepa_deals.ops.layout import Home
 
 KEPT = 5
 """Copies that are kept; older ones are deleted."""
+RESTORE_PATIENCE = 30.0
+"""Seconds to wait for whoever still writes."""
 
 
 def make(home: Home, database: Database, now: datetime) -> Path:
@@ -43,16 +45,18 @@ def make(home: Home, database: Database, now: datetime) -> Path:
 
 
 def restore(copy: Path, database: Database) -> None:
-    """Put a SQLite copy back in place; nobody may be using the database."""
+    """Put a SQLite copy back in place, in one transaction: who reads meanwhile sees the one or the other."""
     path = database.path
     assert path is not None
     database.close()
-    for part in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-        part.unlink(missing_ok=True)
-    fresh = path.with_name(path.name + ".restored")
-    shutil.copyfile(copy, fresh)
-    fresh.chmod(0o600)
-    fresh.replace(path)
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(copy)) as old,
+            contextlib.closing(sqlite3.connect(path, timeout=RESTORE_PATIENCE)) as new,
+        ):
+            old.backup(new)
+    except sqlite3.Error as error:
+        raise OpsError(f"the database could not be brought back from {copy}: {error}") from None
 
 
 def _dump_postgresql(database: Database, target: Path) -> None:

@@ -80,8 +80,11 @@ def _process(text: str) -> psutil.Process | None:
 
 def _write(path: Path) -> None:
     fresh = path.with_suffix(".pid.new")
-    fresh.write_text(f"{os.getpid()}\n", encoding="ascii")
-    fresh.replace(path)
+    try:
+        fresh.write_text(f"{os.getpid()}\n", encoding="ascii")
+        fresh.replace(path)
+    except OSError as error:
+        log.warning("no pid file, which is for people only: %s", error)
 
 
 def _remove_own(path: Path, pid: int) -> None:

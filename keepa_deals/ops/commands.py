@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 
 import click
 
+from keepa_deals import logs
 from keepa_deals import settings as settings_module
 from keepa_deals.ops import deploy as deploying
+from keepa_deals.ops import guard as guarding
 from keepa_deals.ops import start as starting
 from keepa_deals.ops import stop as stopping
 from keepa_deals.ops.console import to_terminal as say
@@ -58,14 +61,26 @@ def kill(*, wait: float) -> None:
     say("stopped: no process, pid file or lock of this deployment is left")
 
 
+@ops.command(hidden=True)
+def guard() -> None:
+    """Watch over the supervisor (the supervisor runs it)."""
+    logs.configure()
+    guarding.watch(Home(settings_module.deployment_home()))
+
+
 @ops.command()
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 def deploy(*, dry_run: bool) -> None:
     """Bring the version that is checked out into service, or the previous one back."""
     home = Home(settings_module.load(runtime=False).keepa_deals_home)
     home.make()
-    with _exit_codes(), only_one(home.operation_lock, "deploy"):
-        deploying.deploy(home, say, dry_run=dry_run)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a lost connection must not leave a deploy half-way
+    with _exit_codes():
+        if dry_run:
+            deploying.deploy(home, say, dry_run=True)
+            return
+        with only_one(home.operation_lock, "deploy"):
+            deploying.deploy(home, say)
 
 
 class _exit_codes:  # noqa: N801  # a context manager, used like a function

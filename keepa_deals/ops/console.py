@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import click
@@ -11,5 +12,6 @@ Say = Callable[[str], None]
 
 
 def to_terminal(text: str) -> None:
-    """Print one line at once, also into a pipe."""
-    click.echo(text)  # flushes by itself
+    """Print one line at once, also into a pipe; a terminal that has gone away stops no operation."""
+    with contextlib.suppress(OSError):
+        click.echo(text)  # flushes by itself

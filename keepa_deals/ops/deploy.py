@@ -18,7 +18,7 @@ from keepa_deals.db.errors import StoreError
 from keepa_deals.db.session import Database
 from keepa_deals.diagnosis.evidence import gather
 from keepa_deals.diagnosis.report import diagnose, to_text
-from keepa_deals.ops import backup, runtime, supervise, version
+from keepa_deals.ops import backup, programs, runtime, supervise, version
 from keepa_deals.ops import start as starting
 from keepa_deals.ops.console import Say
 from keepa_deals.ops.errors import OpsError
@@ -65,7 +65,7 @@ def deploy(home: Home, say: Say, *, dry_run: bool = False) -> None:
             return
         _log(home, "begins", plan)
         began = time.monotonic()
-        _carry_out(_Deploy(home, settings, database, plan, say))
+        _carry_out(_Deploy(home, settings, database, plan, say, _configuration(home)))
         _log(home, f"succeeded after {time.monotonic() - began:.0f} s", plan)
     except StoreError as error:
         raise OpsError(f"database: {error}") from None
@@ -103,6 +103,8 @@ class _Deploy:
     database: Database
     plan: Plan
     say: Say
+    programs: str
+    """The supervisor's configuration before the deploy."""
 
 
 def _carry_out(d: _Deploy) -> None:
@@ -121,8 +123,8 @@ def _carry_out(d: _Deploy) -> None:
         d.say(f"    the database is saved in {copy.relative_to(d.home.path)}")
         try:
             _switch(d)
-        except (OpsError, StoreError) as error:
-            _go_back(d, copy, str(error))
+        except (OpsError, StoreError, KeyboardInterrupt) as error:
+            _go_back(d, copy, str(error) or "it was interrupted")
     d.say("5/5 Backfill")
     _send_backfill()
     version.remember()
@@ -132,11 +134,14 @@ def _carry_out(d: _Deploy) -> None:
 def _switch(d: _Deploy) -> None:
     d.say("3/5 Start" + (f", migrating to {migrate.head()}" if d.plan.migrates else ""))
     migrate.upgrade(d.database)
+    chosen = programs.programs(d.home, d.settings, sandbox=bool(runtime.with_sandbox(d.home)))
+    _configure(d.home, programs.render(d.home, chosen))
     launched = _start_pipeline(d.home)
     starting.wait_until_healthy(d.home, d.settings, d.say, within=GATE, launched=launched)
     d.say("4/5 Reload")
     _reload_dashboard(d.home)
     starting.wait_until_healthy(d.home, d.settings, d.say, within=GATE)
+    _renew_guard(d.home)
 
 
 def _set_permissions(home: Home) -> None:
@@ -149,9 +154,29 @@ def _set_permissions(home: Home) -> None:
         secrets.chmod(0o600)
 
 
+def _configuration(home: Home) -> str:
+    """The supervisor's configuration as it stands; empty when nothing was ever started."""
+    path = home.supervisor_conf
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _configure(home: Home, text: str) -> None:
+    """Let the supervisor run other programs, or with other flags, if they differ from what it runs."""
+    if text != _configuration(home):
+        home.supervisor_conf.write_text(text, encoding="utf-8")
+        supervise.apply_configuration(home)
+
+
+def _renew_guard(home: Home) -> None:
+    supervise.stop_program(home, "guard")
+    supervise.start_program(home, "guard")
+
+
 def _stop_pipeline(home: Home) -> None:
+    running = {program.name for program in supervise.states(home)}
     for name in PIPELINE:
-        supervise.stop_program(home, name)
+        if name in running:
+            supervise.stop_program(home, name)
 
 
 def _start_pipeline(home: Home) -> datetime:
@@ -165,7 +190,7 @@ def _reload_dashboard(home: Home) -> None:
     """HUP: gunicorn starts workers of the new version, then lets the old ones finish."""
     found = next((p for p in supervise.states(home) if p.name == "dashboard"), None)
     if found is None or not found.pid:
-        raise OpsError("the dashboard does not run")
+        return  # it is down, and comes back as the version that is checked out
     os.kill(found.pid, signal.SIGHUP)
 
 
@@ -183,6 +208,7 @@ def _go_back(d: _Deploy, copy: Path, reason: str) -> None:
         version.go_to(d.plan.previous)
         if version.changed_between(d.plan.previous, d.plan.target, "pyproject.toml", "constraints.txt"):
             _install()
+    _configure(d.home, d.programs)
     launched = _start_pipeline(d.home)
     _reload_dashboard(d.home)
     starting.wait_until_healthy(d.home, d.settings, d.say, within=GATE, launched=launched)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -36,13 +37,23 @@ def only_one(path: Path, what: str, *, wait: float = 0.0) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _acquire(descriptor, path, time.monotonic() + wait)
-        os.ftruncate(descriptor, 0)
-        me = {"what": what, "pid": os.getpid(), "started": psutil.Process().create_time()}
-        os.pwrite(descriptor, json.dumps(me).encode(), 0)
-        yield
-        os.ftruncate(descriptor, 0)
+        _sign(descriptor, what)
+        try:
+            yield
+        except Exception:
+            os.ftruncate(descriptor, 0)
+            raise
+        os.ftruncate(descriptor, 0)  # one that was interrupted leaves its word: the guard heals what is down
     finally:
         os.close(descriptor)
+
+
+def _sign(descriptor: int, what: str) -> None:
+    """Leave a word on who holds the lock; a full disk, on which a kill must work too, has no room for it."""
+    me = {"what": what, "pid": os.getpid(), "started": psutil.Process().create_time()}
+    os.ftruncate(descriptor, 0)
+    with contextlib.suppress(OSError):
+        os.pwrite(descriptor, json.dumps(me).encode(), 0)
 
 
 def _acquire(descriptor: int, path: Path, deadline: float) -> None:
@@ -59,11 +70,26 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
 
 def holder(path: Path) -> Holder | None:
     """Who holds the lock now; ``None`` when nobody does or the holder has not written its name yet."""
+    claim = _claim(path)
+    return claim if isinstance(claim, Holder) else None
+
+
+def abandoned(path: Path) -> str | None:
+    """What operation ("deploy") died while it held the lock; ``None`` when the last one ended by itself."""
+    claim = _claim(path)
+    return claim if isinstance(claim, str) else None
+
+
+def _claim(path: Path) -> Holder | str | None:
+    """Who signed the lock; just the operation's name when that process is gone."""
     try:
         claim = json.loads(path.read_text(encoding="utf-8"))
-        process = psutil.Process(claim["pid"])
-        if abs(process.create_time() - claim["started"]) > 1:
-            return None
-        return Holder(str(claim["what"]), process)
-    except (OSError, ValueError, KeyError, TypeError, psutil.NoSuchProcess):
+        what, pid, started = str(claim["what"]), int(claim["pid"]), float(claim["started"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - started) <= 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return what
+    return Holder(what, process) if same else what

@@ -28,7 +28,7 @@ def check(home: Home, settings: Settings, say: Say, *, own_redis: bool) -> None:
         ("disk", lambda: _disk(home)),
         ("dashboard's password", lambda: _password(home, settings)),
         ("dashboard's port", lambda: _port(settings.dashboard_host, settings.dashboard_port)),
-        ("database", lambda: _database(settings)),
+        ("database", lambda: migrated(settings)),
     ]
     if not own_redis:
         checks.insert(0, ("Redis", lambda: _redis(settings)))
@@ -93,7 +93,8 @@ def _redis(settings: Settings) -> str:
     return f"version {version}, {policy}, writable"
 
 
-def _database(settings: Settings) -> str:
+def migrated(settings: Settings) -> str:
+    """Bring the database's tables up to date; in words what was done. An ``OpsError`` when it can't be."""
     database = Database.from_settings(settings)
     try:
         before = migrate.current(database)

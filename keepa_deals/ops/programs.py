@@ -44,7 +44,7 @@ def programs(home: Home, settings: Settings, *, sandbox: bool) -> list[Program]:
         chosen.append(Program("redis", (server, str(home.redis_conf)), "redis.log", priority=STORES))
     if sandbox:
         chosen.append(_sandbox(settings))
-    return [*chosen, *_workers(), _beat(), _dashboard()]
+    return [*chosen, *_workers(), _beat(), _dashboard(), _guard()]
 
 
 def uses_embedded_redis(home: Home, settings: Settings) -> bool:
@@ -81,12 +81,19 @@ def _dashboard() -> Program:
     return Program("dashboard", (sys.executable, "-m", "gunicorn", *flags), "dashboard.log", stop_wait=30)
 
 
+def _guard() -> Program:
+    return Program("guard", (_own_command(), "ops", "guard"), "guard.log")
+
+
+def _own_command() -> str:
+    return str(Path(sys.executable).with_name("keepa-deals"))
+
+
 def _sandbox(settings: Settings) -> Program:
     port = urlsplit(settings.keepa_api_url).port
     # A fixed seed: a sandbox that was restarted goes on with the same products.
     flags = ("--port", str(port), "--tick-seconds", f"{settings.keepa_tick_seconds:g}", "--seed", "sandbox")
-    keepa_deals = str(Path(sys.executable).with_name("keepa-deals"))
-    return Program("sandbox", (keepa_deals, "sandbox", *flags), "sandbox.log")
+    return Program("sandbox", (_own_command(), "sandbox", *flags), "sandbox.log", priority=STORES)
 
 
 # -- the supervisor's configuration --------------------------------------------------------------

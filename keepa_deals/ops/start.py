@@ -26,8 +26,11 @@ from keepa_deals.settings import KEY_LENGTH, Settings
 HEALTHY_WITHIN = 120.0
 LOOK_EVERY = 0.5
 LOG_LINES = 15
+RESTART = "./kill_everything_force.sh && ./start_celery.sh"
+KEY_REFUSED = "402 the key is refused"
+"""How the error of a run says so (``keepa.errors.KeyRefusedError``): waiting would not help."""
 FAILURES = 3
-"""So many failed starts of one program end the start."""
+"""A program that had to be started more often than this, while we wait, does not work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +41,26 @@ class Started:
     live_deals: int
 
 
-def start(home: Home, say: Say, *, sandbox: bool, within: float = HEALTHY_WITHIN) -> Started:
-    """Start everything that does not run yet; an ``OpsError`` that says what is wrong otherwise."""
+def start(
+    home: Home, say: Say, *, sandbox: bool = False, resume: bool = False, within: float = HEALTHY_WITHIN
+) -> Started:
+    """Start everything that does not run yet; an ``OpsError`` that says what is wrong otherwise.
+
+    ``resume`` takes the settings that it last ran with instead of those in force now.
+    """
     supervisor = supervise.live_supervisor(home)
     if supervisor is not None:
         say(f"already running: {describe(supervisor)}")
+        _tell_changes(home, say)
         settings = settings_module.load(keepa_deals_home=home.path)
-        return wait_until_healthy(home, settings, say, within=within)
+        launched = _wake(home, settings, say)
+        return wait_until_healthy(home, settings, say, within=within, launched=launched)
     _clear_away(home, say)
-    settings = _choose(home, sandbox=sandbox)
+    if resume:
+        sandbox = bool(runtime.with_sandbox(home))
+        settings = settings_module.load(keepa_deals_home=home.path)
+    else:
+        settings = _choose(home, sandbox=sandbox)
     own_redis = programs.uses_embedded_redis(home, settings)
     preflight.check(home, settings, say, own_redis=own_redis)
     if own_redis:
@@ -61,6 +75,31 @@ def start(home: Home, say: Say, *, sandbox: bool, within: float = HEALTHY_WITHIN
     started = wait_until_healthy(home, settings, say, within=within, launched=launched)
     version.remember()
     return started
+
+
+def _tell_changes(home: Home, say: Say) -> None:
+    """Name the settings that were changed since the start: what runs does not know them yet."""
+    if runtime.with_sandbox(home):
+        return
+    now = settings_module.load(runtime=False, keepa_deals_home=home.path)
+    then = settings_module.load(keepa_deals_home=home.path)
+    given = sorted(now.model_fields_set)
+    changed = [name.upper() for name in given if getattr(now, name) != getattr(then, name)]
+    if changed:
+        say(f"  note  changed since it was started: {', '.join(changed)}. {RESTART} brings that in")
+
+
+def _wake(home: Home, settings: Settings, say: Say) -> datetime | None:
+    """Start the programs that a deploy had stopped before it died; when that was, if there were any."""
+    down = supervise.stopped(home)
+    if not down:
+        return None
+    say(f"  ok    database: {preflight.migrated(settings)}")
+    say("starting " + ", ".join(down))
+    launched = SystemClock().now()
+    for name in down:
+        supervise.start_program(home, name)
+    return launched
 
 
 def _clear_away(home: Home, say: Say) -> None:
@@ -103,9 +142,9 @@ def wait_until_healthy(
     seconds, an ``OpsError`` as soon as a program fails again and again.
     """
     address = f"http://{settings.dashboard_host}:{settings.dashboard_port}/"
-    since, told = time.monotonic(), ""
+    since, told, attempts = time.monotonic(), "", _Attempts(home)
     while True:
-        _refuse_failing(home)
+        attempts.refuse_failing()
         report = health.collect(settings)
         missing = _missing(report, address, launched)
         if missing is None:
@@ -128,7 +167,7 @@ def _missing(report: HealthReport, address: str, launched: datetime | None) -> s
         return f"Redis: {report.redis.error}"
     job = report.job(UPSERT_JOB)
     if job is None or job.last_success_at is None or (launched and job.last_success_at < launched):
-        return _first_run(report)
+        return _first_run(report, launched)
     if not _answers(address):
         return "the dashboard does not answer yet"
     if report.beat.value is None or (launched and report.beat.value < launched):
@@ -136,9 +175,14 @@ def _missing(report: HealthReport, address: str, launched: datetime | None) -> s
     return None
 
 
-def _first_run(report: HealthReport) -> str:
+def _first_run(report: HealthReport, launched: datetime | None) -> str:
     job = report.job(UPSERT_JOB)
     if job is not None and job.last_error:
+        recent = launched is None or (job.last_finished_at is not None and job.last_finished_at >= launched)
+        if recent and KEY_REFUSED in job.last_error:
+            raise UnhealthyError(
+                f"{job.last_error}. It goes on trying; with another key in .env, {RESTART} brings it in"
+            )
         return f"a success of update_recent_deals, whose last error was: {job.last_error}"
     tokens = report.tokens.value
     if tokens is not None and tokens.available is not None and tokens.small.waiting:
@@ -154,18 +198,21 @@ def _answers(address: str) -> bool:
         return False
 
 
-_failures: dict[str, set[int]] = {}
+class _Attempts:
+    """Counts how often each program was started while somebody waits for it."""
 
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._starts: dict[str, set[int]] = {}
 
-def _refuse_failing(home: Home) -> None:
-    """An ``OpsError`` with the end of its log when a program fails again and again."""
-    for program in supervise.states(home):
-        if program.state in ("FATAL", "BACKOFF"):
-            seen = _failures.setdefault(program.name, set())
-            seen.add(program.since)
-            if len(seen) >= FAILURES or program.state == "FATAL":
-                lines = "\n".join(_tail(home, _log_of(program.name)))
-                raise OpsError(f"{program.name} does not start: {program.detail}\n{lines}")
+    def refuse_failing(self) -> None:
+        """An ``OpsError`` with the end of its log when a program dies again and again."""
+        for program in supervise.states(self._home):
+            starts = self._starts.setdefault(program.name, set())
+            starts.add(program.since)
+            if program.state == "FATAL" or len(starts) > FAILURES:
+                lines = "\n".join(_tail(self._home, _log_of(program.name)))
+                raise OpsError(f"{program.name} does not stay alive: {program.detail}\n{lines}")
 
 
 def _log_of(name: str) -> str:

@@ -57,15 +57,26 @@ def _kill(processes: Sequence[psutil.Process], say: Say) -> None:
 
 
 def _end(processes: Sequence[psutil.Process], say: Say, wait: float) -> None:
-    """TERM, a bounded wait, KILL; a process that is stopped by a signal can't hear TERM."""
+    """TERM, a bounded wait, KILL; a process that is stopped by a signal can't hear TERM.
+
+    A child is left to its parent, which lets it end what it does: TERM would tear it out of a run.
+    """
     deaf = [p for p in processes if _is_stopped(p)]
+    pids = {process.pid for process in processes if process not in deaf}
     for process in processes:
-        if process not in deaf:
+        if process not in deaf and _parent(process) not in pids:
             say(f"TERM  {describe(process)}")
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()
     _, alive = psutil.wait_procs([p for p in processes if p not in deaf], timeout=wait)
     _kill([*deaf, *alive], say)
+
+
+def _parent(process: psutil.Process) -> int | None:
+    try:
+        return process.ppid()
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _is_stopped(process: psutil.Process) -> bool:

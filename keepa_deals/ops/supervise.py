@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 import xmlrpc.client
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 from keepa_deals.ops.errors import OpsError
 from keepa_deals.ops.identity import HOME_VARIABLE, MARK, is_ours, recorded
 from keepa_deals.ops.layout import Home
-from keepa_deals.ops.programs import supervisor_socket
+from keepa_deals.ops.programs import WARM_SHUTDOWN, supervisor_socket
 from keepa_deals.settings import inherited_environment
 
 ANSWER_TIMEOUT = 30
@@ -55,6 +56,14 @@ def states(home: Home) -> list[Supervised]:
     ]
 
 
+def stopped(home: Home) -> list[str]:
+    """The programs that the supervisor was told to stop, or has given up; those about to stop are awaited."""
+    deadline = time.monotonic() + WARM_SHUTDOWN
+    while any(p.state == "STOPPING" for p in states(home)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return [p.name for p in states(home) if p.state in ("STOPPED", "EXITED", "FATAL")]
+
+
 def launch(home: Home) -> None:
     """Start the supervisor in the background; it starts the programs. An ``OpsError`` when it can't."""
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(home.supervisor_conf)]
@@ -79,6 +88,16 @@ def stop_program(home: Home, name: str) -> None:
 def start_program(home: Home, name: str) -> None:
     """Start one program, and return when it runs; nothing happens when it runs already."""
     _ask(home, "startProcess", name, content_with=Faults.ALREADY_STARTED)
+
+
+def apply_configuration(home: Home) -> None:
+    """Let the supervisor read its file again and start, stop or restart what differs from what it runs."""
+    ((added, changed, removed),) = _ask(home, "reloadConfig")
+    for name in (*removed, *changed):
+        _ask(home, "stopProcessGroup", name)
+        _ask(home, "removeProcessGroup", name)
+    for name in (*changed, *added):
+        _ask(home, "addProcessGroup", name)
 
 
 def environment(home: Home) -> Mapping[str, str]:

@@ -136,8 +136,8 @@ def try_out(patient: Patient, case: Case) -> Result:
 # -- faults that only the diagnosis needs ------------------------------------------------------------
 @contextmanager
 def supervisor_killed(service: Service) -> Iterator[None]:
-    """kill -9 of the supervisor alone; a start heals it."""
-    with injectors.killed("supervisord")(service):
+    """kill -9 of the supervisor, and its guard can't bring it back; a start heals it."""
+    with injectors.suspended("guard")(service), injectors.killed("supervisord")(service):
         yield
     service.start()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -118,6 +121,39 @@ def test_two_deployments_on_one_redis_have_their_own_locks() -> None:
 def test_a_heartbeat_that_could_never_save_the_lock_is_refused(real_redis: redis.Redis) -> None:
     with pytest.raises(ValueError, match="heartbeat"):
         SingleFlightLock(real_redis, KEY, ttl=10, heartbeat=10)
+
+
+def test_a_lock_of_a_dead_process_of_this_host_is_free_at_once(real_redis: redis.Redis) -> None:
+    lock = quick(real_redis)
+    real_redis.set(KEY, owner_of(dead_pid(), like=lock.owner))
+    assert lock.acquire()
+    lock.release()
+
+
+@pytest.mark.parametrize("whose", ["another namespace's", "a live process's", "another host's"])
+def test_a_lock_whose_holder_may_live_is_left_alone(real_redis: redis.Redis, whose: str) -> None:
+    lock = quick(real_redis, ttl=30, heartbeat=1)
+    pid = os.getppid() if whose == "a live process's" else dead_pid()
+    owner = owner_of(pid, like=lock.owner)
+    if whose == "another namespace's":
+        owner = owner.replace("-", "0-")
+    if whose == "another host's":
+        owner = f"other-{owner}"
+    real_redis.set(KEY, owner)
+    assert not lock.acquire()
+    assert real_redis.get(KEY) == owner
+
+
+def owner_of(pid: int, *, like: str) -> str:
+    """The owner that another process of this host writes."""
+    host, _, started, unique = like.rsplit(":", 3)
+    return f"{host}:{pid}:{started}:{unique}"
+
+
+def dead_pid() -> int:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    return gone.pid
 
 
 @pytest.mark.parametrize("seconds", [1800, None])

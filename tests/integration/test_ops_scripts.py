@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,69 +38,6 @@ def test_a_second_start_starts_nothing_twice(service: Service) -> None:
     before = {process.pid for process in service.processes()}
     service.start()
     assert {process.pid for process in service.processes()} == before
-
-
-def test_of_two_starts_at_once_one_wins_and_the_other_says_so(tmp_path: Path) -> None:
-    service = Service(tmp_path / "home")
-    command = [str(Path(__file__).resolve().parents[2] / "start_celery.sh"), "--sandbox"]
-    both = [
-        subprocess.Popen(
-            command, env=service.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        for _ in range(2)
-    ]
-    try:
-        said = [process.communicate(timeout=180)[0] for process in both]
-        assert sorted(process.returncode for process in both) in ([0, 3], [0, 0]), said
-        if 3 in [process.returncode for process in both]:
-            assert any("another operation is at work here" in text for text in said)
-        commands = [" ".join(p.cmdline()) for p in service.processes()]
-        assert sum("beat" in command for command in commands) == 1
-    finally:
-        service.kill()
-
-
-@pytest.mark.parametrize(
-    "name", ["worker-upsert", "worker-backfill", "beat", "dashboard", "redis", "sandbox"]
-)
-def test_a_killed_process_is_back_and_deals_go_on(service: Service, name: str) -> None:
-    file = "celerybeat" if name == "beat" else name
-    victim = service.pid(file)
-    live = service.status()["deals"]["live"]
-    os.kill(victim, signal.SIGKILL)
-    service.wait_for_success()
-    deadline = time.monotonic() + 20
-    while service.pid(file) == victim:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    status = service.wait_for(lambda s: not s["problems"])
-    assert status["deals"]["live"] >= live - 5  # the sandbox's deals end, too
-    assert status["tokens"]["rejected_429"] <= 2  # a restarted sandbox has another balance
-
-
-def test_after_the_supervisors_death_a_start_clears_up(service: Service) -> None:
-    os.kill(service.pid("supervisord"), signal.SIGKILL)
-    orphans = {process.pid for process in service.processes()}
-    assert orphans
-    said = service.start()
-    assert "the supervisor is gone, but its children live" in said
-    assert not orphans & {process.pid for process in service.processes()}
-
-
-def test_a_stale_pid_file_does_not_keep_beat_down(tmp_path: Path) -> None:
-    stranger = subprocess.Popen([sys.executable, "-c", "input()", "celery", "beat"], stdin=subprocess.PIPE)
-    service = Service(tmp_path / "home")
-    run = tmp_path / "home" / "run"
-    run.mkdir(parents=True)
-    (run / "celerybeat.pid").write_text(f"{stranger.pid}\n")
-    try:
-        assert "removed a stale celerybeat.pid" in service.start()
-        assert service.pid("celerybeat") != stranger.pid
-        service.kill()
-        assert stranger.poll() is None
-    finally:
-        service.run("kill_everything_force.sh")
-        stranger.communicate(b"\n")
 
 
 def test_kill_ends_what_hangs_and_frees_the_locks_but_harms_no_stranger(

@@ -23,10 +23,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Service:
-    """The deployment in ``home``; ``settings`` go into the scripts' environment."""
+    """The deployment in ``home``; ``settings`` go into the scripts' environment, ``root`` has the scripts."""
 
-    def __init__(self, home: Path, **settings: str) -> None:
+    def __init__(self, home: Path, *, root: Path = ROOT, **settings: str) -> None:
         self.home = home
+        self.root = root
         self.layout = Home(home.resolve())
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
@@ -40,15 +41,25 @@ class Service:
             **settings,
         }
 
-    def run(self, script: str, *arguments: str, seconds: float = 180) -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, *arguments: str, seconds: float = 240) -> subprocess.CompletedProcess[str]:
         """One of the scripts at the project's root, to its end."""
         return subprocess.run(
-            [str(ROOT / script), *arguments],
+            [str(self.root / script), *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
             timeout=seconds,
             check=False,
+        )
+
+    def popen(self, script: str, *arguments: str) -> subprocess.Popen[str]:
+        """One of the scripts, under way; it speaks into ``stdout``."""
+        return subprocess.Popen(
+            [str(self.root / script), *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
     def start(self) -> str:

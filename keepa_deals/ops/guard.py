@@ -1,0 +1,65 @@
+"""Watches over the supervisor as the supervisor does over it, and over operations that died half-way.
+
+So whichever process is killed, another one brings it back; only when both go at the same moment is it
+up to systemd or to the operator.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+
+import psutil
+
+from keepa_deals.ops import start as starting
+from keepa_deals.ops import supervise
+from keepa_deals.ops.errors import BusyError, OpsError
+from keepa_deals.ops.layout import Home
+from keepa_deals.ops.locking import abandoned, only_one
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 2.0
+"""Seconds between two looks for an operation that died; the supervisor's death is noticed at once."""
+TRY_AGAIN = 5.0
+
+
+def watch(home: Home) -> None:
+    """Return when a supervisor that is not our parent runs: it has a guard of its own."""
+    while True:
+        supervisor = supervise.live_supervisor(home)
+        if supervisor is None:
+            _step_out_of_its_shadow(home)
+            _bring_back(home, "the supervisor is gone")
+        elif supervisor.pid != os.getppid():
+            return
+        elif (what := abandoned(home.operation_lock)) is not None:
+            _bring_back(home, f"a {what} died before its end")
+        else:
+            with contextlib.suppress(psutil.TimeoutExpired, psutil.NoSuchProcess):
+                supervisor.wait(timeout=LOOK_EVERY)
+
+
+def _bring_back(home: Home, reason: str) -> None:
+    """Start what does not run, with the settings that it was started with; what fails is tried again."""
+    try:
+        with only_one(home.operation_lock, "guard"):
+            log.warning("%s: starting what does not run", reason)
+            starting.start(home, log.info, resume=True)
+            log.warning("the service is whole again")
+    except BusyError as error:
+        log.info("%s, but %s", reason, error)
+        time.sleep(LOOK_EVERY)
+    except OpsError as error:
+        log.error("%s, and it can't be started yet: %s", reason, error)  # noqa: TRY400  # expected: no traceback
+        time.sleep(TRY_AGAIN)
+
+
+def _step_out_of_its_shadow(home: Home) -> None:
+    """Write to the log file itself: what was our output ended with the supervisor that read it."""
+    target = os.open(home.log / "guard.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    for stream in (1, 2):
+        os.dup2(target, stream)
+    os.close(target)

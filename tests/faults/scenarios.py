@@ -1,0 +1,60 @@
+"""Every fault that the service must survive, as data. Targets are in seconds (docs/operations.md)."""
+
+from __future__ import annotations
+
+from tests.faults import operations as by_people
+from tests.faults.drill import Scenario
+from tests.faults.injectors import (
+    everything_killed,
+    flushed_redis,
+    full_disk,
+    keepa_answers,
+    killed,
+    lock_holder_killed,
+    locked_database,
+    stopped,
+    suspended,
+    wrong_key,
+    zombie_lock,
+)
+
+DEATH, REDIS_RETURN, KEEPA_RETURN = 15.0, 30.0, 45.0
+"""After a process died; after Redis came back; after Keepa did (a request may hang for 30 s until then)."""
+START = 60.0
+"""After a start was called: it runs the pre-flight and waits for the first deals."""
+DEPLOY = 90.0
+CHILDREN = ("worker-upsert", "worker-backfill", "beat", "dashboard", "redis", "sandbox")
+
+SCENARIOS = (
+    *(Scenario(f"kill -9 {name}", killed(name), DEATH) for name in CHILDREN),
+    Scenario("kill -9 all programs at once", killed(*CHILDREN), DEATH),
+    Scenario("kill -9 supervisord", killed("supervisord"), DEATH),
+    Scenario("kill -9 everything, then start", everything_killed, START),
+    Scenario("kill -9 while the lock is held", lock_holder_killed, DEATH, outlives_lock=True),
+    Scenario(
+        "SIGSTOP past the lock's TTL, SIGCONT",
+        by_people.paused_past_its_lock,
+        DEATH,
+        outlives_lock=True,
+        while_it_lasts=True,
+    ),
+    Scenario("zombie lock with 30 min left", zombie_lock, DEATH, outlives_lock=True, while_it_lasts=True),
+    Scenario("Redis FLUSHALL", flushed_redis, DEATH),
+    Scenario("Redis refuses for 60 s", stopped("redis"), REDIS_RETURN, lasts=60),
+    Scenario("Redis hangs for 60 s", suspended("redis"), REDIS_RETURN, lasts=60),
+    Scenario("Keepa answers 500 for 120 s", keepa_answers(http_500=1), KEEPA_RETURN, lasts=120),
+    Scenario("Keepa is silent for 120 s", keepa_answers(timeout=1), KEEPA_RETURN, lasts=120),
+    Scenario("Keepa answers garbage for 120 s", keepa_answers(garbage=1), KEEPA_RETURN, lasts=120),
+    Scenario("Keepa refuses the key for 30 s", wrong_key, DEATH, lasts=30),
+    Scenario("database locked for 30 s", locked_database, DEATH, lasts=30),
+    Scenario("disk full for 30 s", full_disk, REDIS_RETURN, lasts=30, ground="disk"),
+    Scenario("stale celerybeat.pid", by_people.lying_pid_file("gone"), START),
+    Scenario("celerybeat.pid names a stranger", by_people.lying_pid_file("ours"), START),
+    Scenario("celerybeat.pid names another user's", by_people.lying_pid_file("another's"), START),
+    Scenario("start during start", by_people.two_starts, START),
+    Scenario("another deployment killed beside us", by_people.another_deployment, DEATH),
+    Scenario("deploy during deploy", by_people.two_deploys, DEPLOY, ground="checkout"),
+    Scenario("kill during deploy, then start", by_people.kill_during_deploy, START, ground="checkout"),
+    Scenario("kill -9 of a deploy", by_people.killed_deploy, START, ground="checkout"),
+    Scenario("deploy of a version that fails", by_people.failing_deploy, DEATH, ground="checkout"),
+)
