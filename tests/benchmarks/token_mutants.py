@@ -34,7 +34,8 @@ source = redis_store.script_text
 def mutated(name):
     return source(name).replace({old!r}, {new!r})
 redis_store.script_text = mutated
-sys.exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--no-header", {tests!r}]))
+quiet = ["-x", "-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+sys.exit(pytest.main([*quiet, {tests!r}]))
 """
 
 
