@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from keepa_deals.celery_app import app, context
+from keepa_deals.errors import KeepaDealsError
 from keepa_deals.ingest.backfill import run_slice
 
 
-@app.task(name="keepa_deals.backfiller.backfill_deals")
+@app.task(name="keepa_deals.backfiller.backfill_deals", throws=(KeepaDealsError,))
 def backfill_deals() -> None:
     """Walk the feed and enrich deals with the tokens that the upserter does not need."""
     run_slice(context())

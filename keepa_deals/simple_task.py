@@ -1,19 +1,23 @@
-"""The upserter's tasks. The work itself is in ``ingest``; outcomes are recorded in the database."""
+"""The upserter's tasks. The work itself is in ``ingest``; outcomes are recorded in the database.
+
+An error of ours that ends a task is expected: Celery then logs one line and no traceback.
+"""
 
 from __future__ import annotations
 
 from keepa_deals.celery_app import app, context
+from keepa_deals.errors import KeepaDealsError
 from keepa_deals.ingest.maintenance import run as run_maintenance
 from keepa_deals.ingest.recent import run as run_recent
 
 
-@app.task(name="keepa_deals.simple_task.update_recent_deals")
+@app.task(name="keepa_deals.simple_task.update_recent_deals", throws=(KeepaDealsError,))
 def update_recent_deals() -> None:
     """See what is new and keep what is live from going stale."""
     run_recent(context())
 
 
-@app.task(name="keepa_deals.simple_task.maintain")
+@app.task(name="keepa_deals.simple_task.maintain", throws=(KeepaDealsError,))
 def maintain() -> None:
     """Sample the state, note what went stale, keep the retention times."""
     run_maintenance(context())

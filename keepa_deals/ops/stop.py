@@ -53,7 +53,7 @@ def _kill(processes: Sequence[psutil.Process], say: Say) -> None:
         say(f"KILL  {describe(process)}")
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(processes, timeout=KILL_WAIT)
+    _wait(processes, KILL_WAIT)
 
 
 def _end(processes: Sequence[psutil.Process], say: Say, wait: float) -> None:
@@ -68,8 +68,23 @@ def _end(processes: Sequence[psutil.Process], say: Say, wait: float) -> None:
             say(f"TERM  {describe(process)}")
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()
-    _, alive = psutil.wait_procs([p for p in processes if p not in deaf], timeout=wait)
+    alive = _wait([p for p in processes if p not in deaf], wait)
     _kill([*deaf, *alive], say)
+
+
+def _wait(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that still live after so long. A zombie is dead: in a container, nobody may ever bury it."""
+    deadline = time.monotonic() + seconds
+    while (alive := [p for p in processes if _lives(p)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return alive
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _parent(process: psutil.Process) -> int | None:

@@ -75,7 +75,7 @@ def play(
         return Round(
             seconds,
             whole=time.monotonic() - since,
-            lost=(*ledger.read(service).lost_since(before), *_still_missing(service)),
+            lost=(*ledger.read(service).lost_since(before), *_still_missing(service, before)),
             doubled=(*ledger.doubled(service), *beats.doubled),
             harmed=neighbours.harmed(),
         )
@@ -115,12 +115,12 @@ def _what_is_down(service: Service) -> str | None:
     return next((f"{s.name} ({s.state})" for s in states if s.state != "RUNNING"), None)
 
 
-def _still_missing(service: Service, patience: float = 60.0) -> Sequence[str]:
+def _still_missing(service: Service, before: ledger.Ledger, patience: float = 60.0) -> Sequence[str]:
     """Deals that Keepa has and the table does not get: new ones may take a run or two."""
     deadline = time.monotonic() + patience
     while True:
         try:
-            absent = ledger.missing(service)
+            absent = ledger.missing(service, before)
         except OSError:
             assert time.monotonic() < deadline, "the sandbox does not answer"
             absent = ["?"]

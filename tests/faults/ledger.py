@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+from keepa_deals.keepa.time import to_keepa_minutes
 from tests.support.sandboxes import ask
 from tests.support.service import Service
 
@@ -32,7 +33,11 @@ class Ledger:
     """The deals of a table and how far the upserter had read, at one moment."""
 
     asins: frozenset[str]
+    open: frozenset[str]
+    """Those that have not ended."""
     watermark: str | None
+    minute: int
+    """When this was read, in Keepa minutes."""
 
     def lost_since(self, earlier: Ledger) -> Sequence[str]:
         """What was there and is no longer, in words."""
@@ -45,10 +50,12 @@ class Ledger:
 
 def read(service: Service) -> Ledger:
     """The ledger now."""
+    minute = to_keepa_minutes(datetime.now(UTC))
     with _database(service) as database:
-        asins = frozenset(asin for (asin,) in database.execute("SELECT asin FROM deals"))
+        rows = database.execute("SELECT asin, ended_at IS NULL FROM deals").fetchall()
         marks = database.execute("SELECT watermark FROM job_states WHERE name = ?", (UPSERTER,)).fetchone()
-    return Ledger(asins, marks[0] if marks else None)
+    still_open = frozenset(asin for asin, is_open in rows if is_open)
+    return Ledger(frozenset(asin for asin, _ in rows), still_open, marks[0] if marks else None, minute)
 
 
 def doubled(service: Service) -> Sequence[str]:
@@ -71,13 +78,30 @@ def doubled(service: Service) -> Sequence[str]:
     return words
 
 
-def missing(service: Service) -> Sequence[str]:
-    """The deals that Keepa has now and the table shows not at all, or as ended."""
+def missing(service: Service, earlier: Ledger) -> Sequence[str]:
+    """The deals that Keepa has now and the table shows not at all, or as ended.
+
+    Just those that are new since ``earlier`` or were open then: one that comes back after a while, old as
+    it is, waits for the sweep like everything else that is not new.
+    """
     selection = json.loads(service.settings.keepa_deal_selection.read_text())
     truth = ask(f"{service.sandbox}/_sandbox/truth", {**selection, "page": 0})["deals"]
     with _database(service) as database:
         shown = {a for (a,) in database.execute("SELECT asin FROM deals WHERE ended_at IS NULL")}
-    return sorted({deal["asin"] for deal in truth} - shown)
+    due = {d["asin"] for d in truth if d["created"] >= earlier.minute or d["asin"] in earlier.open}
+    return sorted(due - shown)
+
+
+def can_be_written(service: Service) -> bool:
+    """Whether nobody holds SQLite's write lock at this moment."""
+    path = service.home / "deals.db"
+    with contextlib.closing(sqlite3.connect(path, timeout=0.1, isolation_level=None)) as database:
+        try:
+            database.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        database.execute("ROLLBACK")
+        return True
 
 
 def lost_locks(service: Service, since: datetime) -> int:

@@ -66,10 +66,7 @@ def paused_past_its_lock(service: Service) -> Iterator[None]:
     began = datetime.now(UTC)
     with contextlib.ExitStack() as paused:
         with slow_keepa(service):
-            wait_for_holder(service)
-            family = family_of(service, "worker-upsert")
-            for process in family:
-                process.suspend()
+            for process in _paused_outside_of_a_write(service):
                 paused.callback(_resume, process)
         with _second_worker(service):
             yield
@@ -78,6 +75,20 @@ def paused_past_its_lock(service: Service) -> Iterator[None]:
             while not ledger.lost_locks(service, began):
                 assert time.monotonic() < deadline, "the paused run was not refused"
                 time.sleep(0.1)
+
+
+def _paused_outside_of_a_write(service: Service) -> list[psutil.Process]:
+    """The worker that holds the upserter's lock and, stopped, not SQLite's as well: that one nobody else
+    could take before it goes on or is killed."""
+    while True:
+        holder, family = wait_for_holder(service), family_of(service, "worker-upsert")
+        for process in family:
+            process.suspend()
+        if holder in [p.pid for p in family] and ledger.can_be_written(service):
+            return family
+        for process in family:
+            process.resume()
+        time.sleep(0.05)
 
 
 def _resume(process: psutil.Process) -> None:
