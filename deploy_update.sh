@@ -28,6 +28,11 @@ refuse_unloadable() {
     fail "this version cannot be loaded (see above): ${previous:0:10} is checked out again, nothing was stopped"
 }
 
-make_environment
-[ "${1-}" = --dry-run ] || refuse_unloadable
+if [ "${1-}" = --dry-run ]; then
+    [ -x .venv/bin/keepa-deals ] || fail "nothing was ever installed here: a deploy would make .venv and start everything"
+    packages_are_installed || say "would install packages into .venv: those that are wanted have changed"
+else
+    make_environment
+    refuse_unloadable
+fi
 exec .venv/bin/keepa-deals ops deploy "$@"

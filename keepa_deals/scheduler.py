@@ -14,6 +14,9 @@ from keepa_deals import settings
 from keepa_deals.ops.beat import hold
 from keepa_deals.redis_store import COUNTING_SINCE, Keys, connect_probe
 
+FULL = 100
+"""Messages in a queue: far more than a worker that listens leaves there, and than the diagnosis must see."""
+
 log = logging.getLogger(__name__)
 
 
@@ -42,10 +45,20 @@ class HeartbeatScheduler(beat.Scheduler):
         return float(super().tick(*args, **kwargs))
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        if self._is_full(entry.options["queue"]):
+            log.warning("%s: not sent, %d messages wait in its queue", entry.name, FULL)
+            return
         try:
             self.apply_async(entry, producer=producer, advance=False)
         except beat.SchedulingError as error:
             log.warning("not sent, the next interval tries again: %s", error)
+
+    def _is_full(self, queue: str) -> bool:
+        """Whether nobody has listened for long: what is sent now would only pile up in Redis."""
+        try:
+            return self._redis.llen(self._keys.queue(queue)) >= FULL
+        except redis.RedisError:
+            return False
 
     def _beat(self) -> None:
         now_ms = int(time.time() * 1000)

@@ -14,6 +14,7 @@ from keepa_deals.ops import deploy as deploying
 from keepa_deals.ops import guard as guarding
 from keepa_deals.ops import start as starting
 from keepa_deals.ops import stop as stopping
+from keepa_deals.ops import unit as units
 from keepa_deals.ops.console import to_terminal as say
 from keepa_deals.ops.errors import BusyError, LeftoverError, OpsError, UnhealthyError
 from keepa_deals.ops.layout import Home
@@ -66,6 +67,12 @@ def guard() -> None:
     """Watch over the supervisor (the supervisor runs it)."""
     logs.configure()
     guarding.watch(Home(settings_module.deployment_home()))
+
+
+@ops.command()
+def unit() -> None:
+    """Print the systemd unit that starts this deployment after a reboot."""
+    say(units.render(Home(settings_module.deployment_home())))
 
 
 @ops.command()

@@ -11,8 +11,12 @@ fail() {
 # What an installed environment was made from: another sum means that something has to be installed.
 wanted_packages() { cat pyproject.toml constraints.txt .venv/pyvenv.cfg | sha256sum; }
 
+packages_are_installed() {
+    [ -x .venv/bin/keepa-deals ] && [ "$(cat .venv/.installed 2>/dev/null)" = "$(wanted_packages)" ]
+}
+
 make_environment() {
-    local python=${PYTHON:-python3} stamp=.venv/.installed
+    local python=${PYTHON:-python3}
     exec 9>.venv.lock
     flock 9 || fail "cannot lock .venv.lock"
     if [ ! -x .venv/bin/python ]; then
@@ -22,12 +26,12 @@ make_environment() {
         "$python" -m venv .venv ||
             fail "no venv module: on Debian and Ubuntu, apt-get install python3-venv; then start again"
     fi
-    if [ ! -x .venv/bin/keepa-deals ] || [ "$(cat "$stamp" 2>/dev/null)" != "$(wanted_packages)" ]; then
+    if ! packages_are_installed; then
         say "installing packages into .venv (a minute the first time)"
         .venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
             -c constraints.txt -e . 2>&1 | show_progress ||
             fail "pip could not install the packages: see above; check the network and start again"
-        wanted_packages >"$stamp"
+        wanted_packages >.venv/.installed
     fi
     flock -u 9
     exec 9>&-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import socket
 import time
 from collections.abc import Sequence
@@ -19,11 +20,14 @@ from keepa_deals.ops.errors import LeftoverError
 from keepa_deals.ops.identity import command_of, describe, is_ours, ours
 from keepa_deals.ops.layout import Home
 from keepa_deals.ops.locking import holder
+from keepa_deals.ops.unit import STOP_SIGNAL
 from keepa_deals.redis_store import Keys, connect_probe
 
 TERM_WAIT = 20.0
 """Seconds between TERM and KILL: our tasks end what they do within a second or two."""
 KILL_WAIT = 5.0
+SUPERVISOR_WAIT = 1.0
+"""A supervisor that is stopped by a signal does not hear ours: it is killed after this time."""
 LOCKS = ("update_recent_deals_lock", "backfill_deals_lock")
 _SUPERVISOR = re.compile(r"\bsupervisord\b")
 _REDIS = re.compile(r"^\S*(?:redis|valkey)-server\b")
@@ -36,7 +40,12 @@ def stop_everything(home: Home, say: Say, *, wait: float = TERM_WAIT) -> None:
     """
     found = ours(home.path)
     # The supervisor first, at once: it would bring back what we stop. Its children go on until their turn.
-    _kill([p for p in found if _SUPERVISOR.search(command_of(p))], say)
+    supervisors = [p for p in found if _SUPERVISOR.search(command_of(p))]
+    for process in supervisors:
+        say(f"STOP  {describe(process)}")
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.Signals[STOP_SIGNAL])
+    _kill(_wait(supervisors, SUPERVISOR_WAIT), say)
     _end([p for p in ours(home.path) if not _REDIS.search(command_of(p))], say, wait)
     free_locks(home, say)
     _end(ours(home.path), say, wait)
