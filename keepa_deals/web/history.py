@@ -34,6 +34,12 @@ class Curve:
         counts = [[getattr(sample, name) for sample in self.samples] for name in ("live", "stale", "ended")]
         return [moments, *counts]
 
+    def tokens(self) -> list[list[int | None]]:
+        """Unix seconds, tokens, the longest wait of each lane in milliseconds; ``None`` where nobody knew."""
+        moments = [int(sample.at.timestamp()) for sample in self.samples]
+        names = ("tokens", "small_wait_ms", "bulk_wait_ms")
+        return [[*moments], *([getattr(sample, name) for sample in self.samples] for name in names)]
+
     def rows(self) -> list[Any]:
         """A few samples for the table, newest first; the newest is always among them."""
         return thinned(self.samples, MOST_ROWS)[::-1]
@@ -55,11 +61,7 @@ class Curve:
 def read_curve(connection: Connection, hours: int, now: datetime) -> Curve:
     """The samples of the last ``hours``."""
     table = Sample.__table__.c
-    query = (
-        select(table.at, table.live, table.stale, table.ended)
-        .where(table.at > now - timedelta(hours=hours), table.at <= now)
-        .order_by(table.at)
-    )
+    query = select(*table).where(table.at > now - timedelta(hours=hours), table.at <= now).order_by(table.at)
     return Curve(hours, thinned(connection.execute(query).all(), MOST_POINTS))
 
 

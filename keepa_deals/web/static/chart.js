@@ -55,6 +55,23 @@ const KINDS = {
       ],
     };
   },
+  tokens() {
+    const line = (label, ink, rest) => ({ label, stroke: colour(ink), width: 1.5, points: { show: false }, ...rest });
+    const seconds = (ms) => (ms === null || ms === undefined ? "–" : `${Math.round(ms / 1000)} s`);
+    const floor = (least) => (u, low, high) => [Math.min(0, low), Math.max(least, high * 1.12)];
+    return {
+      scales: { tokens: { range: floor(10) }, wait: { range: floor(10000) } },
+      series: [
+        line("Tokens", "accent", { scale: "tokens", value: (u, v) => counts(v), fill: wash("accent") }),
+        line("Longest wait, small", "good", { scale: "wait", value: (u, v) => seconds(v) }),
+        line("bulk (right)", "warn", { scale: "wait", value: (u, v) => seconds(v) }),
+      ],
+      axes: [
+        { scale: "tokens", size: 58, values: (u, ticks) => ticks.map(counts) },
+        { scale: "wait", side: 1, size: 58, grid: { show: false }, values: (u, ticks) => ticks.map(seconds) },
+      ],
+    };
+  },
   health() {
     const line = (label, ink, rest) => ({ label, stroke: colour(ink), width: 2, points: { show: false }, value: (u, v) => counts(v), ...rest });
     const whole = (u, ticks) => ticks.map((v) => (Number.isInteger(v) ? counts(v) : ""));
@@ -89,7 +106,7 @@ function draw(figure) {
   const kind = KINDS[figure.dataset.chart](figure);
   plot.replaceChildren();
   plot.classList.add("drawn");
-  const height = matchMedia("(max-width: 720px)").matches ? 210 : 260;
+  const height = Number(figure.dataset.height) || (matchMedia("(max-width: 720px)").matches ? 210 : 260);
   figure.chart?.destroy();
   const latest = (u) => u.setLegend({ idx: data[0].length - 1 }, false);
   figure.chart = new uPlot({
