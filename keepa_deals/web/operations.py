@@ -12,6 +12,8 @@ from keepa_deals.health.report import (
     MAINTENANCE_JOB,
     UPSERT_JOB,
     DealsHealth,
+    FlowHealth,
+    Forecast,
     HealthReport,
     JobHealth,
     LockHealth,
@@ -19,6 +21,7 @@ from keepa_deals.health.report import (
 )
 from keepa_deals.health.tokens import TokenHealth
 from keepa_deals.web.dispatch import RUNNABLE
+from keepa_deals.web.present import ENDED_REASONS
 
 _TITLES = {UPSERT_JOB: "Upserter", BACKFILL_JOB: "Backfill", MAINTENANCE_JOB: "Maintenance"}
 
@@ -125,6 +128,49 @@ def forecast(deals: DealsHealth | None) -> list[Step]:
         for edge in edges
         if (number := deals.stale_within(edge)) is not None
     ]
+
+
+def expected_words(outlook: Forecast | None) -> str:
+    """How many deals will be live when things go on as in the last hour."""
+    if outlook is None or not outlook.expected:
+        return ""
+    steps = [f"{live:,} in {hours} h" for hours, live in outlook.expected]
+    return f"If the last hour goes on, {', '.join(steps)} will be live."
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Why deals came or went within the last hour, in words, and how many."""
+
+    words: str
+    deals: int
+    arrives: bool
+
+
+_MOVES = {
+    "found": "found",
+    "returned": "came back",
+    "live_again": "seen again after being stale",
+    "stale": "not looked at in time",
+    "ended": "ended",
+}
+_ARRIVALS = ("found", "returned", "live_again")
+
+
+def movements(flow: FlowHealth | None) -> list[Movement]:
+    """What came and what went in the last hour, the biggest part first."""
+    if flow is None:
+        return []
+    found = [
+        Movement(_move_words(kind, reason), deals, kind in _ARRIVALS)
+        for (kind, reason), deals in flow.last_hour.items()
+    ]
+    return sorted(found, key=lambda move: (not move.arrives, -move.deals))
+
+
+def _move_words(kind: str, reason: str | None) -> str:
+    words = _MOVES.get(kind, kind)
+    return f"{words}: {ENDED_REASONS.get(reason, reason)}" if reason else words
 
 
 def forecast_words(steps: Sequence[Step]) -> str:

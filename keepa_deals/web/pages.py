@@ -96,6 +96,8 @@ def health() -> str:
         lanes=operations.lanes(report.tokens.value),
         forecast=(steps := operations.forecast(report.deals.value)),
         forecast_words=operations.forecast_words(steps),
+        expected_words=operations.expected_words(report.forecast),
+        movements=operations.movements(report.flow.value),
         spans=history.SPANS,
         runs=runs,
         actions=actions,

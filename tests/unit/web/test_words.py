@@ -11,13 +11,13 @@ from flask.testing import FlaskClient
 
 from keepa_deals.health.probe import Reading
 from keepa_deals.health.readiness import find_problems
-from keepa_deals.health.report import HealthReport
+from keepa_deals.health.report import FlowHealth, Forecast, HealthReport
 from keepa_deals.health.tokens import TokenHealth
 from keepa_deals.web.banner import banner
 from keepa_deals.web.chips import chips
 from keepa_deals.web.columns import Interval
 from keepa_deals.web.history import Curve, thinned
-from keepa_deals.web.operations import forecast, forecast_words, lanes
+from keepa_deals.web.operations import expected_words, forecast, forecast_words, lanes, movements
 from keepa_deals.web.view import parse_view
 from tests.unit.health import reports
 from tests.unit.health.reports import NOW, ago
@@ -112,6 +112,23 @@ def test_the_forecast_counts_what_nobody_would_look_at() -> None:
     ]
     assert "at most 60 min" in forecast_words(steps)
     assert forecast(reports.deals(live=0)) == []
+
+
+def test_what_the_last_hour_means_for_the_next_is_said() -> None:
+    assert expected_words(Forecast((), ((1, 1250), (2, 900)))) == (
+        "If the last hour goes on, 1,250 in 1 h, 900 in 2 h will be live."
+    )
+    assert expected_words(Forecast((), ())) == expected_words(None) == ""
+
+
+def test_what_came_and_went_is_told_with_its_reasons() -> None:
+    flow = FlowHealth({("ended", "out_of_stock"): 2, ("found", None): 7, ("stale", None): 3}, 7, 5)
+    assert [(move.words, move.deals, move.arrives) for move in movements(flow)] == [
+        ("found", 7, True),
+        ("not looked at in time", 3, False),
+        ("ended: out of stock", 2, False),
+    ]
+    assert movements(None) == []
 
 
 def test_thinning_keeps_the_newest() -> None:
