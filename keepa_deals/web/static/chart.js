@@ -92,6 +92,11 @@ function padded(low, high) {
   return [Math.max(0, low - room), high + room];
 }
 
+// A value holds from its point on: under the pointer stands the last one before it, not the nearest.
+function inForce(u, series, nearest, at) {
+  return nearest > 0 && u.data[0][nearest] > at ? nearest - 1 : nearest;
+}
+
 function axis(options) {
   return {
     stroke: colour("soft"), font: "12px system-ui, sans-serif", gap: 6,
@@ -111,7 +116,7 @@ function draw(figure) {
   const latest = (u) => u.setLegend({ idx: data[0].length - 1 }, false);
   figure.chart = new uPlot({
     width: plot.clientWidth, height, tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), UTC),
-    cursor: { y: false, points: { size: 7 }, drag: { x: true, y: false } },
+    cursor: { y: false, dataIdx: inForce, points: { size: 7 }, drag: { x: true, y: false } },
     hooks: { ready: [latest], setCursor: [(u) => u.cursor.left < 0 && latest(u)] },
     scales: { x: { time: true }, ...kind.scales },
     series: [{ label: "UTC", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, ...kind.series],
