@@ -289,9 +289,9 @@ class Product:
             asin=str(raw["asin"]),
             domain_id=int(raw["domainId"]),
             title=plain_text(raw.get("title")),
-            brand=raw.get("brand") or None,
+            brand=plain_text(raw.get("brand")) or None,
             root_category=raw.get("rootCategory") or None,
-            category_names=tuple(node["name"] for node in raw.get("categoryTree") or ()),
+            category_names=tuple(plain_text(node["name"]) for node in raw.get("categoryTree") or ()),
             image=images[0].get("l") or images[0].get("m"),
             last_update=_moment(raw.get("lastUpdate")),
             fba_fee=value_or_none((raw.get("fbaFees") or {}).get("pickAndPackFee")),
@@ -327,13 +327,16 @@ def at(values: Sequence[T], index: int) -> T | None:
 
 
 _TAG = re.compile(r"</?[A-Za-z!][^<>]*>")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""NUL and lone surrogates: JSON may hold them, no database does, and one row would stop all of its page."""
 
 
 def plain_text(markup: str | None) -> str:
     """A title as plain text: tags dropped, entities resolved, white space folded. Still a stranger's text."""
     if not markup:
         return ""
-    return " ".join(html.unescape(_TAG.sub(" ", markup)).split())
+    text = html.unescape(_TAG.sub(" ", markup))
+    return " ".join(_UNSTORABLE.sub("\ufffd", text).split())
 
 
 def image_name(codes: Sequence[int] | str | None) -> str | None:

@@ -118,5 +118,6 @@ def _keep(answers: Answers, response: Response) -> Response:
 def _for_this_reader(response: Response) -> Response:
     body = response.get_data()
     if PLACEHOLDER.encode() in body:
+        g.one_of_a_kind = True  # a mask of its own: no ETag can ever match
         response.set_data(body.replace(PLACEHOLDER.encode(), csrf_token().encode()))
     return response

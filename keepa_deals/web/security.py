@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from keepa_deals.settings import Settings
@@ -50,7 +50,12 @@ def _add_headers(response: Response) -> Response:
 
 def _answer_conditionally(response: Response) -> Response:
     """304 when the reader has this very answer already."""
-    if request.method in ("GET", "HEAD") and response.status_code == 200 and not response.is_streamed:
+    if (
+        request.method in ("GET", "HEAD")
+        and response.status_code == 200
+        and not response.is_streamed
+        and not g.get("one_of_a_kind")
+    ):
         response.add_etag()
         response.make_conditional(request)
     return response

@@ -6,6 +6,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, g, redirect, request, url_for
+from flask.globals import request_ctx
 
 from keepa_deals.web import errors
 from keepa_deals.web.access import sessions
@@ -44,11 +45,14 @@ def _check_host() -> Response | None:
     """Refuse names that are not ours: a page elsewhere could have its own name lead to loopback."""
     settings = services().settings
     trusted = settings.trusted_hosts
-    if settings.dashboard_is_public and not trusted:
+    if settings.dashboard_is_public and not trusted and request_ctx.url_adapter is not None:
         return None  # any name: without a log-in there is nothing to see, and cookies belong to one name
     names = {name.lower() for name in (*LOOPBACK_NAMES, settings.dashboard_host, *trusted)}
-    if _name_of(request.headers.get("Host", "")) in names:
+    name = _name_of(request.headers.get("Host", ""))
+    if name in names:
         return None
+    if request_ctx.url_adapter is None:  # Flask found it malformed and can't make a page's addresses
+        return Response("This is no host name.", 400, content_type="text/plain; charset=utf-8")
     return errors.answer(400, "This dashboard does not go by that name: see DASHBOARD_TRUSTED_HOSTS.")
 
 

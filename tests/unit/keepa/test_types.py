@@ -166,6 +166,10 @@ def test_titles_lose_tags_and_entities_but_no_text(markup: str | None, text: str
     assert plain_text(markup) == text
 
 
+def test_what_no_database_can_store_is_replaced() -> None:
+    assert plain_text("a\x00b \ud83d c \U0001f600") == "a\ufffdb \ufffd c \U0001f600"
+
+
 def test_an_image_is_ascii_codes_or_nothing() -> None:
     assert image_name([65, 46, 106]) == "A.j"
     assert image_name([]) is None
