@@ -37,6 +37,8 @@ class LastAnswer:
     at: datetime
     seconds: float
     tokens: int | None
+    clock_ahead: float | None = None
+    """Seconds by which Keepa's clock was ahead of ours when the answer came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,11 @@ class AnswerLog:
     def note(self, answer: Answer) -> None:
         """Note one answer of Keepa, or that there was none."""
         now_ms = unix_ms(self._clock.now())
-        charged = answer.envelope.tokens_consumed if answer.envelope else None
-        entry = json.dumps([answer.result, now_ms, round(answer.seconds, 3), charged])
+        envelope = answer.envelope
+        charged, ahead_ms = None, None
+        if envelope is not None:
+            charged, ahead_ms = envelope.tokens_consumed, envelope.timestamp_ms - now_ms
+        entry = json.dumps([answer.result, now_ms, round(answer.seconds, 3), charged, ahead_ms])
         slot = self._keys.answers(now_ms // 1000 // SLOT_SECONDS)
         quality = "good" if is_good(answer.result) else "bad"
         pipe = self._redis.pipeline(transaction=False)
@@ -119,5 +124,8 @@ def read_answers(client: redis.Redis, keys: Keys, now: datetime) -> Answers:
 
 
 def _parse(entry: str) -> LastAnswer:
-    result, at_ms, seconds, tokens = json.loads(entry)
-    return LastAnswer(result, from_unix_ms(at_ms), seconds, tokens)
+    result, at_ms, seconds, tokens, *more = json.loads(entry)
+    ahead_ms = more[0] if more else None
+    return LastAnswer(
+        result, from_unix_ms(at_ms), seconds, tokens, None if ahead_ms is None else ahead_ms / 1000
+    )

@@ -77,16 +77,28 @@ def _silence(e: Evidence) -> str:
 
 def clock_wrong(e: Evidence) -> Iterator[Finding]:
     report, now = e.report, e.report.taken_at
-    redis, tokens = report.redis.value, report.tokens.value
+    redis = report.redis.value
     if redis and abs(redis.clock - now) > CLOCK_TOLERANCE:
         yield Finding(f"Redis's clock and this machine's differ by {abs(redis.clock - now)}")
-    offset = tokens.clock_offset_seconds if tokens else None
+    offset = keepa_clock(e)
     if offset is not None and abs(offset) > CLOCK_TOLERANCE.total_seconds():
         yield Finding(f"Keepa's clock is {abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'} ours")
     job = report.job(UPSERT_JOB)
     if job and job.last_success_at and job.last_success_at - now > CLOCK_TOLERANCE:
         ahead = duration_text((job.last_success_at - now).total_seconds())
         yield Finding(f"{UPSERT_JOB} last succeeded {ahead} in the future: the clock was set back")
+
+
+def keepa_clock(e: Evidence) -> float | None:
+    """Seconds by which Keepa's clock is ahead of ours, by its last answer; ``None`` when nobody knows.
+
+    The books only keep the offset of the answer that they took last, and they take none that seems old.
+    """
+    answers, tokens = e.report.keepa.value, e.report.tokens.value
+    known = [a for a in answers.last.values() if a.clock_ahead is not None] if answers else []
+    if known:
+        return max(known, key=lambda answer: answer.at).clock_ahead
+    return tokens.clock_offset_seconds if tokens else None
 
 
 def foreign_spender(e: Evidence) -> Iterator[Finding]:

@@ -20,6 +20,8 @@ from keepa_deals.redis_store import COUNTING_SINCE
 NEARLY_FULL = 0.95
 QUEUE_WAIT = timedelta(seconds=120)
 """No message of ours waits longer: a slice of the backfiller lasts at most 60 s."""
+RELEARNED_WITHIN = timedelta(minutes=3)
+"""The next run asks Keepa for the balance: what is unknown for longer has another cause."""
 _ANOTHER_BY = 2.0
 """Seconds by which a start time may differ before it is another process's."""
 
@@ -75,7 +77,9 @@ def redis_replica(e: Evidence) -> Iterator[Finding]:
 
 def redis_lost_data(e: Evidence) -> Iterator[Finding]:
     """Only while the loss is felt; what has healed is told as past."""
-    if lost_at(e) and (e.report.tokens.value is None or e.report.tokens.value.available is None):
+    lost, tokens = lost_at(e), e.report.tokens.value
+    fresh = lost is not None and e.report.taken_at - lost < RELEARNED_WITHIN
+    if fresh and tokens is not None and tokens.available is None:
         yield Finding("the balance, the counters and the queues are gone: Redis was flushed or replaced")
 
 

@@ -311,6 +311,7 @@ RULES: tuple[Rule, ...] = (
         "Deals leave because they are ended, by Keepa's word, or deleted, by somebody's hand.",
         "more than a fifth of the live deals ended within the hour, or rows vanished",
         "look at the reasons: /?status=ended on the dashboard; widen the selection if it is too narrow",
+        "selection_matches_nothing",
     ),
     _rule(
         "dashboard_down",

@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from keepa_deals.diagnosis.evidence import Evidence
-from keepa_deals.diagnosis.find_keepa import CLOCK_TOLERANCE
+from keepa_deals.diagnosis.find_keepa import CLOCK_TOLERANCE, keepa_clock
 from keepa_deals.diagnosis.processes import Process
 from keepa_deals.health.readiness import age_text
 
@@ -199,9 +199,9 @@ def _home(e: Evidence) -> Iterator[Line]:
 
 def _clocks(e: Evidence) -> Iterator[Line]:
     offsets = []
-    tokens, redis = e.report.tokens.value, e.report.redis.value
-    if tokens and tokens.clock_offset_seconds is not None:
-        offsets.append(("Keepa", tokens.clock_offset_seconds))
+    redis, keepa = e.report.redis.value, keepa_clock(e)
+    if keepa is not None:
+        offsets.append(("Keepa", keepa))
     if redis:
         offsets.append(("Redis", (redis.clock - e.report.taken_at).total_seconds()))
     if offsets:

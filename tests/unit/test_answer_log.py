@@ -52,6 +52,8 @@ def test_the_last_answer_of_each_call_is_kept_and_the_last_bad_one(client: redis
     assert found.last_good["/deal"].at == NOON + timedelta(seconds=5)
     assert found.counts == {("/deal", "200"): 1, ("/deal", "502"): 2}
     assert found.failures_in_row == {"/deal": 0}
+    assert found.last["/deal"].clock_ahead == 0.001 - clock.now().timestamp()
+    assert found.last_bad["/deal"].clock_ahead is None
 
 
 def test_old_answers_leave_the_counts_but_not_the_totals(client: redis.Redis) -> None:

@@ -135,6 +135,12 @@ CASES: dict[str, list[Any]] = {
     "clock_wrong": [
         evidence(healthy(redis=redis_health(clock=ago(minutes=3)))),
         evidence(healthy(tokens=replace(TOKENS, clock_offset_seconds=-300.0))),
+        evidence(
+            healthy(
+                tokens=replace(TOKENS, clock_offset_seconds=0.0),
+                keepa=Answers({"/deal": LastAnswer("200", ago(), 0.1, 5, -300.0)}, {}, {}, {}),
+            )
+        ),
         evidence(healthy(jobs=jobs(job(last_success_at=ago(hours=-1))))),
     ],
     "keepa_trouble": [
