@@ -304,6 +304,7 @@ RULES: tuple[Rule, ...] = (
         "A job fails for a reason that no rule knows.",
         "its last run failed",
         "read the end of its log below; report it with --bundle FILE",
+        f"{_STOPS_ALL} memory_short redis_replica redis_not_saving redis_lost_data",
     ),
     _rule(
         "janitor_at_work",

@@ -48,7 +48,8 @@ def complete(e: Evidence) -> bool:
     own = (e.processes, e.pid_files, e.supervision, e.home, e.integrity, e.selection, e.dashboard)
     asked = (e.token_status,) if e.token_status is not None else ()
     readings = (*e.report.readings().values(), *own, *asked)
-    return not e.blind and not e.settings_error and all(reading.known for reading in readings)
+    balance = e.report.tokens.value is not None and e.report.tokens.value.available is not None
+    return balance and not e.blind and not e.settings_error and all(reading.known for reading in readings)
 
 
 def processes(e: Evidence) -> Iterator[Line]:

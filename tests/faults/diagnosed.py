@@ -428,16 +428,14 @@ def file_mode(name: str, *, mode: int | None = None, owner: int | None = None) -
 
 @contextmanager
 def read_only_disk(service: Service) -> Iterator[None]:
-    """The file system of the home turns read-only, as after an error of the disk; it must be its own."""
-    _remount(service.home, "ro")
+    """The home turns read-only for whoever opens a file from now on; needs root."""
+    home = str(service.home)
+    subprocess.run(["mount", "--bind", home, home], check=True)
     try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", home], check=True)
         yield
     finally:
-        _remount(service.home, "rw")
-
-
-def _remount(path: Path, mode: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{mode}", str(path)], check=True, capture_output=True)
+        subprocess.run(["umount", "--lazy", home], check=True)
 
 
 @contextmanager

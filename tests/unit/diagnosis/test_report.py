@@ -16,7 +16,8 @@ from keepa_deals.diagnosis.report import PARTS as PARTS_SHOWN
 from keepa_deals.diagnosis.report import diagnose, to_json, to_text
 from keepa_deals.diagnosis.supervision import Supervision
 from keepa_deals.health.probe import Reading
-from keepa_deals.health.report import PARTS, FlowHealth, Forecast
+from keepa_deals.health.report import PARTS, FlowHealth, Forecast, HistoryHealth
+from keepa_deals.health.tokens import TokenHealth
 from tests.unit.diagnosis.cases import down, evidence, healthy, home, process, table
 from tests.unit.health.reports import MINUTE, job, jobs
 
@@ -70,6 +71,11 @@ def test_what_is_nobodys_fault_stays_healthy(part: dict[str, Any]) -> None:
         {"integrity": Reading(error="no answer within 2.5 s")},
         {"settings_error": "KEEPA_API_KEY=(hidden): must have 64 characters"},
         {"supervision": Reading(error="no permission")},
+        {
+            "report": healthy(
+                tokens=TokenHealth(None, None, None, None), history=HistoryHealth(None, None, (), (), ())
+            )
+        },
     ],
     ids=lambda part: next(iter(part)),
 )
