@@ -36,14 +36,6 @@ PATIENCE = 5.0
 _WIDTH = 160
 
 
-def refuse_existing(path: Path) -> None:
-    """A usage error when ``path`` exists: a slip of the finger must not cost a file."""
-    if path.exists():
-        raise click.BadParameter(f"{path} exists already; name a new file", param_hint="--bundle")
-    if not path.absolute().parent.is_dir():
-        raise click.BadParameter(f"there is no folder {path.absolute().parent}", param_hint="--bundle")
-
-
 def write(path: Path, found: Diagnosis) -> None:
     """Write the archive, readable by its owner alone; a ``ClickException`` when that fails."""
     evidence = found.evidence

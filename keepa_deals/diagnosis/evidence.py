@@ -23,7 +23,6 @@ from keepa_deals.diagnosis.supervision import Supervision, read_supervision
 from keepa_deals.health.database import sqlite_path
 from keepa_deals.health.probe import Reading, look
 from keepa_deals.health.report import HealthReport
-from keepa_deals.keepa.client import KeepaClient
 from keepa_deals.keepa.selection import load_selection
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.ops import runtime
@@ -189,6 +188,8 @@ def _ask_dashboard(settings: Settings) -> dict[str, Any]:
 
 
 def _ask_keepa(settings: Settings) -> TokenEnvelope:
+    from keepa_deals.keepa.client import KeepaClient  # here: its HTTP library costs every look a tenth
+
     client = KeepaClient(settings.api_key, base_url=settings.keepa_api_url, timeout=(1, 1), max_attempts=1)
     try:
         return client.token_status()

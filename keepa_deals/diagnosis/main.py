@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from keepa_deals import settings as settings_module
-from keepa_deals.diagnosis import bundle as bundling
 from keepa_deals.diagnosis.evidence import Evidence, gather
 from keepa_deals.diagnosis.report import BLIND, Diagnosis, diagnose, to_json, to_text
 from keepa_deals.errors import SettingsError
@@ -44,7 +43,7 @@ CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 def main(*, as_json: bool, lines: int, watch: float | None, live: bool, bundle: Path | None) -> None:
     """Say why deals are dwindling. Exit 0 healthy, 1 problems found, 2 could not look."""
     if bundle is not None:
-        bundling.refuse_existing(bundle)
+        refuse_existing(bundle)
     code = BLIND
     try:
         while True:
@@ -52,7 +51,7 @@ def main(*, as_json: bool, lines: int, watch: float | None, live: bool, bundle: 
             code = found.exit_code
             _show(found, as_json=as_json, watching=watch is not None)
             if bundle is not None:
-                bundling.write(bundle, found)
+                write_bundle(bundle, found)
                 click.echo(f"wrote {bundle}", err=True)
                 bundle = None
             if watch is None:
@@ -61,6 +60,21 @@ def main(*, as_json: bool, lines: int, watch: float | None, live: bool, bundle: 
     except KeyboardInterrupt:
         click.echo(err=True)
     sys.exit(code)
+
+
+def refuse_existing(path: Path) -> None:
+    """A usage error when ``path`` exists: a slip of the finger must not cost a file."""
+    if path.exists():
+        raise click.BadParameter(f"{path} exists already; name a new file", param_hint="--bundle")
+    if not path.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {path.absolute().parent}", param_hint="--bundle")
+
+
+def write_bundle(path: Path, found: Diagnosis) -> None:
+    """The archive for a bug report; its module is loaded only for that, so that a mere look is quick."""
+    from keepa_deals.diagnosis import bundle
+
+    bundle.write(path, found)
 
 
 def look(*, live: bool) -> Evidence:

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 
 from keepa_deals import settings as settings_module
 from keepa_deals.db.models import Base
-from keepa_deals.diagnosis import bundle
+from keepa_deals.diagnosis import bundle, main
 from keepa_deals.diagnosis.report import Diagnosis, diagnose
 from tests.unit.diagnosis.cases import evidence
 
@@ -82,6 +82,6 @@ def test_a_file_that_exists_is_not_overwritten(tmp_path: Path) -> None:
     precious = tmp_path / ".env"
     precious.write_text("KEEPA_API_KEY=x")
     with pytest.raises(click.BadParameter, match="exists already"):
-        bundle.refuse_existing(precious)
+        main.refuse_existing(precious)
     with pytest.raises(click.BadParameter, match="no folder"):
-        bundle.refuse_existing(tmp_path / "nowhere" / "b.tar.gz")
+        main.refuse_existing(tmp_path / "nowhere" / "b.tar.gz")
