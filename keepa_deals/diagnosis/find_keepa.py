@@ -11,6 +11,7 @@ from keepa_deals.diagnosis.errors_of_jobs import last_error
 from keepa_deals.diagnosis.evidence import Evidence
 from keepa_deals.health.readiness import age_text, duration_text, upserter_is_behind
 from keepa_deals.health.report import UPSERT_JOB
+from keepa_deals.keepa.costs import DEAL_PAGE_TOKENS
 
 CLOCK_TOLERANCE = timedelta(seconds=30)
 SILENT_AFTER = timedelta(seconds=10)
@@ -138,12 +139,18 @@ def token_starvation(e: Evidence) -> Iterator[Finding]:
     if tokens is None or tokens.available is None:
         return
     longest = tokens.small.longest_wait_seconds or 0
-    if longest > 2 * e.settings.keepa_tick_seconds:
+    if longest > patience_of_small(e):
         yield Finding(
             f"a small request has waited {duration_text(longest)} at a balance of {tokens.available}"
         )
     elif tokens.available < 0 and upserter_is_behind(e.report):
         yield Finding(f"the balance is {tokens.available}, {tokens.refill_rate} tokens come a minute")
+
+
+def patience_of_small(e: Evidence) -> float:
+    """Seconds that a small request may wait: a page's tokens have to come, and two ticks more."""
+    rate = (e.report.tokens.value.refill_rate if e.report.tokens.value else None) or 1
+    return (2 + DEAL_PAGE_TOKENS // rate) * e.settings.keepa_tick_seconds
 
 
 def budget_too_small(e: Evidence) -> Iterator[Finding]:

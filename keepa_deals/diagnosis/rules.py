@@ -273,7 +273,7 @@ RULES: tuple[Rule, ...] = (
         "token_starvation",
         find_keepa.token_starvation,
         "The upserter does not get its tokens in time.",
-        "a small request has waited for two ticks, or the balance is negative and the upserter behind",
+        "a small request waits two ticks longer than its tokens take; or a negative balance, and no success",
         "wait for the balance; or a larger plan, or a longer UPSERT_INTERVAL_SECONDS",
         "foreign_spender budget_too_small",
     ),

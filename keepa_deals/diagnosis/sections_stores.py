@@ -8,7 +8,7 @@ from typing import Any
 
 from keepa_deals.answer_log import is_good
 from keepa_deals.diagnosis.evidence import Evidence
-from keepa_deals.diagnosis.find_keepa import live_drift
+from keepa_deals.diagnosis.find_keepa import live_drift, patience_of_small
 from keepa_deals.diagnosis.find_stores import QUEUE_WAIT, holder_is_dead
 from keepa_deals.diagnosis.sections import Level, Line, warn_if
 from keepa_deals.health.readiness import age_text, duration_text
@@ -124,7 +124,7 @@ def _lane(e: Evidence, name: str, found: TokenHealth) -> Line:
     lane = found.small if name == "small" else found.bulk
     longest = lane.longest_wait_seconds or 0
     now = f", the longest for {duration_text(longest)}" if longest else ""
-    late = name == "small" and longest > 2 * e.settings.keepa_tick_seconds
+    late = name == "small" and longest > patience_of_small(e)
     return Line(
         "tokens", warn_if(late), f"{name} lane: {lane.waiting} wait{now}; {_waited(name, found.counters)}"
     )
