@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Insert, Table, func, text
@@ -29,17 +29,22 @@ def lock_writers(session: Session) -> None:
 
 def upsert_deals(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the rows, all with the same columns; what is there already keeps its first day."""
-    if not rows:
-        return
+    if rows:
+        statement = upsert_statement(session, rows[0])
+        session.connection().execute(statement, [dict(row) for row in rows])
+
+
+def upsert_statement(session: Session, columns: Iterable[str]) -> Insert:
+    """INSERT … ON CONFLICT DO UPDATE of these columns of ``deals``, in the dialect of the session."""
     statement = _insert(session, DEALS)
     new = statement.excluded  # type: ignore[attr-defined]
-    columns = {name: new[name] for name in rows[0] if name not in KEPT}
-    if "category_name" in columns:
-        columns["category_name"] = func.coalesce(new["category_name"], DEALS.c.category_name)
-    statement = statement.on_conflict_do_update(  # type: ignore[attr-defined]
-        index_elements=["domain_id", "asin"], set_=columns
+    changed = {name: new[name] for name in columns if name not in KEPT}
+    if "category_name" in changed:
+        changed["category_name"] = func.coalesce(new["category_name"], DEALS.c.category_name)
+    found: Insert = statement.on_conflict_do_update(  # type: ignore[attr-defined]
+        index_elements=["domain_id", "asin"], set_=changed
     )
-    session.connection().execute(statement, [dict(row) for row in rows])
+    return found
 
 
 def insert_points(session: Session, points: Sequence[Mapping[str, Any]]) -> None:

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from keepa_deals.keepa.costs import DEAL_PAGE_TOKENS, DEALS_PER_PAGE, MAX_DEALS_PER_QUERY
 
-MARGIN = 0.05
+MARGIN = 0.04
 """How much earlier than a freshness window after the last time each page is read, for waits and failures."""
 OVERLAP = timedelta(minutes=10)
 """How far below its watermark a run reads: deals may appear a little after their ``creationDate``."""

@@ -42,7 +42,8 @@ def reprice(context: IngestContext, job: str, *, until: float) -> int:
             lock_writers(session)
             state = session.get_one(JobState, job)
             memory = dict(state.cursor or {})
-            if memory.get("pricing", _settings_of_old(memory)) == priced_by:
+            is_whole = "repricing" not in memory
+            if is_whole and memory.get("pricing", _settings_of_old(memory)) == priced_by:
                 return changed
             done = memory.get("repriced_to") if memory.get("repricing") == priced_by else None
             after = tuple(done) if done else FIRST

@@ -212,7 +212,23 @@ def make_account(clock: FakeClock, *, rate: int = 20, ahead: float = 0.0) -> Tok
     now = clock.now()
     lane = LaneSnapshot(0, 0.0)
     return TokenSnapshot(
-        now, 300, 300, 0, 0, rate, rate, 60 * rate, now, now, False, 0, ahead, lane, lane, {}
+        now=now,
+        balance=300,
+        available=300,
+        reserved=0,
+        reservations=0,
+        refill_rate=rate,
+        refill=rate,
+        capacity=60 * rate,
+        as_of=now,
+        next_tick_at=now,
+        recovering=False,
+        foreign=0,
+        foreign_at=None,
+        clock_offset=ahead,
+        small=LaneSnapshot(1, 2.5),
+        bulk=lane,
+        prices={},
     )
 
 

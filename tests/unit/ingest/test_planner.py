@@ -1,0 +1,130 @@
+"""What is read when: the plan by figures worked out by hand, the rules by properties."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepa_deals.ingest import planner
+from keepa_deals.ingest.memory import CatchUp, Memory, fingerprint, recall
+from keepa_deals.ingest.planner import Limit, Plan, Step, Supply, Sweep, make_plan, next_step
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+def plan(matching: int, rate: int | None, *, leaving: int = 0) -> Plan:
+    supply = Supply(rate, MINUTE, HOUR) if rate is not None else None
+    return make_plan(matching, leaving=leaving, interval=MINUTE, supply=supply, window=HOUR)
+
+
+def test_450_deals_at_20_a_minute_leave_most_to_the_backfiller() -> None:
+    found = plan(450, 20, leaving=50)
+    assert (found.kept, found.pages, found.limit) == (450, 3, None)
+    assert found.head_every == MINUTE
+    assert found.needed == 16 + 60 + 50  # three pages in 96 % of the window, a dozen looks, the leaving
+    assert found.supply == 1200
+
+
+def test_a_small_plan_looks_for_new_deals_less_often_before_it_gives_up_any() -> None:
+    found = plan(450, 5, leaving=50)
+    assert (found.kept, found.limit) == (450, None)
+    assert found.head_every == 2 * MINUTE  # half of 300 tokens
+    more = plan(5700, 5, leaving=30)
+    assert more.kept == 5700
+    assert 4 * MINUTE < more.head_every <= 5 * MINUTE
+
+
+def test_what_a_plan_cannot_hold_is_cut_to_the_newest_and_said() -> None:
+    found = plan(9000, 5)
+    assert found.limit is Limit.PLAN
+    assert found.pages == 46  # 96 % of the 240 tokens that the looks at the newest page leave
+    assert found.kept == 46 * 150
+    assert found.needed > 300
+
+
+def test_keepa_shows_ten_thousand_deals_of_a_query_and_no_more() -> None:
+    found = plan(50_000, 250)
+    assert (found.matching, found.kept, found.pages, found.limit) == (50_000, 10_000, 67, Limit.KEEPA)
+
+
+def test_with_the_balance_unknown_everything_is_tried() -> None:
+    assert plan(9000, None) == Plan(9000, 9000, 60, plan(9000, None).needed, None, MINUTE)
+
+
+@given(st.integers(0, 60_000), st.integers(1, 300), st.integers(0, 2000))
+def test_no_plan_promises_more_than_comes_in(matching: int, rate: int, leaving: int) -> None:
+    found = plan(matching, rate, leaving=leaving)
+    heads = 5 * (HOUR / found.head_every)
+    assert found.kept <= max(150, min(matching, 10_000))
+    assert MINUTE <= found.head_every <= 5 * MINUTE
+    if found.kept > 150:
+        assert planner.sweep_tokens(found.pages) + heads <= 60 * rate + 5
+    if found.limit is Limit.PLAN:
+        assert found.needed > 60 * rate
+
+
+def test_the_earliest_deadline_goes_first_and_what_is_gone_goes_last() -> None:
+    early, late = NOON, NOON + MINUTE
+    assert next_step(early, late, gone=True) is Step.SWEEP
+    assert next_step(late, early, gone=True) is Step.VERIFY_MISSED
+    assert next_step(None, late, gone=True) is Step.VERIFY_MISSED
+    assert next_step(None, None, gone=True) is Step.VERIFY_GONE
+    assert next_step(None, None, gone=False) is None
+
+
+@given(
+    st.lists(st.integers(0, 60), min_size=1, max_size=70),
+    st.integers(0, 120),
+)
+def test_pages_read_one_by_one_from_their_latest_start_are_all_in_time(ages: list[int], seconds: int) -> None:
+    """Whoever begins then, and reads a page each ``page_every``, reads each before its time."""
+    page_every = timedelta(seconds=seconds)
+    seen = [NOON - age * MINUTE for age in ages]
+    start = planner.latest_start(Sweep(NOON, 1, 1 + len(seen)), HOUR, seen, page_every)
+    for number, last in enumerate(seen):
+        assert start + (number + 1) * page_every <= last + HOUR - planner.lead(HOUR)
+
+
+def test_a_sweep_that_began_in_the_future_or_long_ago_is_given_up() -> None:
+    assert planner.is_lost(Sweep(NOON, 1, 3), NOON - HOUR, HOUR)
+    assert planner.is_lost(Sweep(NOON, 1, 3), NOON + 3 * HOUR, HOUR)
+    assert not planner.is_lost(Sweep(NOON, 1, 3), NOON + HOUR, HOUR)
+
+
+moments = st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+maybe = st.none() | moments
+SELECTION = {"priceTypes": [1]}
+
+
+@given(
+    st.builds(
+        Memory,
+        selection=st.just(fingerprint(SELECTION)),
+        selected_at=moments,
+        head_at=maybe,
+        sweep=st.none() | st.builds(Sweep, moments, st.integers(0, 67), st.integers(1, 67), st.booleans()),
+        plan=st.none() | st.just(plan(9000, 5)) | st.just(plan(450, None)),
+        reference=st.integers(0, 10_000),
+        floor=maybe,
+        swept_since=maybe,
+        horizon=maybe,
+        catch_up=st.none() | st.builds(CatchUp, moments, moments),
+    )
+)
+def test_what_is_remembered_comes_back_the_same(memory: Memory) -> None:
+    assert recall(memory.to_json(), SELECTION, NOON) == memory
+
+
+@pytest.mark.parametrize(
+    "broken", [{"sweep": {"x": 1}}, {"plan": {"kept": 1}}, {"selected_at": "?"}, {"floor": 7}]
+)
+def test_a_memory_that_cannot_be_read_begins_anew_instead_of_failing_for_ever(
+    broken: dict[str, object],
+) -> None:
+    found = recall({**Memory(fingerprint(SELECTION), NOON).to_json(), **broken}, SELECTION, NOON)
+    assert found.sweep is None
+    assert found.selected_at < NOON
