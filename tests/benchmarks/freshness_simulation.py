@@ -159,14 +159,10 @@ def _percent(part: int, whole: int) -> str:
 
 def _cost_of_keeping(world: World, figures: Figures) -> float:
     """The tokens of the sweep's pages, page 0 once a sweep, against 5 for each 150 deals once a window."""
-    sweep = sum(
-        n for (who, call), n in world.ledger.spent.items()
-        if who == "upserter" and call.startswith("/deal") and call != "/deal 0"
-    )  # fmt: skip
-    sweeps = world.ledger.of("upserter", "/deal 1") / 5
-    minutes = sum(1 for hour, _, _ in figures.curve if hour >= figures.settled)
-    share = minutes / max(1, len(figures.curve))
-    return (sweep + 5 * sweeps) * share / figures.bound if figures.bound else 0.0
+    spent = world.ledger.spent - figures.spent_before
+    pages = {c: n for (who, c), n in spent.items() if who == "upserter" and c.startswith("/deal ")}
+    pages["/deal 0"] = pages.get("/deal 1", 0)
+    return sum(pages.values()) / figures.bound if figures.bound else 0.0
 
 
 def _ended(world: World) -> int:

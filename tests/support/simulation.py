@@ -327,6 +327,8 @@ class Figures:
     """The smallest share of the deals that must be shown which were shown in any minute."""
     last: dict[str, float] = field(default_factory=dict)
     """The same four shares in the last minute alone."""
+    spent_before: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """What the filling of the table cost, by actor and call."""
     _listed_at: dict[str, dict[int, int]] = field(default_factory=dict)
     _since: dict[str, int] = field(default_factory=dict)
     _before: set[str] = field(default_factory=set)
@@ -341,7 +343,9 @@ class Figures:
         for asin in self._since.keys() - truth.keys():
             del self._since[asin]
         self.curve.append((minute / 60, len(shown), len(truth)))
-        if minute >= self.settled * 60:
+        if minute < self.settled * 60:
+            self.spent_before = Counter(world.ledger.spent)
+        else:
             self._compare(world, minute, truth, shown)
         self._before = set(shown)
 
