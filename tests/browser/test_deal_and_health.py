@@ -70,9 +70,13 @@ def test_health_shows_the_curve_and_renews_itself(page: Page, service: Service) 
     expect(page.locator(".good")).to_contain_text("All is well")
     expect(page.get_by_role("heading", name="What goes stale, and when")).to_be_visible()
     page.evaluate("document.querySelector('[data-live=tiles]').replaceChildren()")
+    page.get_by_text("As a table").click()
+    page.get_by_role("button", name="Pause the backfill").focus()
     page.mouse.move(1, 1)
     page.evaluate("document.dispatchEvent(new Event('keepa_deals:refresh'))")
     expect(page.locator(".tile.live dd")).to_have_text(re.compile(r"^\d[\d,]*$"))
+    expect(page.get_by_role("button", name="Pause the backfill")).to_be_focused()
+    expect(page.get_by_role("region", name="Deals over time").locator("table").first).to_be_visible()
 
 
 def test_the_buttons_run_a_job_and_pause_the_backfill(plain: Page, service: Service) -> None:

@@ -6,9 +6,22 @@ import { drawAll } from "./chart.js";
 
 const PERIOD = 15000;
 
+const RESTING = 30000;
+const REACHED = "a, button, summary, [tabindex]";
+let moved = 0;
+
+// Somebody reads values under the pointer. A pointer that rests holds nothing up.
 function inUse(part) {
-  const open = part.querySelector("details[open]");
-  return part.contains(document.activeElement) || open !== null || part.matches(":hover");
+  return part.matches(":hover") && Date.now() - moved < RESTING;
+}
+
+function replace(part, fresh) {
+  const open = [...part.querySelectorAll("details")].map((details) => details.open);
+  const focused = [...part.querySelectorAll(REACHED)].indexOf(document.activeElement);
+  part.replaceChildren(...document.importNode(fresh, true).childNodes);
+  part.querySelectorAll("details").forEach((details, i) => { details.open = open[i]; });
+  if (focused >= 0) part.querySelectorAll(REACHED)[focused]?.focus({ preventScroll: true });
+  drawAll(part);
 }
 
 async function renew() {
@@ -24,8 +37,7 @@ async function renew() {
     for (const part of document.querySelectorAll("[data-live]")) {
       const now = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
       if (!now || inUse(part)) continue;
-      part.replaceChildren(...document.importNode(now, true).childNodes);
-      drawAll(part);
+      replace(part, now);
     }
     unanswered.hidden = true;
   } catch {
@@ -34,6 +46,7 @@ async function renew() {
   tick();
 }
 
+document.addEventListener("pointermove", () => { moved = Date.now(); }, { passive: true });
 document.addEventListener("visibilitychange", renew);
 document.addEventListener("keepa_deals:refresh", renew);
 setInterval(renew, PERIOD);
