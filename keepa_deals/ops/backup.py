@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from keepa_deals.db.session import Database
 from keepa_deals.ops.errors import OpsError
 from keepa_deals.ops.layout import Home
+from keepa_deals.settings import inherited_environment
 
 KEPT = 5
 """Copies that are kept; older ones are deleted."""
@@ -65,7 +66,7 @@ def _dump_postgresql(database: Database, target: Path) -> None:
         raise OpsError("pg_dump is missing, so the database cannot be saved: install postgresql-client")
     url = make_url(database.engine.url)
     address = url.set(drivername="postgresql", password=None).render_as_string()
-    environment = {"PGPASSWORD": url.password} if url.password else {}
+    environment = inherited_environment() | ({"PGPASSWORD": url.password} if url.password else {})
     done = subprocess.run(  # noqa: S603  # found on PATH; the password travels in the environment
         [program, "--format=custom", f"--file={target}", address],
         env=environment,

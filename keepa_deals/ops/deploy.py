@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -117,11 +118,12 @@ def _carry_out(d: _Deploy) -> None:
         starting.start(d.home, d.say, sandbox=bool(runtime.with_sandbox(d.home)))
         d.say("4/5 Reload: the dashboard is new")
     else:
-        d.say("2/5 Stop: workers and beat; the dashboard goes on")
-        _stop_pipeline(d.home)
-        copy = backup.make(d.home, d.database, SystemClock().now())
-        d.say(f"    the database is saved in {copy.relative_to(d.home.path)}")
+        copy = None
         try:
+            d.say("2/5 Stop: workers and beat; the dashboard goes on")
+            _stop_pipeline(d.home)
+            copy = backup.make(d.home, d.database, SystemClock().now())
+            d.say(f"    the database is saved in {copy.relative_to(d.home.path)}")
             _switch(d)
         except (OpsError, StoreError, KeyboardInterrupt) as error:
             _go_back(d, copy, str(error) or "it was interrupted")
@@ -194,14 +196,17 @@ def _reload_dashboard(home: Home) -> None:
     os.kill(found.pid, signal.SIGHUP)
 
 
-def _go_back(d: _Deploy, copy: Path, reason: str) -> None:
-    """The previous version and database; ends with an ``OpsError`` in any case."""
+def _go_back(d: _Deploy, copy: Path | None, reason: str) -> None:
+    """The previous version and database; ends with an ``OpsError`` in any case.
+
+    Without a ``copy`` of the database nothing was done to it.
+    """
     d.say(f"    that did not work: {reason}")
     for line in to_text(diagnose(gather(d.settings), log_lines=10), width=100):
         d.say(f"    {line}")
     _log(d.home, f"failed: {reason.splitlines()[0]}", d.plan)
     _stop_pipeline(d.home)
-    if d.plan.migrates and d.plan.revision is not None:
+    if copy is not None and d.plan.migrates and d.plan.revision is not None:
         _restore_database(d, copy)
     if d.plan.previous and d.plan.target and d.plan.previous != d.plan.target:
         d.say(f"    going back to {_short(d.plan.previous)}")
@@ -238,5 +243,5 @@ def _send_backfill() -> None:
 
 def _log(home: Home, outcome: str, plan: Plan) -> None:
     now = SystemClock().now()
-    with (home.log / "deploy.log").open("a", encoding="utf-8") as log:
+    with contextlib.suppress(OSError), (home.log / "deploy.log").open("a", encoding="utf-8") as log:
         log.write(f"{now:%Y-%m-%dT%H:%M:%SZ} {plan}: {outcome}\n")

@@ -67,7 +67,8 @@ def _on(
 
 
 def _tell(scenario: Scenario, number: int, result: Round) -> None:
-    time_text = f"{result.seconds:.1f} s" if result.seconds is not None else "FAILED"
+    seconds, whole = result.seconds, result.whole
+    time_text = f"{seconds:.1f} s, whole after {whole:.1f} s" if seconds is not None else "FAILED"
     harm = [*result.lost, *result.doubled, *result.harmed, *([result.error] if result.error else [])]
     stamp = time.strftime("%H:%M:%S", time.gmtime())
     print(f"{stamp} {scenario.name}, round {number}: {time_text} {'; '.join(harm[:5])}", file=sys.stderr)

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from tests.faults import ledger
-from tests.faults.injectors import Fault, family_of, kill_all, slow_keepa, wait_for_holder
+from tests.faults.injectors import Fault, family_of, full_disk, kill_all, slow_keepa, wait_for_holder
 from tests.support.checkout import Checkout
 from tests.support.service import Service
 
@@ -150,6 +150,15 @@ def another_deployment(service: Service) -> Iterator[None]:
         kill_all(other)
         other.kill()
     assert ours <= {process.pid for process in service.processes()}, "the other's kill has harmed us"
+
+
+@contextmanager
+def kill_on_a_full_disk(service: Service) -> Iterator[None]:
+    """``kill_everything_force.sh`` where not a byte can be written; heals by room, and a start."""
+    with full_disk(service):
+        service.kill()
+    yield
+    service.start()
 
 
 # -- deploys -------------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ SCENARIOS = (
     Scenario("Keepa refuses the key for 30 s", wrong_key, DEATH, lasts=30),
     Scenario("database locked for 30 s", locked_database, DEATH, lasts=30),
     Scenario("disk full for 30 s", full_disk, REDIS_RETURN, lasts=30, ground="disk"),
+    Scenario("kill on a full disk, then start", by_people.kill_on_a_full_disk, START, ground="disk"),
     Scenario("stale celerybeat.pid", by_people.lying_pid_file("gone"), START),
     Scenario("celerybeat.pid names a stranger", by_people.lying_pid_file("ours"), START),
     Scenario("celerybeat.pid names another user's", by_people.lying_pid_file("another's"), START),

@@ -26,16 +26,14 @@ SHORT: dict[str, float] = {
     "Redis FLUSHALL": 0,
     "Redis refuses for 60 s": 4,
     "Redis hangs for 60 s": 8,
-    "Keepa answers garbage for 120 s": 3,
     "Keepa refuses the key for 30 s": 3,
     "database locked for 30 s": 12,
     "celerybeat.pid names a stranger": 0,
     "start during start": 0,
     "disk full for 30 s": 5,
-    "kill during deploy, then start": 0,
-    "kill -9 of a deploy": 0,
+    "kill on a full disk, then start": 0,
 }
-"""What runs here, and for how many seconds; ``python -m tests.faults`` plays all of them at full length."""
+"""What runs here, and for how many seconds. Deploys: test_deploy.py; ``python -m tests.faults`` has all."""
 LOCK_TTL = "6"
 
 

@@ -13,6 +13,7 @@ from keepa_deals.db import migrate
 from keepa_deals.db.session import Database
 from keepa_deals.ops import backup
 from keepa_deals.ops.layout import Home
+from tests.support.postgres import PostgresServer
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -66,3 +67,14 @@ def test_old_copies_are_deleted(tmp_path: Path) -> None:
     assert len(names) == backup.KEPT
     assert names[0].startswith("deals-20261104")
     database.close()
+
+
+def test_postgresql_is_dumped_with_all_its_tables(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    home = Home(tmp_path / "home")
+    home.make()
+    database = Database(postgres_server.dsn)
+    migrate.upgrade(database)
+    copy = backup.make(home, database, NOW)
+    database.close()
+    assert copy.suffix == ".dump"
+    assert b"job_states" in copy.read_bytes()

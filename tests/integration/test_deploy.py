@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import threading
 import urllib.error
 import urllib.request
@@ -11,6 +12,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from keepa_deals.db import migrate
+from tests.faults import ledger
+from tests.faults.drill import wait_until_whole
+from tests.faults.injectors import Fault
+from tests.faults.operations import kill_during_deploy, killed_deploy
 from tests.support.checkout import Checkout
 from tests.support.service import ROOT
 
@@ -77,6 +83,76 @@ def test_a_version_that_cannot_work_goes_back(clone: Checkout) -> None:
     assert clone.head() == good
     assert clone.deployments()[-1].endswith("the previous version is back")
     assert clone.status()["deals"]["live"] >= before
+
+
+def test_a_version_that_migrates_and_cannot_work_goes_back_with_the_database(clone: Checkout) -> None:
+    good, revision = clone.head(), migrate.head()
+    file = clone.root / "keepa_deals" / "db" / "migrations" / "versions" / "v20991231_0000_test.py"
+    file.write_text(MIGRATION.format(down=revision))
+    clone.commit('raise RuntimeError("this version cannot work")')
+    seen = ledger.read(clone).asins
+    done = clone.run("deploy_update.sh")
+    assert done.returncode == 1
+    assert f"migrating to {NEW_REVISION}" in done.stdout
+    assert f"the database is back at {revision}" in done.stdout
+    assert clone.head() == good
+    assert seen <= ledger.read(clone).asins
+    clone.wait_for_success()
+
+
+MIGRATION = """\
+from alembic import op
+import sqlalchemy as sa
+
+revision, down_revision = "20991231_0000", "{down}"
+
+
+def upgrade() -> None:
+    op.add_column("deals", sa.Column("a_test", sa.Integer()))
+
+
+def downgrade() -> None:
+    op.drop_column("deals", "a_test")
+"""
+NEW_REVISION = "20991231_0000"
+
+
+@pytest.mark.parametrize("fault", [killed_deploy, kill_during_deploy])
+def test_a_deploy_that_dies_leaves_nothing_half_way(clone: Checkout, fault: Fault) -> None:
+    before = ledger.read(clone)
+    with fault(clone):
+        pass
+    clone.wait_for_success()
+    wait_until_whole(clone)
+    assert ledger.read(clone).lost_since(before) == []
+
+
+def test_an_interrupted_deploy_goes_back(clone: Checkout) -> None:
+    good = clone.head()
+    clone.commit("# another version")
+    deploy = clone.popen("deploy_update.sh")
+    assert deploy.stdout is not None
+    said = ""
+    while "3/5 Start" not in said:
+        said += deploy.stdout.readline()
+    deploy.send_signal(signal.SIGINT)
+    said += deploy.communicate(timeout=180)[0]
+    assert deploy.returncode == 1, said
+    assert "that did not work: it was interrupted" in said
+    assert clone.head() == good
+    clone.wait_for_success()
+
+
+def test_a_deploy_whose_terminal_goes_away_ends_all_the_same(clone: Checkout) -> None:
+    new = clone.commit("# a version that nobody watches")
+    deploy = clone.popen("deploy_update.sh")
+    assert deploy.stdout is not None
+    assert "deploying" in deploy.stdout.readline()
+    deploy.stdout.close()
+    deploy.send_signal(signal.SIGHUP)
+    deploy.wait(timeout=180)
+    assert clone.git("rev-parse", "refs/keepa-deals/deployed") == new
+    assert clone.deployments()[-1].split(": ", 1)[1].startswith("succeeded")
 
 
 def test_a_version_that_cannot_be_loaded_stops_nothing(clone: Checkout) -> None:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from tests.support.redis_server import RedisServer
+from tests.support.sandboxes import SandboxProcess
 from tests.support.service import Service
 
 pytestmark = pytest.mark.slow
@@ -106,6 +107,22 @@ def test_a_start_that_cannot_work_says_why_and_starts_nothing(
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert service.processes() == []
+
+
+def test_a_refused_key_is_said_at_once_and_a_new_one_needs_a_restart(tmp_path: Path) -> None:
+    sandbox = SandboxProcess("--fault", "402=1")
+    service = Service(tmp_path / "home", KEEPA_API_URL=sandbox.url, KEEPA_API_KEY="a" * 64)
+    try:
+        done = service.run("start_celery.sh")
+        assert done.returncode == 4, done.stdout + done.stderr
+        assert "402 the key is refused" in done.stderr
+        assert "aaaa" not in done.stdout + done.stderr
+        service.environment["KEEPA_API_KEY"] = "b" * 64
+        done = service.run("start_celery.sh")
+        assert "changed since it was started: KEEPA_API_KEY" in done.stdout
+    finally:
+        service.kill()
+        sandbox.stop()
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""One operation at a time on a deployment, and what is left of one that died."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from keepa_deals.ops.errors import BusyError, OpsError
+from keepa_deals.ops.locking import abandoned, holder, only_one
+
+
+def test_the_second_is_told_who_is_at_work(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with only_one(path, "deploy"):
+        found = holder(path)
+        assert found is not None
+        assert (found.what, found.process.pid) == ("deploy", os.getpid())
+        with pytest.raises(BusyError, match=rf"deploy \(pid {os.getpid()}\)"), only_one(path, "start"):
+            pass
+        assert abandoned(path) is None
+    assert holder(path) is None
+
+
+def _fails() -> None:
+    raise OpsError("a check failed")
+
+
+def _is_interrupted() -> None:
+    raise KeyboardInterrupt
+
+
+def _is_killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("end", "left"),
+    [(lambda: None, None), (_fails, None), (_is_interrupted, "deploy"), (_is_killed, "deploy")],
+    ids=["ended", "failed", "interrupted", "killed"],
+)
+def test_only_one_that_died_half_way_is_abandoned(
+    tmp_path: Path, end: Callable[[], None], left: str | None
+) -> None:
+    path = tmp_path / "lock"
+
+    def operate() -> None:
+        with only_one(path, "deploy"):
+            end()
+
+    child = multiprocessing.get_context("fork").Process(target=operate)
+    child.start()
+    child.join()
+    assert abandoned(path) == left
+    with only_one(path, "start"):
+        pass
+    assert abandoned(path) is None
