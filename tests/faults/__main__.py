@@ -17,8 +17,8 @@ from tests.faults.neighbours import Neighbours, living_beside
 from tests.faults.scenarios import SCENARIOS
 
 HEADER = (
-    "| fault | rounds | target | median | worst | whole, worst | rows lost | doubled | strangers harmed |\n"
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    "| fault | rounds | target | median | worst | whole | load | lost | doubled | strangers harmed |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 )
 
 
@@ -71,7 +71,8 @@ def _tell(scenario: Scenario, number: int, result: Round) -> None:
     time_text = f"{seconds:.1f} s, whole after {whole:.1f} s" if seconds is not None else "FAILED"
     harm = [*result.lost, *result.doubled, *result.harmed, *([result.error] if result.error else [])]
     stamp = time.strftime("%H:%M:%S", time.gmtime())
-    print(f"{stamp} {scenario.name}, round {number}: {time_text} {'; '.join(harm[:5])}", file=sys.stderr)
+    told = f"{time_text}, load {result.load:.0f}. {'; '.join(harm[:5])}"
+    print(f"{stamp} {scenario.name}, round {number}: {told}", file=sys.stderr)
 
 
 def _met(target: float, played: Sequence[Round]) -> bool:
@@ -84,8 +85,9 @@ def _line(scenario: Scenario, target: float, played: Sequence[Round]) -> str:
     failed = len(played) - len(seconds)
     worst = f"{failed} FAILED" if failed else f"{max(seconds):.1f} s"
     harm = [sum(len(getattr(r, kind)) for r in played) for kind in ("lost", "doubled", "harmed")]
-    whole = f"{max(r.whole for r in played):.1f} s"
-    cells = [scenario.name, str(len(played)), f"{target:.0f} s", median, worst, whole, *map(str, harm)]
+    whole = f"{max(r.whole for r in played):.1f} s"  # the worst
+    load = f"{statistics.median(r.load for r in played):.0f}"
+    cells = [scenario.name, str(len(played)), f"{target:.0f} s", median, worst, whole, load, *map(str, harm)]
     return f"| {' | '.join(cells)} |"
 
 

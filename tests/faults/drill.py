@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -53,6 +54,8 @@ class Round:
     seconds: float | None
     whole: float = 0.0
     """Seconds until every program ran again under a supervisor, from the same moment on."""
+    load: float = 0.0
+    """The machine's load average of a minute, when it was over."""
     lost: Sequence[str] = ()
     doubled: Sequence[str] = ()
     harmed: Sequence[str] = ()
@@ -75,6 +78,7 @@ def play(
         return Round(
             seconds,
             whole=time.monotonic() - since,
+            load=os.getloadavg()[0],
             lost=(*ledger.read(service).lost_since(before), *_still_missing(service, before)),
             doubled=(*ledger.doubled(service), *beats.doubled),
             harmed=neighbours.harmed(),
