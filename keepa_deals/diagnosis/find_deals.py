@@ -43,11 +43,14 @@ def job_paused(e: Evidence) -> Iterator[Finding]:
 
 
 def upserter_behind(e: Evidence) -> Iterator[Finding]:
-    if e.report.jobs.known and upserter_is_behind(e.report):
-        job = e.report.job(UPSERT_JOB)
-        when = age_text(job.last_success_at if job else None, e.report.taken_at)
-        outcome = f", its last outcome is {job.last_outcome}" if job and job.last_outcome else ""
-        yield Finding(f"its last success was {when}{outcome}")
+    if not e.report.jobs.known or not upserter_is_behind(e.report):
+        return
+    job, worker = e.report.job(UPSERT_JOB), e.ours().get("worker-upsert")
+    outcome = f", its last outcome is {job.last_outcome}" if job and job.last_outcome else ""
+    if job is not None and job.last_success_at is not None:
+        yield Finding(f"its last success was {age_text(job.last_success_at, e.report.taken_at)}{outcome}")
+    elif worker is None or e.report.taken_at - worker.started_at > e.report.behind_after:
+        yield Finding(f"it has never succeeded{outcome}")
 
 
 def deals_stale(e: Evidence) -> Iterator[Finding]:

@@ -21,6 +21,8 @@ OWN_LOGS = {
     "worker-upsert": "celery_worker.log",
     "worker-backfill": "celery_worker_backfill.log",
 }
+STARTING = timedelta(seconds=30)
+"""A program that is younger may not answer yet."""
 _NOT_THE_SERVICE = {"sandbox", "redis"}
 
 
@@ -141,7 +143,7 @@ def beat_down(e: Evidence) -> Iterator[Finding]:
 
 
 def _should_have_ticked(e: Evidence) -> bool:
-    return bool(e.report.taken_at - e.ours()["beat"].started_at > timedelta(seconds=30))
+    return bool(e.report.taken_at - e.ours()["beat"].started_at > STARTING)
 
 
 def _beat_pid_file(e: Evidence) -> str:
@@ -188,7 +190,7 @@ def dashboard_down(e: Evidence) -> Iterator[Finding]:
         return
     if "dashboard" not in e.ours():
         yield Finding("the dashboard's process does not run", _start_again(e))
-    else:
+    elif e.report.taken_at - e.ours()["dashboard"].started_at > STARTING:
         yield Finding(f"it does not answer: {e.dashboard.error}")
 
 

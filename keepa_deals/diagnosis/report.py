@@ -166,11 +166,10 @@ def _verdict(diagnosis: Diagnosis, width: int) -> Iterator[str]:
             "healthy: deals are being refreshed, and nothing looks wrong", fg="green", bold=True
         )
     elif diagnosis.exit_code == BLIND:
-        yield click.style(
-            "nothing wrong was seen in what runs, but not everything could be looked at",
-            fg="magenta",
-            bold=True,
-        )
+        words = "nothing wrong was seen in what runs, but not everything could be looked at"
+        blind = dict.fromkeys(line.section for line in diagnosis.lines if line.level is Level.UNKNOWN)
+        words += f": {', '.join(blind)}" if blind else ""
+        yield from (click.style(part, fg="magenta", bold=True) for part in _wrapped(words, width))
     for number, cause in enumerate(diagnosis.causes, 1):
         title = f"{number}. {cause.rule.name}"
         head, *rest = _wrapped(f"{title}: {cause.rule.meaning}", width, indent="   ")

@@ -25,12 +25,16 @@ local function learn(each)
     redis.call('HSET', PRICES, kind, cmsgpack.pack(sum / math.min(count, RECENT), worst, sum))
 end
 
--- Tokens that are missing though we did not spend them.
+-- Tokens that are missing though we did not spend them. The answer tells of the moment at which Keepa made it: a
+-- tick that has come since, while it was on its way, is no loss. So the ticks are counted by Keepa's clock, too.
 local function spent_by_others(s)
     if s.rate ~= rate then
         return 0
     end
-    return math.max(0, s.total - consumed - s.reserved - s.forgiven - left)
+    local first = s.ts + s.tick_at - SLACK - s.as_of
+    local ticks = ts - SLACK >= first and 1 + math.floor((ts - SLACK - first) / TICK) or 0
+    local there = math.min(s.total, s.left + ticks * s.refill)
+    return math.max(0, there - consumed - s.reserved - s.forgiven - left)
 end
 
 local s = load(id)

@@ -428,6 +428,18 @@ def test_a_foreign_spender_is_noticed_and_slows_bulk_down(tokens: TokenManager) 
     assert tokens.request_batch("product", max_items=300).items == (255 - 10 - 40) // 4
 
 
+def test_a_tick_that_came_while_an_answer_was_on_its_way_is_no_foreign_spender(
+    tokens: TokenManager, time: ManualTime
+) -> None:
+    tokens.update_after_call(envelope(300, refill_in=1_000))
+    permission = tokens.request_permission_for_call(5)
+    time.ms += 3_000
+    permission.settle(envelope(295, at=START_MS + 900, refill_in=100, consumed=5))
+    snapshot = tokens.snapshot()
+    assert snapshot is not None
+    assert (snapshot.foreign, snapshot.foreign_at) == (0, None)
+
+
 def test_our_own_calls_in_flight_are_no_foreign_spender(tokens: TokenManager) -> None:
     tokens.update_after_call(envelope(300))
     first, second = (tokens.request_permission_for_call(20) for _ in range(2))

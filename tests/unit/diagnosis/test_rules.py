@@ -267,6 +267,22 @@ def test_a_program_that_has_calmed_down_is_not_crashing() -> None:
     assert verdict(evidence(supervision=calm)) == ()
 
 
+def test_a_deployment_that_has_just_started_has_not_failed_yet() -> None:
+    young = tuple(replace(p, started_at=ago(seconds=5)) for p in table().ours)
+    starting = evidence(
+        healthy(
+            jobs=(), beat=None, tokens=TokenHealth(None, None, None, None), history=Reading(error="none")
+        ),
+        processes=replace(table(), ours=young),
+        dashboard=Reading(error="connection refused"),
+    )
+    assert verdict(starting) == ()
+
+
+def test_an_upserter_that_has_never_succeeded_is_behind_after_a_while() -> None:
+    assert [cause.rule.name for cause in verdict(evidence(healthy(jobs=())))] == ["upserter_behind"]
+
+
 def test_a_beat_that_has_just_started_may_not_have_ticked() -> None:
     fresh = replace(process("beat", 7), started_at=ago(seconds=5))
     others = table(without=("beat",))
