@@ -91,6 +91,14 @@ def test_no_more_is_kept_than_there_is_room_for() -> None:
     assert kept.get(("39", b"", ""), 1.0) is not None
 
 
+@pytest.mark.parametrize("path", ["/", "/export.csv", "/export.json", "/feed.atom"])
+def test_pages_files_and_feeds_are_compressed(client: FlaskClient, stock: Stock, path: str) -> None:
+    stock(40)
+    answer = client.get(path, headers={"Accept-Encoding": "br"})
+    assert answer.headers["Content-Encoding"] == "br"
+    assert len(answer.data) < len(client.get(path).data) / 3
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd"])
 def test_answers_are_compressed_and_still_conditional(
     client: FlaskClient, stock: Stock, encoding: str
