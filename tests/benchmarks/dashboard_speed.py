@@ -108,9 +108,8 @@ def show(name: str, taken: tuple[float, float, float]) -> None:
     print(f"  {name:<34} p50 {taken[0]:7.1f}  p95 {taken[1]:7.1f}  processor {taken[2]:6.1f}", flush=True)
 
 
-def bench_queries(database: Database, rounds: int) -> dict[str, float]:
+def bench_queries(bench: Bench) -> dict[str, float]:
     """Print a table; the medians by name."""
-    bench = Bench(database, rounds)
     print(f"  the copy was made in {bench.load_seconds:.1f} s")
     medians: dict[str, float] = {}
     firsts, deeps = [], []
@@ -265,9 +264,10 @@ def bench_one(kind: str, dsn: str, home: Path, count: int, options: argparse.Nam
     began = time.perf_counter()
     fill_deals(database.engine, count, datetime.now(UTC))
     print(f"\n{kind}, {count:,} deals (filled in {time.perf_counter() - began:.0f} s)", flush=True)
-    medians = bench_queries(database, options.rounds)
+    bench = Bench(database, options.rounds)
+    medians = bench_queries(bench)
     database.close()
-    bench_server(dsn, home, options.seconds, load_seconds=count / 30_000)
+    bench_server(dsn, home, options.seconds, bench.load_seconds)
     return medians
 
 
