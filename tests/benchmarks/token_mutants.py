@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PROPERTIES = "tests/integration/test_token_properties.py"
-RULES = "tests/integration/test_token_manager.py"
+RULES = " ".join(f"tests/integration/test_token_{part}.py" for part in ("manager", "waiting", "failures"))
 RUN = """
 import sys
 import pytest
@@ -35,7 +35,7 @@ def mutated(name):
     return source(name).replace({old!r}, {new!r})
 redis_store.script_text = mutated
 quiet = ["-x", "-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
-sys.exit(pytest.main([*quiet, {tests!r}]))
+sys.exit(pytest.main([*quiet, *{tests!r}.split()]))
 """
 
 

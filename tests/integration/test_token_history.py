@@ -12,11 +12,6 @@ from keepa_deals.token_manager import Permission, Refusal
 from tests.support.accounts import START_MS, ManualTime, envelope, manager
 
 
-@pytest.fixture
-def time() -> ManualTime:
-    return ManualTime()
-
-
 def test_deadlock_greedy_bulk_between_every_two_runs_does_not_make_the_upserter_wait(
     real_redis: redis.Redis, time: ManualTime
 ) -> None:

@@ -11,6 +11,8 @@ from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.token_manager import Policy, TokenManager
 
 START_MS = 1_770_000_000_000
+SLACK = 0.25
+"""Seconds by which ticks are counted late; bulk comes another one later."""
 
 
 class ManualTime:
@@ -74,3 +76,15 @@ def manager(
         now_ms=time.now_ms,
         doze=time.doze,
     )
+
+
+def waited(time: ManualTime) -> float:
+    """Seconds since the start."""
+    return (time.ms - START_MS) / 1000
+
+
+def available(tokens: TokenManager) -> int:
+    """The tokens that may be spent now."""
+    snapshot = tokens.snapshot()
+    assert snapshot is not None
+    return snapshot.available
