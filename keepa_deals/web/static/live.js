@@ -19,17 +19,20 @@ function same(old, fresh) {
   return bare(old) === bare(fresh);
 }
 
+// Marks a price that is another one now; gives back what must be said once the new one stands there.
 function markPrice(row, fresh) {
   const before = Number(row.dataset.price), after = Number(fresh.dataset.price);
   row.dataset.price = fresh.dataset.price;
-  if (!before || !after || before === after) return;
+  if (!before || !after || before === after) return () => {};
   const cell = row.querySelector('[data-part="price"]');
   const was = cell.querySelector("b").textContent;
   cell.classList.add("changed");
   cell.classList.toggle("up", after > before);
   cell.title = `was ${was}`;
-  return () => cell.insertAdjacentHTML("beforeend", '<span class="hidden"></span>') ||
-    (cell.lastElementChild.textContent = `changed, was ${was}`);
+  const spoken = document.createElement("span");
+  spoken.className = "hidden";
+  spoken.textContent = `changed, was ${was}`;
+  return () => cell.append(spoken);
 }
 
 function renew(row, fresh) {
@@ -42,7 +45,7 @@ function renew(row, fresh) {
     if (focused !== null) part.querySelector("a")?.focus({ preventScroll: true });
   }
   for (const status of ["live", "stale", "ended"]) row.classList.toggle(status, fresh.classList.contains(status));
-  tell?.();
+  tell();
 }
 
 // The page must not show old as fresh even when nobody answers.

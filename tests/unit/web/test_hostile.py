@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -139,7 +140,7 @@ def test_a_strange_address_is_a_plain_404(client: FlaskClient, path: str) -> Non
     answer = client.get(path)
     assert answer.status_code in (303, 308, 404)
     assert "evil" not in (answer.location or "").removeprefix("http://localhost")
-    assert "49" not in answer.text
+    assert "49" not in re.sub(r"/static/[0-9a-f]{12}/", "", answer.text)  # a version may hold these digits
     assert Markup(answer.text).dangers == []
 
 

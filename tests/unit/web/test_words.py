@@ -18,6 +18,7 @@ from keepa_deals.web.chips import chips
 from keepa_deals.web.columns import Interval
 from keepa_deals.web.history import Curve, thinned
 from keepa_deals.web.operations import expected_words, forecast, forecast_words, lanes, movements
+from keepa_deals.web.present import change
 from keepa_deals.web.view import parse_view
 from tests.unit.health import reports
 from tests.unit.health.reports import NOW, ago
@@ -57,6 +58,18 @@ def test_another_interval_takes_an_order_by_change_along() -> None:
     assert view_of("sort=discount").over(Interval.DAY).query() == "interval=day&sort=discount_day"
     assert view_of("sort=drop_week&interval=week").over(Interval.DAYS_90).query() == "sort=drop"
     assert view_of("sort=price").over(Interval.MONTH).query() == "interval=month&sort=price"
+
+
+def test_an_ended_deal_is_compared_at_the_price_that_ended_it() -> None:
+    row = SimpleNamespace(
+        price=4799, price_avg_90=4065, delta_percent=49, domain_id=1, ended_at=None, price_avg_day=None
+    )
+    row.delta_percent_day = None
+    assert change(row, Interval.DAYS_90).percent_text == "−49 %"
+    row.ended_at = NOW
+    assert change(row, Interval.DAYS_90).percent_text == "+18 %"
+    assert change(row, Interval.DAYS_90).amount_text == "+$7.34"
+    assert change(row, Interval.DAY).percent_text == change(row, Interval.DAY).amount_text == "–"
 
 
 def look(**parts: object) -> HealthReport:
