@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -53,6 +54,8 @@ def start(*, sandbox: bool, within: float) -> None:
 def kill(*, wait: float) -> None:
     """Stop everything of this deployment, however broken it is, and nothing else."""
     home = Home(settings_module.deployment_home())
+    if home.path.exists() and not os.access(home.path, os.R_OK | os.W_OK | os.X_OK):
+        raise click.ClickException(f"{home.path} is another user's: stop it as that user, or as root")
     if not home.run.is_dir():
         say(f"nothing was ever started in {home.path}")
         return

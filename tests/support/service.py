@@ -15,7 +15,7 @@ import psutil
 import redis
 
 from keepa_deals import settings
-from keepa_deals.ops.identity import ours
+from keepa_deals.ops.identity import ours, recorded
 from keepa_deals.ops.layout import Home
 from tests.support.redis_server import free_port
 
@@ -92,14 +92,12 @@ class Service:
         return ours(self.home)
 
     def pid(self, name: str) -> int:
-        """The pid that ``run/<name>.pid`` holds, as soon as it holds one."""
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                return int((self.home / "run" / f"{name}.pid").read_text())
-            except (OSError, ValueError):
-                assert time.monotonic() < deadline, f"no pid of {name}"
-                time.sleep(0.05)
+        """The pid that ``run/<name>.pid`` holds, as soon as it holds that of a live process."""
+        deadline = time.monotonic() + 60
+        while (process := recorded(self.home / "run" / f"{name}.pid")) is None:
+            assert time.monotonic() < deadline, f"no pid of {name}"
+            time.sleep(0.05)
+        return process.pid
 
     def ask(self, path: str) -> dict[str, Any]:
         """The JSON that the dashboard answers at ``path``."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
@@ -34,3 +37,13 @@ def test_an_error_of_ours_is_one_line_and_exit_code_1(
         cli.main()
     assert ended.value.code == 1
     assert capsys.readouterr().err == "keepa-deals: KEEPA_DOMAIN_ID='7': must be one of 1, 2\n"
+
+
+def test_the_deployment_of_another_user_is_not_taken_for_a_stopped_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KEEPA_DEALS_HOME", str(tmp_path))
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root, who runs the tests in CI, may do anything
+    result = CliRunner().invoke(cli.cli, ["ops", "kill"])
+    assert result.exit_code == 1
+    assert f"{tmp_path} is another user's" in result.output
