@@ -13,7 +13,11 @@ from celery.signals import before_task_publish, setup_logging, worker_shutting_d
 from keepa_deals import logs, settings
 from keepa_deals.ingest.context import IngestContext, build_context
 
-app = Celery("keepa_deals", include=["keepa_deals.simple_task", "keepa_deals.backfiller"])
+app = Celery(
+    "keepa_deals",
+    amqp="keepa_deals.broker:Amqp",
+    include=["keepa_deals.simple_task", "keepa_deals.backfiller"],
+)
 app.config_from_object("celeryconfig")
 
 _stopping = multiprocessing.get_context("fork").Event()

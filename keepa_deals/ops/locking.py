@@ -69,15 +69,32 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
 
 
 def holder(path: Path) -> Holder | None:
-    """Who holds the lock now; ``None`` when nobody does or the holder has not written its name yet."""
+    """Who holds the lock now; ``None`` when nobody does, or when that can't be told."""
     claim = _claim(path)
-    return claim if isinstance(claim, Holder) else None
+    return claim if isinstance(claim, Holder) else _unsigned(path)
 
 
 def abandoned(path: Path) -> str | None:
     """What operation ("deploy") died while it held the lock; ``None`` when the last one ended by itself."""
     claim = _claim(path)
     return claim if isinstance(claim, str) else None
+
+
+def _unsigned(path: Path) -> Holder | None:
+    """The holder by the kernel's word (Linux): on a full disk it could not leave its own."""
+    try:
+        inode = path.stat().st_ino
+        table = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        pids = [int(line.split()[4]) for line in table if _is_flock_on(line, inode)]
+        return Holder("operation", psutil.Process(pids[0])) if pids else None
+    except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+        return None
+
+
+def _is_flock_on(line: str, inode: int) -> bool:
+    """Whether a line such as ``1: FLOCK ADVISORY WRITE 123 08:01:4711 0 EOF`` is about this file."""
+    words = line.split()
+    return words[1] == "FLOCK" and words[5].endswith(f":{inode}")
 
 
 def _claim(path: Path) -> Holder | str | None:

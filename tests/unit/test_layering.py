@@ -16,6 +16,7 @@ REDIS = {"answer_log", "redis_store", "locks", "token_manager", "tokens"}
 DATABASE = {"db"}
 MIDDLE = {"ingest", "health"}
 TOP = {
+    "broker",
     "celery_app",
     "simple_task",
     "backfiller",

@@ -26,6 +26,17 @@ def test_the_second_is_told_who_is_at_work(tmp_path: Path) -> None:
     assert holder(path) is None
 
 
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs Linux")
+def test_a_holder_that_could_not_sign_is_found_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with only_one(path, "start"):
+        path.write_bytes(b"")  # as on a full disk
+        found = holder(path)
+        assert found is not None
+        assert found.process.pid == os.getpid()
+    assert holder(path) is None
+
+
 def _fails() -> None:
     raise OpsError("a check failed")
 
