@@ -248,12 +248,23 @@ class HealthReport:
             "beat": {"last_tick_at": iso(self.beat.value)},
             "queues": {q.name: _queue_json(q) for q in self.queues.value or ()},
             "flow": _flow_json(self.flow.value),
+            "plan": self.plan(),
             "keepa": _keepa_json(self.keepa.value),
             "forecast": _forecast_json(self.forecast),
             "problems": [{"name": p.name, "text": p.text} for p in self.problems],
             "errors": {name: r.error for name, r in self.readings().items() if r.error is not None},
             "taken_at": iso(self.taken_at),
         }
+
+    def plan(self) -> Json:
+        """What a freshness window is spent on (``ingest.planner.Plan``); ``None`` for what is not known yet.
+
+        ``matching`` deals fit the selection, the newest ``kept`` are kept fresh, ``limit`` says why not all:
+        ``plan`` (``needed`` tokens a window, ``supply`` come) or ``keepa`` (it shows 10,000 of a query).
+        """
+        job = self.job(UPSERT_JOB)
+        found = ((job.cursor if job else None) or {}).get("plan") or {}
+        return {name: found.get(name) for name in ("matching", "kept", "needed", "supply", "limit")}
 
     def _job_names(self) -> Iterable[str]:
         others = {job.name for job in self.jobs.value or ()} - set(REPORTED_JOBS)

@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 JOB = "update_recent_deals"
 LOCK = "update_recent_deals_lock"
 NEWEST_FIRST = 1
-SHORTEST, LONGEST = timedelta(seconds=60), timedelta(minutes=10)
-"""A run goes on for an interval, within these bounds; what is due then is the next one's work."""
+LONGEST = timedelta(minutes=10)
+"""A run goes on for an interval or a tick, but no longer; what is due then is the next one's work."""
 KEEPA_AHEAD = timedelta(minutes=5)
 """A ``creationDate`` further ahead of Keepa's own clock is a mistake, and no watermark."""
 ANCIENT = timedelta(days=7)
@@ -98,8 +98,9 @@ class _Upserter:
         self.matching = self.memory.plan.matching if self.memory.plan else 0
         self.head: _Seen | None = None
         """The last of the newest pages that this run has read."""
-        length = min(max(self.interval, SHORTEST), LONGEST)
-        self.ends = run.context.clock.monotonic() + length.total_seconds()
+        tick = run.context.settings.keepa_tick_seconds
+        length = min(max(self.interval.total_seconds(), tick), LONGEST.total_seconds())
+        self.ends = run.context.clock.monotonic() + length
 
     def work(self) -> Outcome:
         now, memory = self.now(), self.memory

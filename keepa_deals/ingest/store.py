@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import Deal, DealEvent, EndedReason
@@ -56,11 +56,7 @@ def apply_listed(
             {
                 **row,
                 **_economics(row, old, pricing),
-                "first_seen_at": life.first_seen_at,
-                "last_seen_at": life.last_seen_at,
-                "stale_noted_at": life.stale_noted_at,
-                "ended_at": life.ended_at,
-                "ended_reason": life.ended_reason,
+                **asdict(life),
                 "listed_at": at if old is None else max(at, min(old["listed_at"], life.last_seen_at)),
                 "unlisted_at": None,
                 "point_at": at if point else old and old["point_at"],
@@ -78,8 +74,12 @@ def note_unlisted(session: Session, domain_id: int, reach: Reach, at: datetime) 
 
     To be called after that page's own deals were written: they count as listed at ``at``.
     """
+    by_a_wrong_clock = Deal.listed_at > at + lifecycle.CLOCK_TOLERANCE
     statement = update(Deal).where(
-        Deal.domain_id == domain_id, Deal.ended_at.is_(None), Deal.unlisted_at.is_(None), Deal.listed_at < at
+        Deal.domain_id == domain_id,
+        Deal.ended_at.is_(None),
+        Deal.unlisted_at.is_(None),
+        or_(Deal.listed_at < at, by_a_wrong_clock),
     )
     if reach.newest is not None:
         statement = statement.where(Deal.deal_created_at < reach.newest)

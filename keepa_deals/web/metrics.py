@@ -30,6 +30,7 @@ class _Snapshot(Collector):
         yield from _parts(self._report)
         yield from _deals(self._report)
         yield from _tokens(self._report)
+        yield from _plan(self._report)
         yield from _jobs(self._report)
         yield from _queues(self._report)
         yield from _stores(self._report)
@@ -136,6 +137,14 @@ def _waits(counters: Mapping[str, int]) -> Metric:
             buckets.append(("+Inf" if edge == "inf" else f"{int(edge) / 1000:g}", float(total)))
         family.add_metric([lane], buckets, counters.get(f"waited_ms|{lane}", 0) / 1000)
     return family
+
+
+def _plan(report: HealthReport) -> Iterator[Metric]:
+    plan = report.plan()
+    yield from _gauge("plan_matching", "Deals that match the selection", plan["matching"])
+    yield from _gauge("plan_kept", "Deals that the budget and Keepa let us keep fresh", plan["kept"])
+    yield from _gauge("plan_tokens_needed", "Tokens a freshness window to keep all", plan["needed"])
+    yield from _gauge("plan_tokens_supply", "Tokens that come in a freshness window", plan["supply"])
 
 
 def _jobs(report: HealthReport) -> Iterator[Metric]:

@@ -24,7 +24,7 @@ def test_no_deal_that_keepa_lists_drops_out_and_none_that_ended_stays(
     migrate.upgrade(database)
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
     selection = load_selection(settings.keepa_deal_selection, domain_id=1)
-    world = build(real_redis, database, deals=450, rate=20, hours=2.5, selection=selection)
+    world = build(real_redis, database, deals=450, rate=20, hours=2.1, selection=selection)
     figures = simulate(world, settled=1.0)
     assert figures.dropped == set()
     assert figures.worst_share == 1.0

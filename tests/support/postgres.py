@@ -26,8 +26,9 @@ def find_programs() -> Path | None:
 class PostgresServer:
     """A server with one database, ``deals``, that asks for no password on loopback."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *, host: str = "127.0.0.1") -> None:
         self._programs = programs
+        self.host = host
         self._user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         self.folder = Path(tempfile.mkdtemp(prefix="keepa-deals-pg-"))
         self.port = free_port()
@@ -36,7 +37,7 @@ class PostgresServer:
 
     @property
     def dsn(self) -> str:
-        return f"postgresql+psycopg://deals@127.0.0.1:{self.port}/deals"
+        return f"postgresql+psycopg://deals@{self.host}:{self.port}/deals"
 
     def empty_dsn(self) -> str:
         """The address of the database after everything in it was dropped."""
@@ -51,9 +52,11 @@ class PostgresServer:
         """Returns when the server answers."""
         data = str(self.folder / "data")
         self._run("initdb", "-D", data, "-U", "deals", "--auth=trust", "-E", "UTF8", "--no-sync")
-        options = f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c fsync=off"
+        with (self.folder / "data/pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {self.host}/24 trust\n")
+        options = f"-p {self.port} -h {self.host} -k {self.folder} -c fsync=off"
         self._run("pg_ctl", "-D", data, "-l", str(self.folder / "log"), "-w", "-o", options, "start")
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "deals", "deals")
+        self._run("createdb", "-h", self.host, "-p", str(self.port), "-U", "deals", "deals")
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "stop")

@@ -26,15 +26,18 @@ def free_port() -> int:
 class RedisServer:
     """A server that a test may kill, stop and start again on the same port and files."""
 
-    def __init__(self, folder: Path, *, persistence: tuple[str, ...] = NO_PERSISTENCE) -> None:
+    def __init__(
+        self, folder: Path, *, persistence: tuple[str, ...] = NO_PERSISTENCE, host: str = "127.0.0.1"
+    ) -> None:
         self.folder = folder
+        self.host = host
         self.port = free_port()
         self._persistence = persistence
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self.host}:{self.port}/0"
 
     def client(self) -> redis.Redis:
         return redis.Redis.from_url(self.url, decode_responses=True)
@@ -46,7 +49,9 @@ class RedisServer:
             "--port",
             str(self.port),
             "--bind",
-            "127.0.0.1",
+            self.host,
+            "--protected-mode",
+            "no",
             "--dir",
             str(self.folder),
         ]

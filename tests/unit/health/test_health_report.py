@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from keepa_deals.health.probe import Reading
-from keepa_deals.health.report import BACKFILL_JOB, PARTS, HealthReport, LockHealth, Problem
+from keepa_deals.health.report import BACKFILL_JOB, PARTS, UPSERT_JOB, HealthReport, LockHealth, Problem
 from tests.unit.health.reports import NOW, ago, deals, healthy, job, jobs
 
 JOB_KEYS = {"last_started_at", "last_success_at", "last_outcome", "lock_holder", "rows", "tokens_spent"}
@@ -38,6 +38,13 @@ def test_the_status_keeps_its_shape_when_nothing_can_be_read() -> None:
 def test_the_status_can_be_written_as_json() -> None:
     for report in (healthy(), unreadable()):
         assert json.loads(json.dumps(report.to_status()))
+
+
+def test_the_plan_says_what_is_kept_and_why_not_all() -> None:
+    plan = {"matching": 9000, "kept": 6900, "pages": 46, "needed": 373, "supply": 300, "limit": "plan"}
+    status = healthy(jobs=jobs(job(UPSERT_JOB, cursor={"plan": plan}))).to_status()["plan"]
+    assert status == {name: value for name, value in plan.items() if name != "pages"}
+    assert set(unreadable().to_status()["plan"].values()) == {None}
 
 
 def test_a_job_that_never_ran_has_spent_nothing() -> None:

@@ -226,6 +226,7 @@ def make_account(clock: FakeClock, *, rate: int = 20, ahead: float = 0.0) -> Tok
         foreign=0,
         foreign_at=None,
         clock_offset=ahead,
+        in_doubt=False,
         small=LaneSnapshot(1, 2.5),
         bulk=lane,
         prices={},

@@ -134,6 +134,15 @@ def test_a_clock_that_was_wrong_for_a_while_stops_nothing(world: World, jump: ti
     assert latest == world.clock.now()
 
 
+def test_a_deal_seen_by_a_clock_that_was_ahead_still_ends_when_keepa_drops_it(world: World) -> None:
+    world.clock.jump(timedelta(days=1))
+    recent.run(world.context)
+    world.clock.jump(timedelta(days=-1))
+    world.keepa.unlist("B000000007")
+    minutes(world, 1)
+    assert count(world, Deal.asin == "B000000007", Deal.ended_at.is_not(None)) == 1
+
+
 def test_a_run_that_cannot_keep_up_keeps_the_newest_and_says_so(tmp_path: Path) -> None:
     world = make_world(tmp_path / "small.db")
     world.tokens.account = make_account(world.clock, rate=1)  # 60 tokens a window
