@@ -12,7 +12,9 @@ from keepa_deals.web.services import EXTENSION
 
 try:
     _settings = settings.load()
-    _refusal = may_start(_settings, CredentialStore(_settings.keepa_deals_home).read())
+    _credentials = CredentialStore(_settings.keepa_deals_home)
+    _refusal = may_start(_settings, _credentials.read())
+    _credentials.session_key()  # a home that can't be written is said here, in a line
 except KeepaDealsError as error:
     raise SystemExit(f"keepa_deals: {error}") from None
 

@@ -184,6 +184,29 @@ def test_a_cookie_signed_by_another_key_is_no_session(guarded: FlaskClient) -> N
     assert guarded.get("/").status_code == 303
 
 
+@pytest.mark.parametrize(("proxies", "believed"), [(0, False), (1, True)])
+def test_a_proxys_headers_are_believed_by_setting_only(
+    tmp_path: Path, world: World, store: CredentialStore, proxies: int, believed: bool
+) -> None:
+    store.set_password(PASSWORD)
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        keepa_deals_home=tmp_path,
+        dashboard_trusted_hosts="deals.example.org",
+        dashboard_proxies=proxies,
+    )
+    app = create_app(settings, clock=world.clock)
+    forwarded = {"X-Forwarded-Host": "deals.example.org", "X-Forwarded-Proto": "https"}
+    answer = app.test_client().get("/login", headers={"Host": "127.0.0.1:8000", **forwarded})
+    assert ("Secure" in answer.headers["Set-Cookie"]) is believed
+    answer = app.test_client().get(
+        "/login", headers={"Host": "127.0.0.1", "X-Forwarded-Host": "evil.example"}
+    )
+    assert (answer.status_code == 400) is believed
+    assert app.test_client().get("/login", headers={"Host": "deals.example.org"}).status_code == 200
+    app.extensions[EXTENSION].engine.dispose()
+
+
 # -- forms -----------------------------------------------------------------------------------------
 def test_a_form_without_its_token_is_refused(guarded: FlaskClient) -> None:
     for data in (
