@@ -21,6 +21,8 @@ from keepa_deals.web.access.guard import reader
 SECONDS = "ANSWERS_KEPT_SECONDS"
 """The setting of the application; 0, the default, keeps nothing."""
 KEPT_SECONDS = 1.0
+LONGEST_RENEWAL = 10.0
+"""How old an answer may get while one reader renews it: a slow moment must not make everybody ask at once."""
 MOST_BYTES = 32 << 20
 PLACEHOLDER = secrets.token_hex(16)
 """Stands for the token in a kept page; nobody outside this process knows it, so no title can hold it."""
@@ -53,7 +55,7 @@ class Answers:
             if kept is None:
                 return None
             age = self._monotonic() - kept.at
-            if age <= seconds or (kept.renewing and age <= 2 * seconds):
+            if age <= seconds or (kept.renewing and age <= LONGEST_RENEWAL):
                 return kept
             kept.renewing = True
             return None
@@ -65,6 +67,11 @@ class Answers:
             self._bytes += len(body)
             while self._bytes > MOST_BYTES:
                 self._forget(next(iter(self._kept)))
+
+    def give_up(self, key: Key) -> None:
+        """The renewal failed: the next reader tries."""
+        with self._lock:
+            self._forget(key)
 
     def clear(self) -> None:
         """After a change that its author wants to see."""
@@ -112,6 +119,8 @@ def _keep(answers: Answers, response: Response) -> Response:
         return response
     if response.status_code == 200 and not response.is_streamed:
         answers.put(key, response.get_data(), response.content_type)
+    else:
+        answers.give_up(key)
     return _for_this_reader(response)
 
 
