@@ -174,11 +174,6 @@ def sweep_is_over(sweep: Sweep, now: datetime, window: timedelta, interval: time
     return sweep.done and now + interval > latest
 
 
-def is_late(sweep: Sweep, now: datetime, window: timedelta, interval: timedelta) -> bool:
-    """Whether what the sweep read first went stale before the next one: nothing was read for a while."""
-    return now > sweep.started_at + window + interval or now < sweep.started_at - OVERLAP
-
-
 def is_lost(sweep: Sweep, now: datetime, window: timedelta) -> bool:
     """Whether a sweep cannot be gone on with: all that it read is stale, or it began in the future."""
     return now > sweep.started_at + 2 * window or now < sweep.started_at - OVERLAP

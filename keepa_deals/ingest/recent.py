@@ -202,13 +202,10 @@ class _Upserter:
         """Begin a sweep with the newest pages, which this run has just read."""
         memory, sweep, head = self.memory, self.memory.sweep, self.head
         assert head is not None
-        if sweep is None:
-            late = self.had_watermark  # what was under way is forgotten
-        else:
-            late = planner.is_late(sweep, self.now(), self.window, self.interval)
+        lost = self.had_watermark if sweep is None else planner.is_lost(sweep, self.now(), self.window)
         plan = self._plan()
         done = min(head.number + 1, plan.pages)
-        hurry = late or self.selection_changed
+        hurry = lost or self.selection_changed
         begun = Sweep(self.run.started_at, done, plan.pages, hurry=hurry)
         floor = min(head.created, default=None)
         memory = replace(memory, sweep=begun, plan=plan, reference=self.matching, floor=floor)

@@ -97,6 +97,20 @@ def test_the_whole_feed_is_seen_again_within_the_freshness_window(world: World) 
         assert (result.live, result.stale) == (700, 0)
 
 
+def test_a_sweep_that_ends_late_is_not_followed_by_one_too_many(world: World) -> None:
+    """Its pages were read late because nothing on them was due: the next sweep's are not due either."""
+    feed(world, 700)
+    recent.run(world.context)
+    world.clock.pass_time(timedelta(minutes=10))
+    backfill.run_slice(world.context)
+    world.keepa.calls.clear()
+    for _ in range(80):
+        world.clock.pass_time(timedelta(minutes=1))
+        recent.run(world.context)
+    assert [page for page in world.keepa.pages_read() if page] == [1, 2, 3, 4]
+    assert maintenance.run(world.context).live == 700
+
+
 def test_a_run_that_finds_the_lock_taken_does_nothing(world: World) -> None:
     world.lock.free = False
     assert recent.run(world.context).outcome is Outcome.SKIPPED_LOCKED
