@@ -13,9 +13,10 @@ import time
 
 import psutil
 
+from keepa_deals.errors import KeepaDealsError
 from keepa_deals.ops import start as starting
 from keepa_deals.ops import supervise
-from keepa_deals.ops.errors import BusyError, OpsError
+from keepa_deals.ops.errors import BusyError
 from keepa_deals.ops.layout import Home
 from keepa_deals.ops.locking import abandoned, only_one
 
@@ -52,7 +53,7 @@ def _bring_back(home: Home, reason: str) -> None:
     except BusyError as error:
         log.info("%s, but %s", reason, error)
         time.sleep(LOOK_EVERY)
-    except OpsError as error:
+    except (KeepaDealsError, OSError) as error:  # a full disk, say: nobody would start us again
         log.error("%s, and it can't be started yet: %s", reason, error)  # noqa: TRY400  # expected: no traceback
         time.sleep(TRY_AGAIN)
 

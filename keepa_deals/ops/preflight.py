@@ -25,7 +25,7 @@ LEAST_DISK_MB = 200
 def check(home: Home, settings: Settings, say: Say, *, own_redis: bool) -> None:
     """Report each check in a line; an ``OpsError`` with the way out for the first one that fails."""
     checks: list[tuple[str, Callable[[], str]]] = [
-        ("disk", lambda: _disk(home)),
+        ("disk", lambda: room(home)),
         ("dashboard's password", lambda: _password(home, settings)),
         ("dashboard's port", lambda: _port(settings.dashboard_host, settings.dashboard_port)),
         ("database", lambda: migrated(settings)),
@@ -36,7 +36,8 @@ def check(home: Home, settings: Settings, say: Say, *, own_redis: bool) -> None:
         say(f"  ok    {name}: {look()}")
 
 
-def _disk(home: Home) -> str:
+def room(home: Home) -> str:
+    """How much is free on the home's disk; an ``OpsError`` when that is too little to start anything."""
     free = shutil.disk_usage(home.path).free // (1 << 20)
     if free < LEAST_DISK_MB:
         raise OpsError(f"disk: {free} MB free at {home.path}, {LEAST_DISK_MB} are needed: make room")

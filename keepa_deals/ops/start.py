@@ -55,6 +55,7 @@ def start(
         settings = settings_module.load(keepa_deals_home=home.path)
         launched = _wake(home, settings, say)
         return wait_until_healthy(home, settings, say, within=within, launched=launched)
+    preflight.room(home)  # before what still works is stopped
     _clear_away(home, say)
     if resume:
         sandbox = bool(runtime.with_sandbox(home))

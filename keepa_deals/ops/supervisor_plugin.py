@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ class Plugin:
     def _running(self, event: Any) -> None:
         path = self._pid_file(event)
         if path is not None:
-            path.write_text(f"{event.process.pid}\n", encoding="ascii")
+            with contextlib.suppress(OSError):  # a full disk must not end the supervisor
+                path.write_text(f"{event.process.pid}\n", encoding="ascii")
 
     def _failed(self, event: Any) -> None:
         process = event.process
@@ -42,7 +44,8 @@ class Plugin:
     def _ended(self, event: Any) -> None:
         path = self._pid_file(event)
         if path is not None:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def _pid_file(self, event: Any) -> Path | None:
         name = event.process.config.name
