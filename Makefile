@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test lint format constraints
+.PHONY: help test lint faults format constraints
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -10,6 +10,9 @@ test:  ## all tests
 lint:  ## ruff, mypy, ShellCheck
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 	git ls-files '*.sh' tests/run .ci/run | xargs .venv/bin/shellcheck
+
+faults:  ## every fault, five rounds: what it cost and how long it lasted
+	.venv/bin/python -m tests.faults --rounds 5
 
 format:  ## let ruff format and mend
 	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
