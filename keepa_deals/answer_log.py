@@ -53,6 +53,12 @@ class Answers:
     failures_in_row: Mapping[str, int] = field(default_factory=dict)
     """By call: how many attempts failed since the last good answer; being out of tokens is no failure."""
 
+    @property
+    def clock_ahead(self) -> float | None:
+        """Seconds by which Keepa's clock was ahead of ours at its last answer; ``None`` when nobody knows."""
+        known = [answer for answer in self.last.values() if answer.clock_ahead is not None]
+        return max(known, key=lambda answer: answer.at).clock_ahead if known else None
+
 
 OUT_OF_TOKENS = "429"
 

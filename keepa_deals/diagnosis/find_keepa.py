@@ -96,9 +96,8 @@ def keepa_clock(e: Evidence) -> float | None:
     The books only keep the offset of the answer that they took last, and they take none that seems old.
     """
     answers, tokens = e.report.keepa.value, e.report.tokens.value
-    known = [a for a in answers.last.values() if a.clock_ahead is not None] if answers else []
-    if known:
-        return max(known, key=lambda answer: answer.at).clock_ahead
+    if answers is not None and answers.clock_ahead is not None:
+        return answers.clock_ahead
     return tokens.clock_offset_seconds if tokens else None
 
 

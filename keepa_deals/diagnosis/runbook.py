@@ -43,7 +43,7 @@ ALERTS: Mapping[str, Alert] = {
     "zombie_lock": Alert("keepa_deals_lock_ttl_seconds > 60"),
     "key_refused": Alert("increase(keepa_deals_keepa_answers_total{result='402'}[10m]) > 0", "0m"),
     "selection_rejected": Alert("increase(keepa_deals_keepa_answers_total{result='400'}[10m]) > 0", "0m"),
-    "clock_wrong": Alert("abs(keepa_deals_tokens_clock_offset_seconds) > 30"),
+    "clock_wrong": Alert("abs(keepa_deals_keepa_clock_ahead_seconds) > 30"),
     "keepa_trouble": Alert(
         "increase(keepa_deals_keepa_answers_total{result=~'5..|no_.*|unreadable'}[10m]) > 0 "
         "and on () keepa_deals_job_failed{job='update_recent_deals'} == 1"

@@ -15,7 +15,6 @@ _EVENTS = (
     ("spawned", re.compile(r"spawned: '(?P<name>[^']+)'")),
     ("died", re.compile(r"exited: (?P<name>\S+) \((?P<how>.*); not expected\)")),
     ("stopped", re.compile(r"(?:exited|stopped): (?P<name>\S+) \((?P<how>[^)]*)\)")),
-    ("started", re.compile(r"supervisord started with pid")),
 )
 
 
@@ -39,9 +38,8 @@ class Down:
 
 @dataclass(frozen=True, slots=True)
 class Supervision:
-    """Since the supervisor started, or as far back as its log is read."""
+    """As far back as the supervisor's log is read."""
 
-    started_at: datetime | None
     downs: Mapping[str, tuple[Down, ...]]
     """Program → its ends, the last one last."""
 
@@ -58,7 +56,6 @@ def read_supervision(log_dir: Path) -> Supervision:
 def parse(lines: Iterable[str]) -> Supervision:
     """The supervisor's log, whose times are this machine's local time."""
     downs: dict[str, list[Down]] = {}
-    started_at = None
     for line in lines:
         found = _LINE.match(line)
         if not found:
@@ -67,13 +64,11 @@ def parse(lines: Iterable[str]) -> Supervision:
         if not event:
             continue
         at = datetime.strptime(found["at"], "%Y-%m-%d %H:%M:%S").astimezone(UTC)  # local time
-        if event == "started":
-            started_at = at
-        elif event == "spawned":
+        if event == "spawned":
             _note_return(downs.get(name), at)
         else:
             downs.setdefault(name, []).append(Down(at, None, how, died=event == "died"))
-    return Supervision(started_at, {name: tuple(ends) for name, ends in downs.items()})
+    return Supervision({name: tuple(ends) for name, ends in downs.items()})
 
 
 def _event(what: str) -> tuple[str, str, str]:

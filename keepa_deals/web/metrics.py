@@ -176,7 +176,7 @@ def _queues(report: HealthReport) -> Iterator[Metric]:
 
 
 def _stores(report: HealthReport) -> Iterator[Metric]:
-    """Locks, Redis, the database and the disk."""
+    """Locks, Redis, the database, Keepa's clock and the disk."""
     ttl = GaugeMetricFamily(
         "keepa_deals_lock_ttl_seconds", "How long a lock that is held still lasts", labels=["lock"]
     )
@@ -196,6 +196,8 @@ def _stores(report: HealthReport) -> Iterator[Metric]:
     if database := report.database.value:
         yield from _gauge("database_migrated", "1 where tables and code fit", float(database.migrated))
         yield from _gauge("database_bytes", "Size of the database", database.size_bytes)
+    ahead = report.keepa.value.clock_ahead if report.keepa.value else None
+    yield from _gauge("keepa_clock_ahead_seconds", "Keepa's clock less ours, at its last answer", ahead)
     if host := report.host.value:
         yield from _gauge("disk_free_bytes", "Free where the home is", host.disk_free)
         yield from _gauge("disk_bytes", "Size of the disk that the home is on", host.disk_total)

@@ -53,7 +53,7 @@ def evidence(report: HealthReport | None = None, **parts: Any) -> Evidence:
     base: dict[str, Any] = {
         "processes": table(),
         "pid_files": (PidFile("celerybeat", 103, alive=True),),
-        "supervision": Supervision(ago(hours=2), {}),
+        "supervision": Supervision({}),
         "home": home(),
         "writable": None,
         "lock_holders": (),

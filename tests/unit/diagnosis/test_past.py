@@ -29,18 +29,16 @@ def answers(minutes: float, result: str = "502", count: int = 12) -> Answers:
 
 
 HEALED: list[tuple[str, str, Any]] = [
-    ("beat_down", "once, for 1 s", evidence(supervision=Supervision(None, {"beat": (down(12),)}))),
+    ("beat_down", "once, for 1 s", evidence(supervision=Supervision({"beat": (down(12),)}))),
     (
         "worker_down",
         "2 times",
-        evidence(supervision=Supervision(None, {"worker-upsert": (down(50), down(9))})),
+        evidence(supervision=Supervision({"worker-upsert": (down(50), down(9))})),
     ),
     (
         "redis_down",
         "SIGTERM",
-        evidence(
-            supervision=Supervision(None, {"redis": (down(9, 40, "terminated by SIGTERM", died=False),)})
-        ),
+        evidence(supervision=Supervision({"redis": (down(9, 40, "terminated by SIGTERM", died=False),)})),
     ),
     ("keepa_trouble", "12 × 502", evidence(healthy(keepa=answers(23)))),
     ("refused_429", "1 × 429", evidence(healthy(keepa=answers(23, "429", 1)))),
@@ -89,13 +87,13 @@ def test_a_healed_fault_is_past_and_not_present(rule: str, words: str, case: Evi
     "case",
     [
         evidence(),
-        evidence(supervision=Supervision(None, {"beat": (down(61),)})),
-        evidence(supervision=Supervision(None, {"beat": (down(5, 8, "terminated by SIGTERM", died=False),)})),
+        evidence(supervision=Supervision({"beat": (down(61),)})),
+        evidence(supervision=Supervision({"beat": (down(5, 8, "terminated by SIGTERM", died=False),)})),
         evidence(healthy(keepa=answers(61))),
         evidence(healthy(tokens=replace(TOKENS, foreign_at=ago(minutes=61)))),
         evidence(healthy(tokens=replace(TOKENS, counters={"since": unix_ms(ago(hours=5))}))),
         evidence(healthy(keepa=Reading(error="no"), history=Reading(error="no"), tokens=Reading(error="no"))),
-        evidence(home=home(readable=False), supervision=Supervision(None, {"beat": (down(5),)})),
+        evidence(home=home(readable=False), supervision=Supervision({"beat": (down(5),)})),
     ],
 )
 def test_what_is_old_or_meant_or_unknown_is_not_past(case: Evidence) -> None:

@@ -32,7 +32,7 @@ SICK = evidence(
 )
 LATE = evidence(
     healthy(jobs=jobs(job(last_outcome="failed", last_error="Keepa /deal: 502 " + "x " * 80))),
-    supervision=Supervision(None, {"beat": (down(12),)}),
+    supervision=Supervision({"beat": (down(12),)}),
 )
 CASES = [evidence(), SICK, LATE]
 

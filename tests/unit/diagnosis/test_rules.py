@@ -99,7 +99,7 @@ CASES: dict[str, list[Any]] = {
     "database_not_migrated": [evidence(healthy(database=DatabaseHealth("sqlite", "0001", "0002", 1)))],
     "supervisor_down": [evidence(processes=table(without=("supervisord",)))],
     "program_crashing": [
-        evidence(supervision=Supervision(ago(hours=2), {"beat": (down(0.9), down(0.7), down(0.2))}))
+        evidence(supervision=Supervision({"beat": (down(0.9), down(0.7), down(0.2))}))
     ],
     "processes_doubled": [
         evidence(processes=replace(table(), ours=(*table().ours, process("beat", 999)))),
@@ -263,7 +263,7 @@ def test_a_queue_that_a_new_worker_has_just_found_is_not_deaf() -> None:
 
 
 def test_a_program_that_has_calmed_down_is_not_crashing() -> None:
-    calm = Supervision(ago(hours=2), {"beat": (down(2), down(1.9), down(1.5))})
+    calm = Supervision({"beat": (down(2), down(1.9), down(1.5))})
     assert verdict(evidence(supervision=calm)) == ()
 
 

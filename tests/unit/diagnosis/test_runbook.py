@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from keepa_deals.answer_log import Answers
+from keepa_deals.answer_log import Answers, LastAnswer
 from keepa_deals.diagnosis import runbook
 from keepa_deals.diagnosis.rules import RULES
 from keepa_deals.health.readiness import find_problems
@@ -42,6 +42,9 @@ def test_every_rule_has_an_alert_or_cannot_have_one() -> None:
     assert not runbook.ALERTS.keys() & runbook.UNSEEN
 
 
+ANSWERS = Answers({"/deal": LastAnswer("200", ago(seconds=9), 0.1, 5, 0.2)}, {}, {}, {})
+
+
 def samples() -> dict[str, set[tuple[str, str]]]:
     """What ``/metrics`` exports of a service with something in every part: name → labels seen."""
     tokens = TokenHealth(
@@ -49,7 +52,7 @@ def samples() -> dict[str, set[tuple[str, str]]]:
         counters={"answers|/deal|200": 4},
     )  # fmt: skip
     lock = LockHealth("update_recent_deals_lock", "h:1:2:u", "h", 1, 40.0)
-    report = healthy(tokens=tokens, locks=(lock,), keepa=Answers({}, {}, {}, {}), jobs=jobs(job()))
+    report = healthy(tokens=tokens, locks=(lock,), keepa=ANSWERS, jobs=jobs(job()))
     text, _ = exposition(replace(report, problems=find_problems(healthy(beat=None))))
     found: dict[str, set[tuple[str, str]]] = {}
     for family in text_string_to_metric_families(text.decode()):
