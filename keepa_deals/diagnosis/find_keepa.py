@@ -153,8 +153,14 @@ def patience_of_small(e: Evidence) -> float:
 
 
 def budget_too_small(e: Evidence) -> Iterator[Finding]:
-    plan = plan_of(e)
-    if plan.get("limit") == "plan":
+    plan, tokens = plan_of(e), e.report.tokens.value
+    window = e.settings.deal_fresh_minutes * 60 / e.settings.keepa_tick_seconds
+    come = tokens.refill_rate * window if tokens and tokens.refill_rate else None
+    if plan and come is not None and plan["needed"] > come:  # also before the next sweep's plan knows of it
+        yield Finding(
+            f"{plan['needed']} tokens are needed each {e.settings.deal_fresh_minutes} minutes, {come:.0f} come"
+        )
+    elif plan.get("limit") == "plan":
         yield Finding(
             f"{plan['needed']} tokens are needed each {e.settings.deal_fresh_minutes} minutes, "
             f"{plan['supply']} come: the newest {plan['kept']} of {plan['matching']} deals are kept fresh"

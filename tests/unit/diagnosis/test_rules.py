@@ -164,7 +164,10 @@ CASES: dict[str, list[Any]] = {
     "token_starvation": [
         evidence(healthy(tokens=replace(TOKENS, small=LaneHealth(1, 130.0)))),
     ],
-    "budget_too_small": [evidence(planned(limit="plan", kept=300, matching=9000))],
+    "budget_too_small": [
+        evidence(planned(limit="plan", kept=300, matching=9000)),
+        evidence(planned(limit=None, kept=9000, matching=9000, needed=1201)),
+    ],
     "selection_matches_nothing": [
         evidence(healthy(deals=deals(0, 0, 0))),
         evidence(planned(limit=None, kept=0, matching=0)),
