@@ -158,7 +158,8 @@ def budget_too_small(e: Evidence) -> Iterator[Finding]:
     come = tokens.refill_rate * window if tokens and tokens.refill_rate else None
     if plan and come is not None and plan["needed"] > come:  # also before the next sweep's plan knows of it
         yield Finding(
-            f"{plan['needed']} tokens are needed each {e.settings.deal_fresh_minutes} minutes, {come:.0f} come"
+            f"{plan['needed']} tokens are needed each {e.settings.deal_fresh_minutes} minutes, "
+            f"{come:.0f} come"
         )
     elif plan.get("limit") == "plan":
         yield Finding(
