@@ -77,7 +77,7 @@ MUTANTS = (
     Mutant("waiters are told to come too late", "wait = math.max(1, math.ceil(wait)", "wait = math.max(1, 3 * TICK + math.ceil(wait)"),
     Mutant("a waiter loses its place", "if not place then\n        if is_bulk", "if true then\n        if is_bulk"),
     Mutant("the flow reduction is ignored", "math.floor(rate - tonumber(ARGV[7]))", "rate", RULES),
-    Mutant("a foreign spender is not noticed", "return math.max(0, s.total - consumed", "return math.min(0, s.total - consumed", RULES),
+    Mutant("a foreign spender is not noticed", "return math.max(0, there - consumed", "return math.min(0, there - consumed", RULES),
     Mutant("a lost answer of Redis grants twice", "if s.mine then", "if false then", RULES),
 )
 # fmt: on
