@@ -39,10 +39,18 @@ end
 
 local s = load(id)
 local believed = s and string.format('%.0f', s.total) or ''
+local asked_since, foreign = false, 0
 if s then
-    unreserve(s, id)
+    local _, expiry = unreserve(s, id)
+    if expiry then -- granted after the last answer had come
+        asked_since = expiry - LIFE > s.as_of
+    elseif id == '' then -- what Keepa is asked for because of the doubt
+        asked_since = s.doubt or now - s.as_of > TOO_OLD
+    end
 end
-local newest, foreign = not s or ts > s.ts or (ts == s.ts and left < s.left), 0
+-- Keepa's clock orders the answers of calls that were under way together; for the rest the order of events does,
+-- so that a clock which was set back does not make every answer an old one.
+local newest = not s or ts > s.ts or (ts == s.ts and left < s.left) or asked_since
 if newest then
     if s then
         foreign = spent_by_others(s)

@@ -54,7 +54,8 @@ class Mutant:
 MUTANTS = (
     Mutant("ticks are counted 5 s early", "now + refill_in + SLACK", "now + refill_in - 5000"),
     Mutant("a tick too many", "1 + math.floor((now - tick_at) / TICK)", "2 + math.floor((now - tick_at) / TICK)"),
-    Mutant("an older answer overwrites", "not s or ts > s.ts or", "not s or ts ~= s.ts or"),
+    Mutant("an older answer overwrites", "not s or ts > s.ts or", "not s or ts ~= s.ts or", RULES),
+    Mutant("an answer under way is taken for a new one", "expiry - LIFE > s.as_of", "true"),
     Mutant("of one millisecond the richer counts", "(ts == s.ts and left < s.left)", "(ts == s.ts and left > s.left)", RULES),
     Mutant("a lost answer frees its reservation", "if cost and what == 'unanswered' then", "if false then"),
     Mutant("an expired reservation counts as free", "s.forgiven + lapsed, true", "s.forgiven + lapsed, false"),

@@ -93,6 +93,26 @@ def test_a_tick_that_came_while_an_answer_was_on_its_way_is_no_foreign_spender(
     assert (snapshot.foreign, snapshot.foreign_at) == (0, None)
 
 
+def test_a_clock_of_keepas_that_was_set_back_does_not_make_every_answer_an_old_one(
+    tokens: TokenManager, time: ManualTime
+) -> None:
+    tokens.update_after_call(envelope(100))
+    time.ms += 1_000
+    permission = tokens.request_permission_for_call(5)
+    permission.settle(envelope(95, at=START_MS - 3_600_000, consumed=5))
+    assert available(tokens) == 95
+
+
+def test_a_balance_that_was_asked_for_is_taken_whatever_keepas_clock_says(
+    real_redis: redis.Redis, time: ManualTime
+) -> None:
+    tokens = manager(real_redis, time, sync=lambda: envelope(77, at=START_MS - 3_600_000))
+    tokens.update_after_call(envelope(100))
+    time.ms += 3_600_001
+    tokens.request_permission_for_call(5)
+    assert available(tokens) == 72
+
+
 def test_our_own_calls_in_flight_are_no_foreign_spender(tokens: TokenManager) -> None:
     tokens.update_after_call(envelope(300))
     first, second = (tokens.request_permission_for_call(20) for _ in range(2))
