@@ -1,4 +1,8 @@
-"""``keepa-deals ops``: what the three shell scripts call."""
+"""``keepa-deals ops``: what the three shell scripts call.
+
+What only one command needs is imported there: a stop must work where a package that the dashboard needs is
+missing, as after a ``git pull`` that brought a new one.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,7 @@ import click
 
 from keepa_deals import logs
 from keepa_deals import settings as settings_module
-from keepa_deals.ops import deploy as deploying
-from keepa_deals.ops import guard as guarding
-from keepa_deals.ops import start as starting
 from keepa_deals.ops import stop as stopping
-from keepa_deals.ops import unit as units
 from keepa_deals.ops.console import to_terminal as say
 from keepa_deals.ops.errors import BusyError, LeftoverError, OpsError, UnhealthyError
 from keepa_deals.ops.layout import Home
@@ -33,16 +33,17 @@ def ops() -> None:
 
 @ops.command()
 @click.option("--sandbox", is_flag=True, help="Run against a Keepa of our own, without a key.")
-@click.option(
-    "--within", default=starting.HEALTHY_WITHIN, show_default=True, help="Seconds to become healthy."
-)
-def start(*, sandbox: bool, within: float) -> None:
+@click.option("--within", type=float, default=None, help="Seconds to become healthy.")
+def start(*, sandbox: bool, within: float | None) -> None:
     """Start what does not run, and return when it works."""
+    from keepa_deals.ops import start as starting
+
     home = Home(settings_module.load(runtime=False).keepa_deals_home)
     home.make()
     began = time.monotonic()
     with _exit_codes(), only_one(home.operation_lock, "start"):
-        started = starting.start(home, say, sandbox=sandbox, within=within)
+        patience = starting.HEALTHY_WITHIN if within is None else within
+        started = starting.start(home, say, sandbox=sandbox, within=patience)
     say(
         f"healthy after {time.monotonic() - began:.0f} s: {started.live_deals} live deals "
         f"on {started.address}"
@@ -68,6 +69,8 @@ def kill(*, wait: float) -> None:
 @ops.command(hidden=True)
 def guard() -> None:
     """Watch over the supervisor (the supervisor runs it)."""
+    from keepa_deals.ops import guard as guarding
+
     logs.configure()
     guarding.watch(Home(settings_module.deployment_home()))
 
@@ -75,6 +78,8 @@ def guard() -> None:
 @ops.command()
 def unit() -> None:
     """Print the systemd unit that starts this deployment after a reboot."""
+    from keepa_deals.ops import unit as units
+
     say(units.render(Home(settings_module.deployment_home())))
 
 
@@ -82,6 +87,8 @@ def unit() -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 def deploy(*, dry_run: bool) -> None:
     """Bring the version that is checked out into service, or the previous one back."""
+    from keepa_deals.ops import deploy as deploying
+
     home = Home(settings_module.load(runtime=False).keepa_deals_home)
     home.make()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a lost connection must not leave a deploy half-way
