@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +214,28 @@ def small_disk(home: Path, megabytes: int = 256) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(home)], check=True)
+
+
+def both(*faults: Fault) -> Fault:
+    """Several faults at once."""
+
+    @contextmanager
+    def fault(service: Service) -> Iterator[None]:
+        with ExitStack() as stack:
+            for one in faults:
+                stack.enter_context(one(service))
+            yield
+
+    return fault
+
+
+def healed(fault: Fault, seconds: float) -> Fault:
+    """A fault that is over after so many seconds, before anybody looks."""
+
+    @contextmanager
+    def over(service: Service) -> Iterator[None]:
+        with fault(service):
+            time.sleep(seconds)  # the fault has to last for a while: there is no event to wait for
+        yield
+
+    return over

@@ -19,7 +19,8 @@ import jsonschema
 import psutil
 import pytest
 
-from tests.faults.diagnosed import CASES, SCRIPT, TWO_AT_ONCE, Case, Patient, made, own_disk, try_out
+from tests.faults.diagnosed import CASES, TWO_AT_ONCE
+from tests.faults.patient import SCRIPT, Case, Patient, made, own_disk, try_out
 from tests.support.service import ROOT, Service
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,142 @@
+"""A deployment that is made ill, and what the diagnosis says of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keepa_deals import settings
+from tests.faults import injectors
+from tests.faults.injectors import Fault
+from tests.support.service import ROOT, Service
+
+SCRIPT = ROOT / "Diagnostics" / "diagnose_dwindling_deals.py"
+SELECTION = "selection.json"
+PATIENCE = 150.0
+"""Seconds for a fault to be named, and for a healed one to be forgotten."""
+DISK_MB = 256
+"""The start wants 200 free."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault. ``named``: the causes of their own while it lasts, in order. ``past``: what it is told as
+    once it has healed. ``named`` is empty for a fault that the service heals before anybody can look."""
+
+    name: str
+    named: tuple[str, ...]
+    fault: Fault
+    past: str | None = None
+    arguments: tuple[str, ...] = ()
+    short: bool = False
+    """Whether it belongs to the short form, in CI."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One run of the script."""
+
+    code: int
+    found: dict[str, Any]
+    seconds: float
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The causes that follow from no other one."""
+        return tuple(dict.fromkeys(c["rule"] for c in self.found["causes"] if not c["follows_from"]))
+
+    @property
+    def past(self) -> set[str]:
+        return {past["rule"] for past in self.found["past"]}
+
+
+class Patient:
+    """A deployment, and the script that looks at it."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    def examine(self, *arguments: str, **environment: str) -> Look:
+        """One look, from another folder; a traceback of its own fails the test."""
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, str(SCRIPT), "--json", *arguments],
+            env={**self.service.environment, **environment},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        seconds = time.monotonic() - began
+        assert "Traceback" not in done.stderr, done.stderr
+        return Look(done.returncode, json.loads(done.stdout), seconds)
+
+    def wait_for_roots(self, *expected: str) -> Look:
+        """The first look whose own causes are exactly these."""
+        deadline = time.monotonic() + PATIENCE
+        while (look := self.examine()).roots != expected:
+            told = [(c["rule"], c["evidence"]) for c in look.found["causes"]]
+            assert time.monotonic() < deadline, f"named {told}, expected {expected}"
+        return look
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a case brought: the first look that named as many causes as there are, and how long it took."""
+
+    case: Case
+    first: tuple[str, ...]
+    after: float
+    seconds: float
+    consequences: tuple[str, ...]
+
+    @property
+    def right(self) -> bool:
+        return self.first == self.case.named
+
+
+def try_out(patient: Patient, case: Case) -> Result:
+    """Inject the fault, see what is named first, heal it, and see that it is no longer present."""
+    patient.wait_for_roots()
+    began = time.monotonic()
+    with case.fault(patient.service):
+        look = patient.examine(*case.arguments)
+        while len(look.roots) < len(case.named) and time.monotonic() - began < PATIENCE:
+            look = patient.examine(*case.arguments)
+        after = time.monotonic() - began
+    healthy = patient.wait_for_roots()
+    if case.past:
+        told = healthy.past
+        assert case.past in told, f"{case.name}: told as past: {told}, expected {case.past}"
+    follow = tuple(c["rule"] for c in look.found["causes"] if c["follows_from"])
+    return Result(case, look.roots, after, look.seconds, follow)
+
+
+def made(home: Path, **changes: str) -> Service:
+    """A service for the cases: fast, with a deal query of its own that can be changed."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    path = home.parent / SELECTION
+    shutil.copy(settings.Settings.model_fields["keepa_deal_selection"].default, path)
+    return Service(home, KEEPA_DEAL_SELECTION=str(path), **changes)
+
+
+@contextmanager
+def own_disk(home: Path) -> Iterator[bool]:
+    """Whether ``home`` is on a file system of its own (root alone can make one)."""
+    with ExitStack() as stack:
+        try:
+            mounted: AbstractContextManager[None] = injectors.small_disk(home, DISK_MB)
+            stack.enter_context(mounted)
+        except (OSError, subprocess.CalledProcessError):
+            yield False
+        else:
+            yield True
