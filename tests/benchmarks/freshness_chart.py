@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT, LEFT, TOP, GAP = 860, 230, 56, 64, 62
+WIDTH, HEIGHT, LEFT, TOP, GAP = 860, 230, 56, 84, 62
 COLOURS = ("#9aa0a6", "#c5221f", "#b06000", "#1967d2", "#137333")
 DASHES = ("5 4", "", "", "", "")
 
@@ -38,7 +38,7 @@ def draw(panels: Sequence[Panel]) -> str:
 def _legend(names: Sequence[str]) -> list[str]:
     parts = []
     for number, name in enumerate(names):
-        x, y = LEFT + (number % 3) * 285, 18 + (number // 3) * 20
+        x, y = LEFT + (number % 2) * 430, 18 + (number // 2) * 20
         parts += [
             f'<path d="M{x} {y}h24" stroke="{COLOURS[number]}" stroke-width="2.5" '
             f'stroke-dasharray="{DASHES[number]}"/>',

@@ -176,6 +176,7 @@ def main() -> None:
     arguments.add_argument("--cases", default=CASES)
     arguments.add_argument("--hours", type=float, default=24.0)
     arguments.add_argument("--svg", type=Path, help="draw 450 deals under all rules into this file")
+    arguments.add_argument("--svg-rates", default="5", help="tokens a minute, a panel each")
     options = arguments.parse_args()
     logging.basicConfig(level=logging.ERROR)
     print(HEADER)
@@ -184,7 +185,7 @@ def main() -> None:
         deals, _, rate = what.partition("@")
         run_case(int(deals), int(rate), float(hours or options.hours))
     if options.svg:
-        panels = [_panel(rate, options.hours) for rate in (5, 20)]
+        panels = [_panel(rate, options.hours) for rate in map(int, options.svg_rates.split(","))]
         options.svg.write_text(draw(panels), encoding="utf-8")
 
 
