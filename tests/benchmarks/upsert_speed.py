@@ -27,7 +27,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from keepa_deals.db import migrate
 from keepa_deals.db.session import Database
@@ -167,43 +167,43 @@ def _compiled(database: Database, rows: list[Row]) -> tuple[str, list[Any]]:
     return str(compiled), values
 
 
-def measure(table: Table, pages: int, rounds: int) -> dict[str, float]:
-    """Rows a second of each way, the median of the rounds, which take turns."""
-    ways = {"driver": table.driver, "statement": table.statement, "apply_listed": table.apply_listed}
-    found: dict[str, list[float]] = {name: [] for name in ways}
+WAYS = ("driver", "statement", "apply_listed")
+Rates = dict[str, float]
+
+
+def measure(tables: Sequence[Table], pages: int, rounds: int) -> list[Rates]:
+    """Rows a second of each way into each table: the median of the rounds, in which all take turns."""
+    found: dict[tuple[int, str], list[float]] = {}
     for number in range(rounds + 1):
-        for name, way in ways.items():
-            work = way(table.pages(pages))
-            began = time.perf_counter()
-            work()
-            if number:  # the first round warms caches
-                found[name].append(pages * PAGE / (time.perf_counter() - began))
-    return {name: statistics.median(rates) for name, rates in found.items()}
+        for table in tables:
+            for name in WAYS:
+                work = getattr(table, name)(table.pages(pages))
+                began = time.perf_counter()
+                work()
+                if number:  # the first round warms caches
+                    rate = pages * PAGE / (time.perf_counter() - began)
+                    found.setdefault((table.size, name), []).append(rate)
+    return [{name: statistics.median(found[table.size, name]) for name in WAYS} for table in tables]
 
 
-def run(dsn: str, name: str, sizes: Sequence[int], pages: int, rounds: int) -> None:
-    smallest: dict[str, float] = {}
-    for size in sizes:
-        database = Database(dsn.format(size=size))
+def run(name: str, dsns: dict[int, str], pages: int, rounds: int) -> None:
+    tables = []
+    for size, dsn in dsns.items():
+        database = Database(dsn)
         migrate.upgrade(database)
-        with database.begin() as session:
-            _empty(session.connection())
         fill(database, size)
-        rates = measure(Table(database, size), pages, rounds)
-        smallest = smallest or rates
+        tables.append(Table(database, size))
+    results = measure(tables, pages, rounds)
+    smallest = results[0]
+    for table, rates in zip(tables, results, strict=True):
+        driver, statement, whole = (rates[way] for way in WAYS)
         print(
-            f"{name:11} {size:9,} {rates['driver']:9,.0f} {rates['statement']:10,.0f} "
-            f"{rates['statement'] / rates['driver']:6.2f} {rates['apply_listed']:13,.0f} "
-            f"{rates['apply_listed'] / rates['driver']:6.2f}   "
-            f"{smallest['statement'] / rates['statement']:5.2f} "
-            f"{smallest['apply_listed'] / rates['apply_listed']:5.2f}",
+            f"{name:11} {table.size:9,} {driver:9,.0f} {statement:10,.0f} {statement / driver:6.2f} "
+            f"{whole:13,.0f} {whole / driver:6.2f}   "
+            + " ".join(f"{smallest[w] / rates[w]:5.2f}" for w in WAYS),
             flush=True,
         )
-        database.close()
-
-
-def _empty(connection: Connection) -> None:
-    connection.execute(text("DELETE FROM deals"))
+        table.database.close()
 
 
 def main() -> None:
@@ -215,10 +215,10 @@ def main() -> None:
     sizes = [int(size) for size in options.sizes.split(",")]
     print(
         f"{'':11} {'rows':>9} {'driver':>9} {'statement':>10} {'ratio':>6} {'apply_listed':>13} {'ratio':>6}"
-        "   slower than the smallest table: statement, apply_listed"
+        "   slower than into the smallest table: driver, statement, apply_listed"
     )
     with tempfile.TemporaryDirectory() as folder:
-        run(f"sqlite:///{folder}/{{size}}.db", "SQLite", sizes, options.pages, options.rounds)
+        run("SQLite", {n: f"sqlite:///{folder}/{n}.db" for n in sizes}, options.pages, options.rounds)
     programs = find_programs()
     if programs is None:
         print("PostgreSQL is not installed")
@@ -226,7 +226,8 @@ def main() -> None:
     server = PostgresServer(programs)
     server.start()
     try:
-        run(server.dsn, "PostgreSQL", sizes, options.pages, options.rounds)
+        dsns = {size: server.create(f"deals_{size}") for size in sizes}
+        run("PostgreSQL", dsns, options.pages, options.rounds)
     finally:
         server.stop()
 

@@ -58,6 +58,11 @@ class PostgresServer:
         self._run("pg_ctl", "-D", data, "-l", str(self.folder / "log"), "-w", "-o", options, "start")
         self._run("createdb", "-h", self.host, "-p", str(self.port), "-U", "deals", "deals")
 
+    def create(self, name: str) -> str:
+        """The address of another, empty database on this server."""
+        self._run("createdb", "-h", self.host, "-p", str(self.port), "-U", "deals", name)
+        return self.dsn.removesuffix("/deals") + f"/{name}"
+
     def stop(self) -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
         shutil.rmtree(self.folder)
