@@ -12,7 +12,7 @@ from keepa_deals.diagnosis.causes import RESTART, START, Finding, classify
 from keepa_deals.diagnosis.errors_of_jobs import last_error
 from keepa_deals.diagnosis.evidence import PAST, Evidence
 from keepa_deals.health.database import sqlite_path
-from keepa_deals.health.readiness import age_text, duration_text
+from keepa_deals.health.readiness import age_text, duration_text, upserter_is_behind
 from keepa_deals.health.report import BACKFILL_JOB, UPSERT_JOB, LockHealth
 from keepa_deals.keepa.time import from_unix_ms
 from keepa_deals.redis_store import COUNTING_SINCE
@@ -169,6 +169,16 @@ def zombie_lock(e: Evidence) -> Iterator[Finding]:
             )
         elif holder_is_dead(lock):
             yield Finding(f"{lock.name} is held by {lock.owner}, which is dead ({left})", fix)
+        elif _holder_does_nothing(e, lock):
+            yield Finding(f"{lock.name} is held by {lock.owner}, but no run is under way ({left})", fix)
+
+
+def _holder_does_nothing(e: Evidence, lock: LockHealth) -> bool:
+    """Whether the upserter is behind while its lock is held by somebody who never began a run."""
+    job = e.report.job(UPSERT_JOB)
+    if job is None or not lock.name.endswith(f"{UPSERT_JOB}_lock") or not upserter_is_behind(e.report):
+        return False
+    return job.last_outcome is not None and job.last_outcome != "running"
 
 
 def holder_is_dead(lock: LockHealth) -> bool:

@@ -213,7 +213,8 @@ RULES: tuple[Rule, ...] = (
         "zombie_lock",
         find_stores.zombie_lock,
         "Runs are skipped until the lock is gone.",
-        "the holder's process is dead, or the lock lasts longer than any of ours",
+        "the holder's process is dead, the lock lasts longer than any of ours, or the upserter is behind "
+        "and no run is under way",
         RESTART,
     ),
     _rule(

@@ -317,6 +317,16 @@ def test_a_lock_of_a_process_that_lives_is_no_zombie() -> None:
     assert [c.rule.name for c in verdict(evidence(healthy(locks=(reused,))))] == ["zombie_lock"]
 
 
+def test_a_lock_of_another_host_is_a_zombies_when_the_upserter_is_behind_and_runs_nowhere() -> None:
+    lock = LockHealth("update_recent_deals_lock", "x", "elsewhere", 1, 40.0)
+    idle = job(UPSERT_JOB, last_success_at=ago(minutes=30), last_outcome="skipped_locked")
+    named = [c.rule.name for c in verdict(evidence(healthy(jobs=jobs(idle), locks=(lock,))))]
+    assert named[0] == "zombie_lock"
+    busy = job(UPSERT_JOB, last_success_at=ago(minutes=30), last_outcome="running")
+    named = [c.rule.name for c in verdict(evidence(healthy(jobs=jobs(busy), locks=(lock,))))]
+    assert "zombie_lock" not in named
+
+
 def test_a_lost_run_is_no_lost_message_while_somebody_holds_the_lock() -> None:
     lock = LockHealth("update_recent_deals_lock", "x", "elsewhere", 1, 40.0)
     report = healthy(jobs=jobs(job(UPSERT_JOB, last_started_at=ago(minutes=6.5))), locks=(lock,))
