@@ -15,6 +15,7 @@ from keepa_deals.web import (
     errors,
     export,
     feed,
+    lines,
     live,
     operate,
     pages,
@@ -71,6 +72,7 @@ def _configure_security(app: Flask, settings: Settings) -> None:
 def _configure_templates(app: Flask) -> None:
     app.jinja_env.globals.update(present.template_helpers())
     assets.configure(app)
+    lines.configure(app)
 
 
 def _configure_errors(app: Flask) -> None:

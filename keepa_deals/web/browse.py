@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flask import abort, request
 from werkzeug.datastructures import MultiDict
 
 from keepa_deals.web import saved, store
+from keepa_deals.web.lines import Line, lines
 from keepa_deals.web.paging import Cursor, decode_cursor
-from keepa_deals.web.present import Shown, shown
 from keepa_deals.web.saved import Named
 from keepa_deals.web.services import Services
 from keepa_deals.web.store import Category, DealRow, Moment
@@ -27,7 +28,7 @@ class Browse:
 
     view: View
     moment: Moment
-    deals: Sequence[Shown]
+    deals: Sequence[Line]
     total: int
     hidden: Mapping[str, int]
     categories: Sequence[Category]
@@ -55,15 +56,15 @@ def requested_cursor(view: View) -> Cursor | None:
     return decode_cursor(token, view.sort, view.order) if token is not None else None
 
 
-def browse(services: Services, view: View, cursor: Cursor | None) -> Browse:
-    """The page of ``view`` at ``cursor`` and what surrounds it."""
+def browse(services: Services, view: View, cursor: Cursor | None, since: datetime | None = None) -> Browse:
+    """The page of ``view`` at ``cursor`` and what surrounds it; deals that came after ``since`` are new."""
     moment = services.moment()
     with services.reading() as reads:
         page = store.read_page(reads, view, moment, cursor)
         return Browse(
             view=view,
             moment=moment,
-            deals=[shown(row, moment) for row in page.rows],
+            deals=lines(page.rows, view, moment, since),
             total=store.count(reads, view, moment),
             hidden=store.count_hidden(reads, view, moment),
             categories=store.count_categories(reads, view, moment),

@@ -53,7 +53,7 @@ def _feed(view: View, changes: list[datetime], moment: Moment) -> Xml.Element:
 
 def _entry(row: DealRow, moment: Moment) -> Xml.Element:
     deal = present.shown(row, moment)
-    change = deal.change(Interval.DAYS_90)
+    change = present.change(row, Interval.DAYS_90)
     entry = Xml.Element(_name("entry"))
     found = int(row.deal_created_at.timestamp())
     _add(entry, "id", f"urn:keepa-deals:{row.domain_id}:{row.asin}:{found}")

@@ -19,7 +19,7 @@ from keepa_deals.web.banner import banner
 from keepa_deals.web.browse import requested_view
 from keepa_deals.web.chips import STATUS_WORDS
 from keepa_deals.web.columns import RANGES
-from keepa_deals.web.present import shown
+from keepa_deals.web.lines import lines
 from keepa_deals.web.services import services
 from keepa_deals.web.store import Moment
 from keepa_deals.web.view import FLAGS, MAX_LIMIT, ParameterError, View
@@ -48,7 +48,7 @@ def live() -> Response:
             view=view,
             moment=moment,
             since=since,
-            deals=[shown(row, moment) for row in rows],
+            deals=lines(rows, view, moment),
             total=store.count(reads, view, moment),
             hidden=store.count_hidden(reads, view, moment),
             arrived=count_arrived(reads.connection, view, moment, since),

@@ -30,12 +30,11 @@ def deals() -> str:
     """The deals of a view, one page of them. ``since`` marks those that are newer."""
     here = services()
     view = requested_view(here)
-    shown = browse(here, view, requested_cursor(view))
+    shown = browse(here, view, requested_cursor(view), requested_since())
     return render_template(
         "deals.html",
         browse=shown,
         view=view,
-        since=requested_since(),
         chips=chips(view, {category.id: category.name for category in shown.categories}),
         sorts=SORTS,
         ranges=RANGES,

@@ -120,12 +120,11 @@ def change(row: DealRow, interval: Interval) -> Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A row with everything that the templates need beside the stored values."""
+class Presented:
+    """A row with what the templates need beside the stored values."""
 
     row: DealRow
     status: str
-    now: datetime
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.row, name)
@@ -137,17 +136,6 @@ class Shown:
     @property
     def title_text(self) -> str:
         return self.row.title or f"Product {self.row.asin}"
-
-    def change(self, interval: Interval) -> Change:
-        return change(self.row, interval)
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        return tuple(change(self.row, interval) for interval in Interval)
-
-    def arrived_after(self, moment: datetime | None) -> bool:
-        """Whether the deal is newer than what the reader saw before."""
-        return moment is not None and bool(self.row.first_seen_at > moment)
 
     @property
     def tint(self) -> int:
@@ -166,6 +154,17 @@ class Shown:
 
     def money(self, amount: int | None) -> str:
         return "–" if amount is None else money(amount, self.row.domain_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown(Presented):
+    """One deal on a page of its own, at a moment."""
+
+    now: datetime
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(change(self.row, interval) for interval in Interval)
 
 
 def shown(row: DealRow, moment: Moment) -> Shown:

@@ -8,7 +8,9 @@ from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
+from keepa_deals.db.models import Deal
 from keepa_deals.sandbox.words import HOSTILE_TITLES
 from tests.unit.ingest.fakes import World
 
@@ -21,6 +23,23 @@ def test_the_deals_page_shows_what_a_buyer_needs(client: FlaskClient, stock: Sto
     for expected in ("Title of B000000000", "$10.00", "$30.00", "−67 %", "−$20.00", "5,000", "just now"):
         assert expected in page
     assert 'href="https://www.amazon.com/dp/B000000000"' in page
+
+
+def test_a_row_is_made_anew_for_whatever_changes_in_it(
+    client: FlaskClient, stock: Stock, world: World
+) -> None:
+    stock(1, enrich=True)
+    assert "just now" in client.get("/").text
+    world.clock.pass_time(timedelta(minutes=3))
+    assert client.get("/").text.count("3 min ago") == 2  # found, and seen
+    with world.database.begin() as session:  # as repricing does, which is no change of the deal
+        session.execute(update(Deal).values(profit=123456))
+    assert "$1,234.56" in client.get("/").text
+    assert client.get("/?interval=day").text.count('data-label="Change, day"') == 1
+    assert "<s>$30.00</s>" in client.get("/?layout=cards").text
+    new = client.get("/", query_string={"since": "2020-01-01T00:00:00+00:00"}).text
+    assert 'class="live new"' in new
+    assert 'class="live new"' not in client.get("/").text
 
 
 def test_an_empty_table_is_explained(client: FlaskClient) -> None:
