@@ -20,6 +20,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -211,6 +212,24 @@ class DealPoint(Base):
     __table_args__ = (
         ForeignKeyConstraint(["domain_id", "asin"], ["deals.domain_id", "deals.asin"], ondelete="CASCADE"),
         Index("ix_deal_points_at", "at"),
+    )
+
+
+class DealPast(Base):
+    """What Keepa told of a deal's last 90 days when it was read last; packed by ``db.past``."""
+
+    __tablename__ = "deal_pasts"
+
+    domain_id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    asin: Mapped[str] = mapped_column(String(16), primary_key=True)
+    read_at: Mapped[datetime]
+    price_type: Mapped[int]
+    """Keepa's csv type of the prices: those of another selection are not this deal's."""
+    packed: Mapped[bytes] = mapped_column(LargeBinary)
+
+    __table_args__ = (
+        ForeignKeyConstraint(["domain_id", "asin"], ["deals.domain_id", "deals.asin"], ondelete="CASCADE"),
+        Index("ix_deal_pasts_read_at", "read_at"),
     )
 
 

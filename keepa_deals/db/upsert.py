@@ -9,7 +9,7 @@ from sqlalchemy import Insert, Table, func, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from keepa_deals.db.models import Deal, DealPoint, JobState
+from keepa_deals.db.models import Deal, DealPast, DealPoint, JobState
 
 DEALS = Deal.__table__
 KEPT = frozenset({"domain_id", "asin", "first_seen_at"})
@@ -52,6 +52,18 @@ def insert_points(session: Session, points: Sequence[Mapping[str, Any]]) -> None
     if points:
         statement = _insert(session, DealPoint.__table__).on_conflict_do_nothing()  # type: ignore[attr-defined]
         session.connection().execute(statement, [dict(point) for point in points])
+
+
+def write_pasts(session: Session, pasts: Sequence[Mapping[str, Any]]) -> None:
+    """Write what Keepa told of the past of deals, in the place of what it told before."""
+    if pasts:
+        statement = _insert(session, DealPast.__table__)
+        new = statement.excluded  # type: ignore[attr-defined]
+        statement = statement.on_conflict_do_update(  # type: ignore[attr-defined]
+            index_elements=["domain_id", "asin"],
+            set_={name: new[name] for name in ("read_at", "price_type", "packed")},
+        )
+        session.connection().execute(statement, [dict(past) for past in pasts])
 
 
 def ensure_job(session: Session, name: str) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from keepa_deals.db.models import Deal, JobState
-from keepa_deals.ingest import economics, memory
+from keepa_deals.db.past import pack
+from keepa_deals.db.upsert import write_pasts
+from keepa_deals.ingest import economics, memory, past
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome, Run, RunResult, run_job
 from keepa_deals.ingest.lifecycle import CLOCK_TOLERANCE
@@ -27,7 +29,6 @@ JOB = "backfill_deals"
 LOCK = "backfill_deals_lock"
 SLICE_SECONDS = 50.0
 ENRICH_AGAIN_AFTER = timedelta(hours=24)
-OPTIONS = ProductOptions(stats_days=90)
 
 
 def run_slice(context: IngestContext, *, seconds: float = SLICE_SECONDS) -> RunResult:
@@ -95,17 +96,36 @@ def _to_enrich(run: Run) -> Sequence[str]:
         return found
 
 
+def _days(context: IngestContext) -> int:
+    """How many days of Keepa's history are kept."""
+    return min(past.DAYS, context.settings.retain_points_days)
+
+
 def _enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
-    asked, answer = read_products(run, asins, OPTIONS, timeout=timeout)
+    options = ProductOptions(stats_days=90, history=True, days=_days(run.context))
+    asked, answer = read_products(run, asins, options, timeout=timeout)
+    now = run.context.clock.now()
+    pasts = _pasts(run.context, asked, answer, now)
     with run.commit() as session:
-        now = run.context.clock.now()
         for row in _details(run, asked, answer, now):
             deal = session.get_one(Deal, (run.context.domain_id, row.pop("asin")))
             for name, value in row.items():
                 setattr(deal, name, value)
             for name, value in economics.of(deal, run.context.pricing).items():
                 setattr(deal, name, value)
+        write_pasts(session, pasts)
     run.rows += len(asked)
+
+
+def _pasts(
+    context: IngestContext, asked: Sequence[str], answer: ProductBatch, now: datetime
+) -> list[dict[str, Any]]:
+    """Keepa's history of each product that was asked for, as rows of ``deal_pasts``."""
+    kind = price_type(context.selection)
+    products = (product for product in answer.products if product.asin in asked)
+    found = {p.asin: past.past_of(p, kind, now, _days(context)) for p in products}
+    common = {"domain_id": context.domain_id, "read_at": now, "price_type": int(kind)}
+    return [{**common, "asin": asin, "packed": pack(told)} for asin, told in found.items() if told]
 
 
 def _details(run: Run, asked: Sequence[str], answer: ProductBatch, now: datetime) -> list[dict[str, Any]]:

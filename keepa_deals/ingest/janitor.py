@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Delete, and_, delete, exists, or_, select, tuple_
 from sqlalchemy.engine import CursorResult
 
-from keepa_deals.db.models import Deal, DealEvent, DealPoint, JobRun, JobState, Sample
+from keepa_deals.db.models import Deal, DealEvent, DealPast, DealPoint, JobRun, JobState, Sample
 from keepa_deals.db.upsert import lock_writers
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.recent import JOB as UPSERT_JOB
@@ -76,6 +76,8 @@ def _batches(context: IngestContext) -> Iterator[Callable[[], Delete]]:
     yield lambda: _oldest(JobRun, (JobRun.id,), JobRun.started_at, before(settings.retain_runs_days))
     yield lambda: _oldest(DealEvent, (DealEvent.id,), DealEvent.at, before(settings.retain_events_days))
     yield lambda: _points(before(settings.retain_points_days))
+    pasts = (DealPast.domain_id, DealPast.asin)
+    yield lambda: _oldest(DealPast, pasts, DealPast.read_at, before(settings.retain_points_days))
     yield lambda: _deals(before(settings.retain_ended_days))
 
 

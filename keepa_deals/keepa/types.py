@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -263,7 +263,8 @@ class Product:
     """One entry of ``/product`` (api_backend: Product.java), the fields that the project uses.
 
     ``referral_fee_percent`` may have decimals; ``fba_fee`` is the pick-and-pack fee in cents;
-    ``category_names`` runs from the root down. ``history`` holds the types that came with the answer.
+    ``category_names`` runs from the root down. ``history`` holds the types that came with the answer;
+    one that is misshapen is a ``ValueError`` when it is asked for.
     """
 
     asin: str
@@ -299,7 +300,7 @@ class Product:
             monthly_sold=value_or_none(raw.get("monthlySold")),
             availability_amazon=value_or_none(raw.get("availabilityAmazon")),
             stats=ProductStats.from_json(raw["stats"]) if raw.get("stats") else None,
-            history=_histories(raw.get("csv") or ()),
+            history=_Histories(raw.get("csv") or ()),
         )
 
 
@@ -361,9 +362,20 @@ def parse_history(kind: CsvType, flat: Sequence[int]) -> tuple[PricePoint, ...]:
     )
 
 
-def _histories(csv: Sequence[Sequence[int] | None]) -> Mapping[CsvType, tuple[PricePoint, ...]]:
-    known = len(CsvType)
-    return {CsvType(i): parse_history(CsvType(i), flat) for i, flat in enumerate(csv[:known]) if flat}
+class _Histories(Mapping[CsvType, tuple[PricePoint, ...]]):
+    """The histories that came, each parsed when it is asked for: an answer has twenty, and few are needed."""
+
+    def __init__(self, csv: Sequence[Sequence[int] | None]) -> None:
+        self._flat = {kind: flat for kind, flat in zip(CsvType, csv, strict=False) if flat}
+
+    def __getitem__(self, kind: CsvType) -> tuple[PricePoint, ...]:
+        return parse_history(kind, self._flat[kind])
+
+    def __iter__(self) -> Iterator[CsvType]:
+        return iter(self._flat)
+
+    def __len__(self) -> int:
+        return len(self._flat)
 
 
 def _moment(minutes: int | None) -> datetime | None:

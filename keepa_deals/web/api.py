@@ -35,6 +35,7 @@ def deal(domain_id: int, asin: str) -> Response:
     return jsonify(
         deal=present.to_json(found.row, found.moment),
         history=[present.point_json(point) for point in found.points],
+        keepa_history=present.past_json(found.past, found.past_read_at) if found.past else None,
         events=[present.event_json(event) for event in found.events],
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 from flask import abort, request
 from werkzeug.datastructures import MultiDict
 
+from keepa_deals.db.past import Past, unpack
 from keepa_deals.web import saved, store
 from keepa_deals.web.lines import Line, lines
 from keepa_deals.web.paging import Cursor, decode_cursor
@@ -80,6 +81,9 @@ class FoundDeal:
 
     row: DealRow
     points: Sequence[Any]
+    past: Past | None
+    """What Keepa told of the 90 days before ``past_read_at``."""
+    past_read_at: datetime | None
     events: Sequence[Any]
     moment: Moment
 
@@ -94,4 +98,14 @@ def requested_deal(services: Services, domain_id: int, asin: str) -> FoundDeal:
         if row is None:
             abort(404, f"There is no deal {asin} of domain {domain_id}: it was never found here.")
         points, events = store.read_points(reads, key), store.read_events(reads, key)
-    return FoundDeal(row, points, events, moment)
+        told = store.read_past(reads, row)
+    past = _unpacked(told.packed) if told else None
+    return FoundDeal(row, points, past, told.read_at if past else None, events, moment)
+
+
+def _unpacked(packed: bytes) -> Past | None:
+    """A history that can't be read is none: the page has more to say."""
+    try:
+        return unpack(packed)
+    except ValueError:
+        return None

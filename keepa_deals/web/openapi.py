@@ -128,6 +128,7 @@ def _one_deal() -> Json:
         {
             "deal": reference("Deal"),
             "history": array(reference("Point")),
+            "keepa_history": {"anyOf": [reference("Past"), {"type": "null"}]},
             "events": array(reference("Event")),
         }
     )

@@ -16,6 +16,7 @@ from keepa_deals.web.banner import banner, problem_title
 from keepa_deals.web.browse import browse, requested_cursor, requested_deal, requested_view
 from keepa_deals.web.chips import STATUS_WORDS, chips
 from keepa_deals.web.columns import RANGES, SORTS, Interval
+from keepa_deals.web.curve import curve
 from keepa_deals.web.live import requested_since
 from keepa_deals.web.money import market
 from keepa_deals.web.services import Services, services
@@ -56,9 +57,7 @@ def deal(domain_id: int, asin: str) -> str:
     return render_template(
         "deal.html",
         deal=present.shown(found.row, found.moment),
-        points=found.points[::-1][: life.MOST_ROWS],
-        series=life.series(found),
-        summary=life.summary(found),
+        curve=curve(found),
         entries=life.entries(found),
         reasons=present.ENDED_REASONS,
         what_if=what_if(found.row, costs, request.args.to_dict()),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
 
+from keepa_deals.db.past import Past, Step
 from keepa_deals.web.columns import AVERAGES, PERCENTS, Interval
 from keepa_deals.web.money import market, money, whole
 from keepa_deals.web.store import DealRow, Moment
@@ -247,6 +248,15 @@ def point_json(point: Row[Any]) -> dict[str, Any]:
         "price_avg_90": point.price_avg_90,
         "sales_rank": point.sales_rank,
     }
+
+
+def past_json(past: Past, read_at: datetime | None) -> dict[str, Any]:
+    """What Keepa told of a deal's past: each value in force from ``at`` on, ``null`` for no offer."""
+
+    def series(steps: Sequence[Step]) -> list[dict[str, Any]]:
+        return [{"at": iso(datetime.fromtimestamp(60 * minute, UTC)), "value": v} for minute, v in steps]
+
+    return {"read_at": iso(read_at), "price": series(past.prices), "sales_rank": series(past.ranks)}
 
 
 def event_json(event: Row[Any]) -> dict[str, Any]:

@@ -51,9 +51,11 @@ def schemas() -> Json:
     integer: Json = {"type": "integer"}
     history = {"at": MOMENT, **dict.fromkeys(("price", "price_avg_90", "sales_rank"), nullable(integer))}
     text: Json = {"type": "string"}
+    step = record({"at": MOMENT, "value": nullable(integer)})
     return {
         "Deal": _deal(reasons),
         "Point": record(history),
+        "Past": record({"read_at": MOMENT, **dict.fromkeys(("price", "sales_rank"), array(step))}),
         "Event": record({"at": MOMENT, "kind": kinds, "reason": nullable(reasons)}),
         "Problem": record({"name": text, "text": text}),
         "Status": _status(),

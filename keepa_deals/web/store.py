@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from keepa_deals.db.models import Deal, DealEvent, DealEventKind, DealPoint, EndedReason
+from keepa_deals.db.models import Deal, DealEvent, DealEventKind, DealPast, DealPoint, EndedReason
 from keepa_deals.web.columns import RANGES, SORTS
 from keepa_deals.web.paging import DATABASE, Cursor, Ground, stretches
 from keepa_deals.web.replica.duck import HAYSTACK, PLACE, key_at, place_of
@@ -40,6 +40,7 @@ from keepa_deals.web.view import Status, View
 _T = Deal.__table__.c
 _E = DealEvent.__table__.c
 _P = DealPoint.__table__.c
+_K = DealPast.__table__.c
 
 T = TypeVar("T")
 DealRow = Any
@@ -356,6 +357,14 @@ def read_points(reads: Reads, key: Key, most: int = 5000) -> Sequence[Any]:
         .limit(most)
     )
     return reads.execute(query).all()[::-1]
+
+
+def read_past(reads: Reads, row: DealRow) -> Any:
+    """What Keepa told of the past of a deal's price (``read_at, packed``); that of another type is not it."""
+    query = select(_K.read_at, _K.packed).where(
+        _K.domain_id == row.domain_id, _K.asin == row.asin, _K.price_type == row.price_type
+    )
+    return reads.execute(query).one_or_none()
 
 
 def read_events(reads: Reads, key: Key, most: int = 200) -> Sequence[Any]:

@@ -8,15 +8,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, inspect, select
+from sqlalchemy import delete, func, inspect, select
 
 from keepa_deals import health
 from keepa_deals.db import migrate
 from keepa_deals.db.errors import SchemaError
-from keepa_deals.db.models import Base, Deal, DealEvent, DealPoint, EndedReason
+from keepa_deals.db.models import Base, Deal, DealEvent, DealPast, DealPoint, EndedReason
+from keepa_deals.db.past import unpack
 from keepa_deals.db.session import Database
 from keepa_deals.ingest import backfill, maintenance, recent
 from keepa_deals.ingest.job import Outcome
+from keepa_deals.keepa.types import CsvType, PricePoint
 from keepa_deals.web import store
 from keepa_deals.web.paging import decode_cursor
 from keepa_deals.web.store import Moment
@@ -61,6 +63,26 @@ def test_only_a_new_price_makes_a_point_of_history(world: World) -> None:
     world.keepa.list(make_deal("B000000003", created=START - timedelta(minutes=3), price=900))
     recent.run(world.context)
     assert count(world, DealPoint) == 11
+
+
+def test_keepas_history_is_replaced_and_goes_with_its_deal(world: World) -> None:
+    fill(world, 3)
+    point = PricePoint(START - timedelta(days=3), 1234)
+    for deal in world.keepa.listed.values():
+        world.keepa.products_by_asin[deal.asin] = make_product(deal, history={CsvType.NEW: (point,)})
+    for _ in range(2):
+        world.clock.pass_time(timedelta(hours=25))
+        recent.run(world.context)
+        backfill.run_slice(world.context)
+        assert count(world, DealPast) == 3
+        with world.database.session() as session:
+            assert set(session.scalars(select(DealPast.read_at))) == {world.clock.now()}
+            told = session.scalars(select(DealPast.packed)).first()
+        assert told is not None
+        assert [value for _, value in unpack(told).prices] == [1234]
+    with world.database.begin() as session:
+        session.execute(delete(Deal).where(Deal.asin == "B000000001"))
+    assert count(world, DealPast) == 2
 
 
 def test_an_end_and_a_return_are_recorded(world: World) -> None:

@@ -45,9 +45,11 @@ const KINDS = {
     return {
       scales: { money: { range: (u, low, high) => padded(low, high) }, rank: { range: (u, low, high) => padded(low, high) } },
       series: [
-        line("Price", "accent", { scale: "money", value: (u, v) => money(v), fill: wash("accent") }),
-        line("90-day average", "soft", { scale: "money", value: (u, v) => money(v), dash: [6, 4], width: 1.5 }),
-        line("Sales rank", "warn", { scale: "rank", value: (u, v) => counts(v), width: 1.25 }),
+        line("Price, told by Keepa", "accent", { scale: "money", value: (u, v) => money(v), width: 1.25, fill: wash("accent") }),
+        line("Price, seen here", "accent", { scale: "money", value: (u, v) => money(v), width: 2.5, fill: wash("accent") }),
+        line("Average of 90 days", "soft", { scale: "money", value: (u, v) => money(v), dash: [6, 4], width: 1.5 }),
+        line("Rank, told by Keepa", "warn", { scale: "rank", value: (u, v) => counts(v), width: 1 }),
+        line("Rank, seen here", "warn", { scale: "rank", value: (u, v) => counts(v), width: 2 }),
       ],
       axes: [
         { scale: "money", size: 74, values: (u, ticks) => ticks.map(money) },

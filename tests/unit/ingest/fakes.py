@@ -152,6 +152,8 @@ class FakeKeepa:
     listed: dict[str, Deal] = field(default_factory=dict)
     products_by_asin: dict[str, Product] = field(default_factory=dict)
     calls: list[tuple[str, object]] = field(default_factory=list)
+    options: list[ProductOptions | None] = field(default_factory=list)
+    """Of each call for products."""
     before_call: Callable[[str, object], None] | None = None
 
     def list(self, *deals: Deal) -> None:
@@ -184,6 +186,7 @@ class FakeKeepa:
     ) -> ProductBatch:
         with permit() as permission:
             self._note("products", tuple(asins))
+            self.options.append(options)
             found = tuple(self.products_by_asin[a] for a in asins if a in self.products_by_asin)
             envelope = self._envelope(len(found))
             permission.settle(envelope)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select
 
-from keepa_deals.db.models import Deal, DealEvent, DealPoint, EndedReason, JobRun, Sample
+from keepa_deals.db.models import Deal, DealEvent, DealPast, DealPoint, EndedReason, JobRun, Sample
+from keepa_deals.db.upsert import write_pasts
 from keepa_deals.errors import StoreUnavailableError
 from keepa_deals.ingest import backfill, janitor, maintenance, pricing, recent
 from keepa_deals.ingest.economics import SellPrice
@@ -86,8 +87,13 @@ def test_the_past_is_bounded_by_the_settings(tmp_path: Path) -> None:
     before = count(world, DealPoint)
     age(world, 4)
     assert maintenance.run(world.context).deleted == 0
+    told = {"domain_id": 1, "price_type": 1, "packed": b""}
+    read = {"B000000003": world.clock.now(), "B000000004": world.clock.now() - 4 * DAY}
+    with world.database.begin() as session:
+        write_pasts(session, [{**told, "asin": asin, "read_at": at} for asin, at in read.items()])
     age(world, 2)
     maintenance.run(world.context)
+    assert (count(world, DealPast), count(world, DealPast, DealPast.asin == "B000000003")) == (1, 1)
     with world.database.session() as session:
         assert session.get(Deal, (1, "B000000001")) is None
     assert count(world, Deal) == 24

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 
 import pytest
 from flask.testing import FlaskClient
 
-from keepa_deals.ingest import recent
-from tests.unit.ingest.fakes import World
+from keepa_deals.db.past import Past, pack
+from keepa_deals.db.upsert import write_pasts
+from keepa_deals.ingest import backfill, recent
+from keepa_deals.keepa.types import CsvType, PricePoint
+from tests.unit.ingest.fakes import START, World
 
 Stock = Callable[..., None]
 ADDRESS = "/deals/1/B000000000"
@@ -77,17 +81,76 @@ def test_changes_of_price_are_told_with_the_events(client: FlaskClient, stock: S
     ]
 
 
+def charted(client: FlaskClient) -> list[list[int | None]]:
+    """Moments, Keepa's price, our price, the average, Keepa's rank, our rank."""
+    found = re.search(r'data-series="([^"]*)"', client.get(ADDRESS).text)
+    assert found
+    return list(json.loads(unescape(found[1])))
+
+
 def test_the_curve_reaches_to_when_the_deal_was_last_seen(
     client: FlaskClient, stock: Stock, world: World
 ) -> None:
     stock(1)
     world.clock.pass_time(timedelta(minutes=30))
     recent.run(world.context)
-    found = re.search(r'data-series="([^"]*)"', client.get(ADDRESS).text)
-    assert found
-    moments, prices, averages, ranks = json.loads(unescape(found[1]))
-    assert moments[-1] - moments[0] == 30 * 60
-    assert (prices, averages, ranks) == ([1000, 1000], [3000, 3000], [5000, 5000])
+    moments, *values = charted(client)
+    assert moments[0] is not None
+    assert moments[-1] == moments[0] + 30 * 60
+    nothing = [None, None]
+    assert values == [nothing, [1000, 1000], [3000, 3000], nothing, [5000, 5000]]
+    assert "1 record since 2026-03-01 12:00 UTC: the price stayed at $10.00." in client.get(ADDRESS).text
+
+
+def test_keepas_history_leads_up_to_our_first_record_and_says_whose_it_is(
+    client: FlaskClient, stock: Stock, world: World
+) -> None:
+    stock(1)
+    told = {
+        CsvType.NEW: [(80, 2500), (40, None), (20, 2000), (-1, 77)],  # the last one lies ahead of us
+        CsvType.SALES: [(100, 9000), (30, 8000)],
+    }
+    history = {
+        kind: tuple(PricePoint(START - timedelta(days=days), value) for days, value in points)
+        for kind, points in told.items()
+    }
+    old = world.keepa.products_by_asin["B000000000"]
+    world.keepa.products_by_asin["B000000000"] = replace(old, history=history)
+    world.clock.pass_time(timedelta(minutes=30))
+    backfill.run_slice(world.context)
+    recent.run(world.context)
+    moments, *values = charted(client)
+    first, day = int(START.timestamp()), 86_400
+    days = [(moment - first) / day for moment in moments if moment is not None]
+    assert [round(number, 2) for number in days] == [-89.98, -80, -40, -30, -20, 0, 0.02]
+    assert values == [
+        [None, 2500, None, None, 2000, 2000, None],
+        [None, None, None, None, None, 1000, 1000],
+        [3000] * 7,
+        [9000, 9000, 9000, 8000, 8000, 8000, None],
+        [None, None, None, None, None, 5000, 5000],
+    ]
+    page = client.get(ADDRESS).text
+    assert "Until 2026-03-01 12:00 UTC told by Keepa, from then on 1 record of ours" in page
+    assert "the lowest price was $10.00 (2026-03-01 12:00), the highest $25.00 (2025-12-11 12:00)." in page
+    rows = re.findall(r"<td class=\"number\">([^<]*)</td><td>(Keepa|seen here)</td>", page)
+    assert rows == [("5,000", "seen here"), ("8,000", "Keepa"), ("9,000", "Keepa"), ("9,000", "Keepa")]
+    answer = client.get("/api" + ADDRESS).get_json()["keepa_history"]
+    assert answer["read_at"] == "2026-03-01T12:30:00Z"
+    assert answer["price"][1] == {"at": "2026-01-20T12:00:00Z", "value": None}
+
+
+def test_a_history_of_another_kind_of_price_or_a_broken_one_is_not_drawn(
+    client: FlaskClient, stock: Stock, world: World
+) -> None:
+    stock(1)
+    row = {"domain_id": 1, "asin": "B000000000", "read_at": START}
+    told = pack(Past(((1, 2500),), ()))
+    for packed, kind in ((told, CsvType.USED), (b"broken", CsvType.NEW)):
+        with world.database.begin() as session:
+            write_pasts(session, [{**row, "price_type": int(kind), "packed": packed}])
+        assert charted(client)[1] == [None]
+        assert client.get("/api" + ADDRESS).get_json()["keepa_history"] is None
 
 
 def test_the_way_back_leads_to_the_list_that_the_reader_came_from(client: FlaskClient, stock: Stock) -> None:
