@@ -3,6 +3,7 @@
 /* global uPlot */
 
 const UTC = "Etc/UTC";
+const PIXELS_A_STEP = 4;
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 
 const CLOCK = [
@@ -31,29 +32,39 @@ function counts(value) {
   return value === null || value === undefined ? "–" : value.toLocaleString("en-US");
 }
 
-function moneyOf(figure) {
+function moneyOf(figure, places) {
   const { currency, locale, digits } = figure.dataset;
-  const format = new Intl.NumberFormat(locale, { style: "currency", currency });
+  const format = new Intl.NumberFormat(locale, { style: "currency", currency, minimumFractionDigits: places, maximumFractionDigits: places });
   return (amount) => (amount === null || amount === undefined ? "–" : format.format(amount / 10 ** Number(digits)));
+}
+
+const small = () => matchMedia("(max-width: 720px)").matches;
+
+function pale(name) {
+  return colour(name).replace(/^rgb\((.*)\)$/, "rgba($1, .6)");
 }
 
 const KINDS = {
   deal(figure) {
     const money = moneyOf(figure);
+    const bare = moneyOf(figure, 0), unit = 10 ** Number(figure.dataset.digits);
+    const ticked = (u, ticks) => ticks.map(ticks.every((tick) => tick % unit === 0) ? bare : money);
     const stepped = uPlot.paths.stepped({ align: 1 });
-    const line = (label, ink, rest) => ({ label, stroke: colour(ink), width: 2, paths: stepped, points: { show: false }, ...rest });
+    const line = (label, width, rest) => ({ label, width, paths: stepped, points: { show: false }, ...rest });
+    const price = { scale: "money", value: (u, v) => money(v), stroke: colour("accent"), fill: wash("accent") };
+    const rank = { scale: "rank", value: (u, v) => counts(v), stroke: pale("warn") };
     return {
       scales: { money: { range: (u, low, high) => padded(low, high) }, rank: { range: (u, low, high) => padded(low, high) } },
       series: [
-        line("Price, told by Keepa", "accent", { scale: "money", value: (u, v) => money(v), width: 1.25, fill: wash("accent") }),
-        line("Price, seen here", "accent", { scale: "money", value: (u, v) => money(v), width: 2.5, fill: wash("accent") }),
-        line("Average of 90 days", "soft", { scale: "money", value: (u, v) => money(v), dash: [6, 4], width: 1.5 }),
-        line("Rank, told by Keepa", "warn", { scale: "rank", value: (u, v) => counts(v), width: 1 }),
-        line("Rank, seen here", "warn", { scale: "rank", value: (u, v) => counts(v), width: 2 }),
+        line("Price, Keepa", 1.25, price),
+        line("Price, here", 2.5, price),
+        line("90-day avg", 1.5, { ...price, fill: null, stroke: colour("soft"), dash: [6, 4] }),
+        line("Rank, Keepa", 1, rank),
+        line("Rank, here", 2, rank),
       ],
       axes: [
-        { scale: "money", size: 74, values: (u, ticks) => ticks.map(money) },
-        { scale: "rank", side: 1, size: 66, grid: { show: false }, values: (u, ticks) => ticks.map((v) => (Number.isInteger(v) ? counts(v) : "")) },
+        { scale: "money", size: small() ? 58 : 74, values: ticked },
+        { scale: "rank", side: 1, size: small() ? 54 : 66, grid: { show: false }, values: (u, ticks) => ticks.map((v) => (Number.isInteger(v) ? counts(v) : "")) },
       ],
     };
   },
@@ -113,7 +124,7 @@ function draw(figure) {
   const kind = KINDS[figure.dataset.chart](figure);
   plot.replaceChildren();
   plot.classList.add("drawn");
-  const height = Number(figure.dataset.height) || (matchMedia("(max-width: 720px)").matches ? 210 : 260);
+  const height = Number(figure.dataset.height) || (small() ? 210 : 260);
   figure.chart?.destroy();
   const latest = (u) => u.setLegend({ idx: data[0].length - 1 }, false);
   figure.chart = new uPlot({
@@ -126,8 +137,33 @@ function draw(figure) {
   }, data, plot);
 }
 
+// How far back a deal's chart reaches. At first as far as the steps of the price can still be told apart.
+function offerSpans(switcher) {
+  const { chart } = document.querySelector("figure.chart[data-chart=deal]");
+  if (!chart) return;
+  const [moments] = chart.data, last = moments.at(-1), known = last - moments[0];
+  const choose = (button) => {
+    const days = Number(button.dataset.days);
+    chart.setScale("x", { min: days ? last - days * DAY : moments[0], max: last });
+    for (const other of switcher.children) other.setAttribute("aria-pressed", String(other === button));
+  };
+  const offered = [...switcher.children].filter((button) => button.dataset.days * DAY < known);
+  for (const button of switcher.children) button.hidden = !offered.includes(button);
+  for (const button of offered) button.onclick = () => choose(button);
+  switcher.hidden = offered.length < 2;
+  const steps = moments.filter((_, i) => i && [1, 2].some((n) => chart.data[n][i] !== chart.data[n][i - 1]));
+  const legible = (button) => {
+    const since = Number(button.dataset.days) ? last - button.dataset.days * DAY : 0;
+    return steps.filter((at) => at > since).length * PIXELS_A_STEP < chart.width;
+  };
+  const pressed = offered.find((button) => button.ariaPressed === "true");
+  if (offered.length) choose(pressed || offered.findLast(legible) || offered[0]);
+}
+
 export function drawAll(root = document) {
   root.querySelectorAll("figure.chart").forEach(draw);
+  const switcher = document.getElementById("spans");
+  if (switcher) offerSpans(switcher);
 }
 
 function fit() {
