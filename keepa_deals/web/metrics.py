@@ -10,21 +10,23 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from keepa_deals.health.report import HealthReport
+from keepa_deals.web.replica.replica import CopyState
 
 _EDGES = ("1000", "5000", "15000", "60000", "120000", "300000", "900000")
 _LANES = ("small", "bulk")
 
 
-def exposition(report: HealthReport) -> tuple[bytes, str]:
-    """The text of ``/metrics`` and its content type."""
+def exposition(report: HealthReport, copy: CopyState | None = None) -> tuple[bytes, str]:
+    """The text of ``/metrics`` and its content type. ``copy`` is that of the process which answers."""
     registry = CollectorRegistry()
-    registry.register(_Snapshot(report))
+    registry.register(_Snapshot(report, copy))
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 class _Snapshot(Collector):
-    def __init__(self, report: HealthReport) -> None:
+    def __init__(self, report: HealthReport, copy: CopyState | None) -> None:
         self._report = report
+        self._copy = copy
 
     def collect(self) -> Iterable[Metric]:
         yield from _parts(self._report)
@@ -34,6 +36,8 @@ class _Snapshot(Collector):
         yield from _jobs(self._report)
         yield from _queues(self._report)
         yield from _stores(self._report)
+        if self._copy is not None:
+            yield from _copied(self._copy)
 
 
 def _gauge(name: str, text: str, value: float | None) -> Iterator[Metric]:
@@ -202,3 +206,14 @@ def _stores(report: HealthReport) -> Iterator[Metric]:
         yield from _gauge("disk_free_bytes", "Free where the home is", host.disk_free)
         yield from _gauge("disk_bytes", "Size of the disk that the home is on", host.disk_total)
         yield from _gauge("memory_available_bytes", "Memory that is left", host.memory_available)
+
+
+def _copied(copy: CopyState) -> Iterator[Metric]:
+    """The dashboard's copy of the deals; without an age there is none yet."""
+    yield from _gauge("copy_age_seconds", "Since the dashboard's copy followed the table", copy.age_seconds)
+    yield from _gauge("copy_deals", "Deals in the dashboard's copy", copy.deals)
+    yield from _gauge(
+        "copy_complete",
+        "0 while the database answers for the copy, in all or about ended deals",
+        float(copy.is_complete),
+    )

@@ -99,6 +99,7 @@ def health() -> str:
         spans=history.SPANS,
         runs=runs,
         actions=actions,
+        copy=here.replica.state(),
     )
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, literal, or_, tuple_
+from sqlalchemy import ColumnElement, and_, literal, tuple_
 
 from keepa_deals.db.models import Deal
 from keepa_deals.web.columns import SORTS, Sort
@@ -81,79 +81,59 @@ def _value(sort: Sort, value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
+class Leg:
+    """A part of an order that is walked one way: the rows whose value is known, or those where it is not."""
+
+    is_known: bool
+    down: bool
+    """Whether values and keys descend; of unknown values, keys alone."""
+    cursor: Cursor | None = None
+    """The place after which it begins."""
+
+
+def legs(sort: Sort, order: Order, cursor: Cursor | None) -> list[Leg]:
+    """The legs to walk, one after the other, until a page is full.
+
+    Unknown values are in the order of the key whichever way the known ones run.
+    """
+    backwards = cursor is not None and cursor.backwards
+    down = (order is Order.DESC) is not backwards
+    known, unknown = Leg(True, down), Leg(False, backwards)
+    if not sort.nullable:
+        return [Leg(True, down, cursor)]
+    if cursor is None:
+        return [known, unknown]
+    if cursor.value is not None:
+        return [Leg(True, down, cursor)] + ([] if backwards else [unknown])
+    return [Leg(False, backwards, cursor)] + ([known] if backwards else [])
+
+
+@dataclass(frozen=True, slots=True)
 class Stretch:
-    """Part of an order: the condition that cuts it out, and the columns that sort it."""
+    """A leg for the database: the condition that cuts it out, and the columns that sort it."""
 
     where: ColumnElement[bool] | None
     order_by: tuple[ColumnElement[Any], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """Where an order is walked: by which columns rows of the same value are told apart, and how compared."""
-
-    key: tuple[ColumnElement[Any], ...]
-    key_of: Callable[[int, str], tuple[Any, ...]]
-    """The key's values of the deal with this domain and ASIN."""
-    row_values: bool
-    """Whether ``(a, b) < (1, 2)`` is the quick form: where an index serves it."""
-
-    def beyond(
-        self, columns: tuple[ColumnElement[Any], ...], place: tuple[Any, ...], down: bool
-    ) -> ColumnElement[bool]:
-        """The rows after (``down``: before) ``place`` in ascending order of ``columns``."""
-        values = tuple(literal(value, column.type) for column, value in zip(columns, place, strict=True))
-        if self.row_values and len(columns) > 1:
-            return tuple_(*columns) < tuple_(*values) if down else tuple_(*columns) > tuple_(*values)
-        first, value = columns[0], values[0]
-        further = first < value if down else first > value
-        if len(columns) == 1:
-            return further
-        rest = self.beyond(columns[1:], place[1:], down)
-        return and_(first <= value if down else first >= value, or_(further, rest))
+_KEY = (_T.domain_id, _T.asin)
 
 
-DATABASE = Ground((_T.domain_id, _T.asin), lambda domain, asin: (domain, asin), row_values=True)
-
-
-def stretches(
-    sort: Sort, order: Order, cursor: Cursor | None, ground: Ground = DATABASE
-) -> Iterator[Stretch]:
+def stretches(sort: Sort, order: Order, cursor: Cursor | None) -> Iterator[Stretch]:
     """The stretches to read, one after the other, until a page is full."""
-    backwards = cursor is not None and cursor.backwards
-    down = (order is Order.DESC) is not backwards
-    known = _stretch(sort, down, None, ground)
-    if not sort.nullable:
-        yield _stretch(sort, down, cursor, ground)
-        return
-    unknown = _unknown_stretch(sort, backwards, None, ground)
-    if cursor is None:
-        yield known
-        yield unknown
-    elif cursor.value is not None:
-        yield _stretch(sort, down, cursor, ground)
-        if not backwards:
-            yield unknown
-    else:
-        yield _unknown_stretch(sort, backwards, cursor, ground)
-        if backwards:
-            yield known
+    for leg in legs(sort, order, cursor):
+        columns = (sort.column, *_KEY) if leg.is_known else _KEY
+        where: ColumnElement[bool] | None = None
+        if sort.nullable:
+            where = sort.column.is_not(None) if leg.is_known else sort.column.is_(None)
+        if leg.cursor is not None:
+            beyond = _beyond(columns, leg.cursor, leg.down)
+            where = beyond if where is None else and_(where, beyond)
+        yield Stretch(where, tuple(part.desc() if leg.down else part.asc() for part in columns))
 
 
-def _stretch(sort: Sort, down: bool, cursor: Cursor | None, ground: Ground) -> Stretch:
-    key = (sort.column, *ground.key)
-    where: ColumnElement[bool] | None = sort.column.is_not(None) if sort.nullable else None
-    if cursor is not None:
-        place = (cursor.value, *ground.key_of(cursor.domain_id, cursor.asin))
-        beyond = ground.beyond(key, place, down)
-        where = beyond if where is None else and_(where, beyond)
-    return Stretch(where, tuple(part.desc() if down else part.asc() for part in key))
-
-
-def _unknown_stretch(sort: Sort, backwards: bool, cursor: Cursor | None, ground: Ground) -> Stretch:
-    """Unknown values, in the order of the key whichever way the known ones run."""
-    where: ColumnElement[bool] = sort.column.is_(None)
-    if cursor is not None:
-        place = ground.key_of(cursor.domain_id, cursor.asin)
-        where = and_(where, ground.beyond(ground.key, place, backwards))
-    return Stretch(where, tuple(part.desc() if backwards else part.asc() for part in ground.key))
+def _beyond(columns: tuple[ColumnElement[Any], ...], cursor: Cursor, down: bool) -> ColumnElement[bool]:
+    """The rows after (``down``: before) the cursor in ascending order of ``columns``."""
+    place = (cursor.value, cursor.domain_id, cursor.asin)[-len(columns) :]
+    values = tuple(literal(value, column.type) for column, value in zip(columns, place, strict=True))
+    return tuple_(*columns) < tuple_(*values) if down else tuple_(*columns) > tuple_(*values)

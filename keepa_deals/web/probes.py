@@ -29,5 +29,6 @@ def readyz() -> tuple[Response, int]:
 @blueprint.get("/metrics")
 def metrics() -> Response:
     """The state of the service in Prometheus' text format."""
-    text, content_type = exposition(services().health.report())
+    here = services()
+    text, content_type = exposition(here.health.report(), here.replica.state())
     return Response(text, content_type=content_type)

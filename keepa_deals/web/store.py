@@ -10,8 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
     ColumnElement,
     Connection,
     Engine,
@@ -22,19 +20,19 @@ from sqlalchemy import (
     false,
     func,
     literal,
-    literal_column,
     or_,
     select,
     true,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind, DealPast, DealPoint, EndedReason
 from keepa_deals.web.columns import RANGES, SORTS
-from keepa_deals.web.paging import DATABASE, Cursor, Ground, stretches
-from keepa_deals.web.replica.duck import HAYSTACK, PLACE, key_at, place_of
-from keepa_deals.web.replica.replica import Look, Reading
+from keepa_deals.web.paging import Cursor, legs, stretches
+from keepa_deals.web.replica import questions as copied
+from keepa_deals.web.replica.fields import key_at
+from keepa_deals.web.replica.order import walk
+from keepa_deals.web.replica.questions import Look
+from keepa_deals.web.replica.replica import Reading
 from keepa_deals.web.view import Status, View
 
 _T = Deal.__table__.c
@@ -51,9 +49,9 @@ Reads = Connection | Reading
 """A database, or a database and its copy in memory."""
 
 
-def _ask(reads: Reads, question: Callable[[Connection, Look | None], T]) -> T:
-    """The answer to a question that needs only columns which the copy holds."""
-    return reads.ask(question) if isinstance(reads, Reading) else question(reads, None)
+def _ask(reads: Reads, view: View, of_copy: Callable[[Look], T], of_database: Callable[[Connection], T]) -> T:
+    """The answer to a question about a view: the copy's while there is one that can tell."""
+    return reads.ask(view, of_copy, of_database) if isinstance(reads, Reading) else of_database(reads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,33 +186,11 @@ def conditions(view: View, moment: Moment, *, with_categories: bool = True) -> C
     return found + _text_conditions(view)
 
 
-class _Mentions(FunctionElement[bool]):
-    """Whether title or brand hold a text, in any case. The copy has both in one column for it."""
-
-    name = "mentions"
-    type = Boolean()
-    inherit_cache = True
-
-
 def mentions(word: str) -> ColumnElement[bool]:
     """Whether a deal's title or brand holds ``word``, in whatever case."""
     escaped = word.replace("/", "//").replace("%", "/%").replace("_", "/_")
-    return _Mentions(_T.title, _T.brand, literal(f"%{escaped}%"), literal(word))
-
-
-@compiles(_Mentions)
-def _mentions_by_pattern(element: _Mentions, compiler: Any, **options: Any) -> str:
-    title, brand, pattern, _ = element.clauses
-    lowered = func.lower(pattern)
-    either = or_(func.lower(title).like(lowered, escape="/"), func.lower(brand).like(lowered, escape="/"))
-    return str(compiler.process(either, **options))
-
-
-@compiles(_Mentions, "duckdb")
-def _mentions_in_haystack(element: _Mentions, compiler: Any, **options: Any) -> str:
-    *_, word = element.clauses
-    found = func.contains(literal_column(f"deals.{HAYSTACK}"), func.lower(word))
-    return str(compiler.process(found, **options))
+    pattern = func.lower(literal(f"%{escaped}%"))
+    return or_(func.lower(_T.title).like(pattern, escape="/"), func.lower(_T.brand).like(pattern, escape="/"))
 
 
 # -- the list ------------------------------------------------------------------------------------
@@ -225,35 +201,33 @@ class Place(NamedTuple):
     value: Any
 
 
-COPY = Ground(
-    (literal_column(f"deals.{PLACE}", BigInteger()),),
-    lambda domain_id, asin: (place_of(domain_id, asin),),
-    row_values=False,
-)
-"""In the copy one number stands for a deal's key."""
-
-
 def read_page(reads: Reads, view: View, moment: Moment, cursor: Cursor | None) -> Page:
     """The page of ``view`` at ``cursor``, the first one without."""
-    places = _ask(reads, functools.partial(_places, view, moment, cursor))
-    return _page(reads, view, places, cursor)
+    return _page(reads, view, read_places(reads, view, moment, cursor), cursor)
 
 
-def _places(
-    view: View, moment: Moment, cursor: Cursor | None, connection: Connection, look: Look | None
-) -> list[Place]:
+def read_places(reads: Reads, view: View, moment: Moment, cursor: Cursor | None) -> list[Place]:
     """The places of a page and one more."""
-    sort, ground, wanted = SORTS[view.sort], COPY if look else DATABASE, view.limit + 1
-    base = select(*ground.key, sort.column.label("value")).where(*conditions(view, moment))
-    rows: list[Any] = []
-    for stretch in stretches(sort, view.order, cursor, ground):
+    sort = SORTS[view.sort]
+
+    def of_copy(look: Look) -> list[Place]:
+        found = walk(look.chosen(view, moment), sort, legs(sort, view.order, cursor), view.limit + 1)
+        return [Place(key_at(place), value) for value, place in found]
+
+    return _ask(reads, view, of_copy, functools.partial(_places, view, moment, cursor))
+
+
+def _places(view: View, moment: Moment, cursor: Cursor | None, connection: Connection) -> list[Place]:
+    sort, wanted = SORTS[view.sort], view.limit + 1
+    base = select(_T.domain_id, _T.asin, sort.column.label("value")).where(*conditions(view, moment))
+    found: list[Place] = []
+    for stretch in stretches(sort, view.order, cursor):
         query = base if stretch.where is None else base.where(stretch.where)
-        rows += connection.execute(query.order_by(*stretch.order_by).limit(wanted - len(rows)))
-        if len(rows) == wanted:
+        rows = connection.execute(query.order_by(*stretch.order_by).limit(wanted - len(found)))
+        found += [Place((domain_id, asin), value) for domain_id, asin, value in rows]
+        if len(found) == wanted:
             break
-    if look:
-        return [Place(key_at(row[0]), row[1]) for row in rows]
-    return [Place((row[0], row[1]), row[2]) for row in rows]
+    return found
 
 
 def _page(reads: Reads, view: View, places: list[Place], cursor: Cursor | None) -> Page:
@@ -266,12 +240,13 @@ def _page(reads: Reads, view: View, places: list[Place], cursor: Cursor | None) 
     has_next = True if backwards else more
     return Page(
         read_rows(reads, [place.key for place in places]),
-        previous=_cursor(view, places[0], backwards=True) if places and has_previous else None,
-        next=_cursor(view, places[-1]) if places and has_next else None,
+        previous=cursor_at(view, places[0], backwards=True) if places and has_previous else None,
+        next=cursor_at(view, places[-1]) if places and has_next else None,
     )
 
 
-def _cursor(view: View, place: Place, *, backwards: bool = False) -> Cursor:
+def cursor_at(view: View, place: Place, *, backwards: bool = False) -> Cursor:
+    """The cursor after (``backwards``: before) a place."""
     return Cursor(view.sort, view.order, place.value, *place.key, backwards)
 
 
@@ -290,15 +265,28 @@ def read_rows(reads: Reads, keys: Sequence[Key]) -> list[DealRow]:
 # -- the counts ----------------------------------------------------------------------------------
 def count(reads: Reads, view: View, moment: Moment) -> int:
     """How many deals the view has in all."""
-    query = select(func.count()).select_from(Deal.__table__).where(*conditions(view, moment))
-    return _ask(reads, lambda connection, _: int(connection.execute(query).scalar_one()))
+
+    def of_database(connection: Connection) -> int:
+        query = select(func.count()).select_from(Deal.__table__).where(*conditions(view, moment))
+        return int(connection.execute(query).scalar_one())
+
+    return _ask(reads, view, lambda look: copied.count(look, view, moment), of_database)
 
 
 def count_hidden(reads: Reads, view: View, moment: Moment) -> dict[str, int]:
     """How many deals each filter hides only because their value is unknown."""
-    asked = questions(view)
-    if not asked or view.flag("unknown"):
+    if view.flag("unknown") or not questions(view):
         return {}
+    return _ask(
+        reads,
+        view,
+        lambda look: copied.count_hidden(look, view, moment),
+        functools.partial(_count_hidden, view, moment),
+    )
+
+
+def _count_hidden(view: View, moment: Moment, connection: Connection) -> dict[str, int]:
+    asked = questions(view)
     base = [*_plain_conditions(view, moment), *_category_condition(view), *_text_conditions(view)]
     unknown = [cast(question.unknown, Integer) for question in asked]
     hides_alone = [question.lenient for question in asked]
@@ -307,7 +295,7 @@ def count_hidden(reads: Reads, view: View, moment: Moment) -> dict[str, int]:
         .select_from(Deal.__table__)
         .where(*base, *hides_alone, functools.reduce(operator.add, unknown) == 1)
     )
-    counts = _ask(reads, lambda connection, _: connection.execute(query).one())
+    counts = connection.execute(query).one()
     return {question.name: int(n) for question, n in zip(asked, counts, strict=True) if n}
 
 
@@ -322,24 +310,27 @@ class Category:
 
 def count_categories(reads: Reads, view: View, moment: Moment) -> list[Category]:
     """The categories that the view's other filters leave, biggest first."""
+    counted = _ask(
+        reads,
+        view,
+        lambda look: copied.count_categories(look, view, moment),
+        functools.partial(_categories, view, moment),
+    )
     found = [
         Category(number or 0, name or ("Unknown category" if not number else f"Category {number}"), total)
-        for number, name, total in _ask(reads, functools.partial(_categories, view, moment))
+        for number, name, total in counted
     ]
     return sorted(found, key=lambda category: (-category.count, category.name))
 
 
 def _categories(
-    view: View, moment: Moment, connection: Connection, look: Look | None
+    view: View, moment: Moment, connection: Connection
 ) -> list[tuple[int | None, str | None, int]]:
-    """Number, name and count of each category; the copy knows the names without looking at every row."""
+    """Number, name and count of each category."""
     chosen = conditions(view, moment, with_categories=False)
-    if look is None:
-        columns = (_T.root_category, func.max(_T.category_name), func.count())
-        named = select(*columns).where(*chosen).group_by(_T.root_category)
-        return [(number, name, total) for number, name, total in connection.execute(named)]
-    counted = select(_T.root_category, func.count()).where(*chosen).group_by(_T.root_category)
-    return [(n, look.categories.get(n or 0), total) for n, total in connection.execute(counted)]
+    columns = (_T.root_category, func.max(_T.category_name), func.count())
+    query = select(*columns).where(*chosen).group_by(_T.root_category)
+    return [(number, name, total) for number, name, total in connection.execute(query)]
 
 
 # -- single deals --------------------------------------------------------------------------------

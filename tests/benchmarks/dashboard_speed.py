@@ -2,6 +2,9 @@
 
     .venv/bin/python -m tests.benchmarks.dashboard_speed [--deals 10000 1000000] [--database sqlite]
 
+With ``--folder`` the filled databases are kept there, and measured again by the next call without being
+filled; ``--only fill``, ``queries`` or ``server`` does one part alone.
+
 Queries: p50 and p95 in ms, with the processor time of the median, since other load makes the clock lie.
 Server: requests a second of the real gunicorn at 16 clients, beside a Flask view under the same gunicorn
 that returns the same bytes from memory (the floor), once all asking for one view, once each for another.
@@ -10,7 +13,9 @@ that returns the same bytes from memory (the floor), once all asking for one vie
 from __future__ import annotations
 
 import argparse
+import functools
 import http.client
+import operator
 import os
 import statistics
 import subprocess
@@ -20,15 +25,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from sqlalchemy import func, select, text
 
 from keepa_deals.clock import SystemClock
 from keepa_deals.db import migrate
+from keepa_deals.db.models import Deal
 from keepa_deals.db.session import Database
 from keepa_deals.web import store
 from keepa_deals.web.columns import RANGES, SORTS
@@ -68,70 +75,109 @@ def floor() -> Flask:
 class Bench:
     """The questions of a page, asked again and again of one filled database and its copy."""
 
-    def __init__(self, database: Database, rounds: int) -> None:
+    def __init__(self, database: Database, rounds: int, filled_at: datetime) -> None:
         self.database = database
         self.rounds = rounds
         self.replica = Replica(database.engine, SystemClock())
-        began = time.perf_counter()
+        began, processor = time.perf_counter(), time.process_time()
         self.replica.step()
         self.load_seconds = time.perf_counter() - began
-        self.moment = Moment(datetime.now(UTC), timedelta(days=1))
+        self.load_processor_seconds = time.process_time() - processor
+        self.moment = Moment(filled_at, timedelta(hours=1))
 
-    def time(self, ask: Callable[[Reading], Any]) -> tuple[float, float, float]:
-        """p50, p95 and the processor time of the median, in ms."""
+    def time(self, ask: Callable[[Reading], Any]) -> Timings:
         self.replica.step()
-        taken = []
+        clocks, processors = [], []
         for _ in range(self.rounds):
             clock, processor = time.perf_counter(), time.process_time()
             with reading(self.database.engine, self.replica) as reads:
                 ask(reads)
                 assert reads.look is not None, "the copy was not used"
-            taken.append(((time.perf_counter() - clock) * 1e3, (time.process_time() - processor) * 1e3))
-        clocks = sorted(clock for clock, _ in taken)
-        p95 = clocks[min(len(clocks) - 1, int(len(clocks) * 0.95))]
-        return statistics.median(clocks), p95, statistics.median(cpu for _, cpu in taken)
+            clocks.append((time.perf_counter() - clock) * 1e3)
+            processors.append((time.process_time() - processor) * 1e3)
+        return Timings(clocks, processors)
 
-    def page(self, view: View, cursor: Cursor | None = None) -> tuple[float, float, float]:
+    def page(self, view: View, cursor: Cursor | None = None) -> Timings:
         return self.time(lambda reads: store.read_page(reads, view, self.moment, cursor))
+
+    def all_questions(self, view: View) -> Timings:
+        """What one request of the deals page asks."""
+
+        def ask(reads: Reading) -> None:
+            store.read_page(reads, view, self.moment, None)
+            store.count(reads, view, self.moment)
+            store.count_hidden(reads, view, self.moment)
+            store.count_categories(reads, view, self.moment)
+
+        return self.time(ask)
 
     def deep(self, view: View) -> Cursor:
         """The place before the 1,000th page, or the middle of a shorter list."""
         with reading(self.database.engine, self.replica) as reads:
             rows = min(DEEP, store.count(reads, view, self.moment) // 2)
-            places = reads.ask(
-                lambda c, look: store._places(replace(view, limit=rows), self.moment, None, c, look)
-            )
-        return store._cursor(view, places[-1])
+            places = store.read_places(reads, replace(view, limit=rows), self.moment, None)
+        return store.cursor_at(view, places[rows - 1])
 
 
-def show(name: str, taken: tuple[float, float, float]) -> None:
-    print(f"  {name:<34} p50 {taken[0]:7.1f}  p95 {taken[1]:7.1f}  processor {taken[2]:6.1f}", flush=True)
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long each asking took by the clock, and the processor time of all threads, in ms."""
+
+    clocks: list[float]
+    processors: list[float]
+
+    @property
+    def p50(self) -> float:
+        return statistics.median(self.clocks)
+
+    @property
+    def p95(self) -> float:
+        return statistics.quantiles(self.clocks, n=20)[-1]
+
+    def __add__(self, other: Timings) -> Timings:
+        return Timings(self.clocks + other.clocks, self.processors + other.processors)
+
+
+def show(name: str, taken: Timings) -> None:
+    processor = statistics.median(taken.processors)
+    print(f"  {name:<46} p50 {taken.p50:6.1f}  p95 {taken.p95:6.1f}  processor {processor:6.1f}", flush=True)
 
 
 def bench_queries(bench: Bench) -> dict[str, float]:
     """Print a table; the medians by name."""
-    print(f"  the copy was made in {bench.load_seconds:.1f} s")
+    print(
+        f"  the copy was made in {bench.load_seconds:.1f} s ({bench.load_processor_seconds:.1f} of processor)"
+    )
     medians: dict[str, float] = {}
-    firsts, deeps = [], []
-    for sort in SORTS:
-        view = parse_view({"sort": [sort]}, domain_id=1)
-        firsts.append(bench.page(view))
-        deeps.append(bench.page(view, bench.deep(view)))
-    for name, found in (("first page", firsts), ("1,000th page", deeps)):
-        for which, pick in (("median sort", statistics.median), ("slowest sort", max)):
-            taken = (pick(x[0] for x in found), pick(x[1] for x in found), pick(x[2] for x in found))
-            show(f"{name}, {which} of {len(SORTS)}", taken)
-            medians[f"{name}, {which}"] = taken[0]
+    for status in ("live", "all"):
+        firsts, deeps = {}, {}
+        for sort in SORTS:
+            view = parse_view({"sort": [sort], "status": [status]}, domain_id=1)
+            firsts[sort] = bench.page(view)
+            deeps[sort] = bench.page(view, bench.deep(view))
+        for name, found in (("first page", firsts), ("1,000th page", deeps)):
+            together = functools.reduce(operator.add, found.values())
+            slowest = max(found, key=lambda sort: found[sort].p95)
+            show(f"{status}, {name}, {len(SORTS)} orders", together)
+            show(f"{status}, {name}, slowest order: {slowest}", found[slowest])
+            medians[f"{status}, {name}"] = together.p50
     for name, given in VIEWS.items():
-        view = parse_view(given, domain_id=1)
-        show(f"{name}: page", first := bench.page(view))
-        show(f"{name}: total", bench.time(lambda r, v=view: store.count(r, v, bench.moment)))
-        show(f"{name}: categories", bench.time(lambda r, v=view: store.count_categories(r, v, bench.moment)))
-        if given:
-            show(f"{name}: hidden", bench.time(lambda r, v=view: store.count_hidden(r, v, bench.moment)))
-        medians[name] = first[0]
+        for status in ("live", "all"):
+            view = parse_view({**given, "status": [status]}, domain_id=1)
+            medians[f"{status}, {name}"] = bench_view(bench, f"{status}, {name}", view)
     bench.replica.stop()
     return medians
+
+
+def bench_view(bench: Bench, name: str, view: View) -> float:
+    """Print what each question about a view takes; the median of its page."""
+    page = bench.page(view)
+    show(f"{name}: page", page)
+    show(f"{name}: total", bench.time(lambda reads: store.count(reads, view, bench.moment)))
+    show(f"{name}: categories", bench.time(lambda reads: store.count_categories(reads, view, bench.moment)))
+    show(f"{name}: hidden", bench.time(lambda reads: store.count_hidden(reads, view, bench.moment)))
+    show(f"{name}: all of it", bench.all_questions(view))
+    return page.p50
 
 
 # -- server --------------------------------------------------------------------------------------
@@ -169,6 +215,14 @@ def get(port: int, path: str) -> bytes:
     return body
 
 
+def wait_for_copy(port: int) -> None:
+    """Returns when the dashboard's copy of the deals is whole."""
+    deadline = time.monotonic() + 180
+    while b"keepa_deals_copy_complete 1.0" not in get(port, "/metrics"):
+        assert time.monotonic() < deadline, "the copy is not made"
+        time.sleep(0.5)
+
+
 def requests_per_second(port: int, path: Callable[[int], str], seconds: float) -> float:
     """What 16 clients get together, each over one connection."""
     done = [0] * CLIENTS
@@ -192,19 +246,20 @@ def requests_per_second(port: int, path: Callable[[int], str], seconds: float) -
     return sum(done) / seconds
 
 
-def bench_server(dsn: str, home: Path, seconds: float, load_seconds: float) -> None:
+def bench_server(dsn: str, home: Path, seconds: float, filled_at: datetime) -> None:
+    old = datetime.now(UTC) - filled_at
     environment = {
         "KEEPA_DEALS_HOME": str(home),
         "DATABASE_URL": dsn,
         "REDIS_URL": f"unix://{home}/none.sock",
         "KEEPA_API_KEY": "k" * 64,
-        "DEAL_FRESH_MINUTES": "1440",
+        "DEAL_FRESH_MINUTES": str(60 + int(old.total_seconds() / 60)),
     }
     body = home / "body"
     own = ("-c", "python:keepa_deals.web.gunicorn_conf")
     same = ("-k", "gthread", "-w", "1", "--threads", "8", "--keep-alive", "30")
     with serving("keepa_deals.web.app:create_app()", environment, *own) as port:
-        time.sleep(2 * load_seconds + 3)  # until the copy is there
+        wait_for_copy(port)
         body.write_bytes(get(port, "/"))
         with serving("tests.benchmarks.dashboard_speed:floor()", {BODY: str(body)}, *same) as floor_port:
             rates: dict[str, list[float]] = {}
@@ -226,59 +281,85 @@ def bench_server(dsn: str, home: Path, seconds: float, load_seconds: float) -> N
 
 # -- all -----------------------------------------------------------------------------------------
 @contextmanager
-def databases(kinds: list[str]) -> Iterator[dict[str, Callable[[Path], str]]]:
-    found: dict[str, Callable[[Path], str]] = {"sqlite": lambda home: f"sqlite:///{home / 'deals.db'}"}
+def databases(kinds: list[str], folder: Path) -> Iterator[dict[str, Callable[[int], str]]]:
+    """The address of the database with so many deals, by kind; kept in ``folder``."""
+    found: dict[str, Callable[[int], str]] = {}
+    if "sqlite" in kinds:
+        found["sqlite"] = lambda count: f"sqlite:///{folder / f'sqlite-{count}.db'}"
     programs = find_programs()
     if "postgresql" not in kinds or programs is None:
-        yield {kind: found[kind] for kind in kinds if kind in found}
+        yield found
         return
-    server = PostgresServer(programs)
+    server = PostgresServer(programs, folder=folder / "pg")
     server.start()
     try:
-        yield {kind: found.get(kind, lambda _: server.empty_dsn()) for kind in kinds}
+        yield {**found, "postgresql": lambda count: server.named(f"deals_{count}")}
     finally:
         server.stop()
+
+
+def filled(dsn: str, count: int) -> datetime:
+    """When the database was filled with so many deals; fills it when it is empty."""
+    database = Database(dsn)
+    migrate.upgrade(database)
+    newest = select(func.max(Deal.last_seen_at))
+    with database.session() as session:
+        at = session.scalar(newest)
+    if at is None:
+        began = time.perf_counter()
+        fill_deals(database.engine, count, datetime.now(UTC))
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("ANALYZE"))
+        print(f"  filled in {time.perf_counter() - began:.0f} s", flush=True)
+        with database.session() as session:
+            at = session.scalar(newest)
+    database.close()
+    assert at is not None
+    return at
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--deals", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--database", nargs="+", default=["sqlite", "postgresql"])
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--only", choices=("fill", "queries", "server"))
     options = parser.parse_args()
-    with databases(options.database) as kinds:
-        for kind, address in kinds.items():
-            by_size = {}
-            for count in options.deals:
-                with tempfile.TemporaryDirectory(prefix="keepa-deals-speed-") as folder:
-                    home = Path(folder)
-                    dsn = address(home)
-                    by_size[count] = bench_one(kind, dsn, home, count, options)
-            compare(by_size)
+    with tempfile.TemporaryDirectory(prefix="keepa-deals-speed-") as temporary:
+        Path(temporary).chmod(0o711)  # PostgreSQL may run as another user
+        with databases(options.database, options.folder or Path(temporary)) as kinds:
+            for kind, address in kinds.items():
+                by_size = {count: bench_one(kind, address(count), count, options) for count in options.deals}
+                if all(by_size.values()):
+                    compare(by_size)
 
 
-def bench_one(kind: str, dsn: str, home: Path, count: int, options: argparse.Namespace) -> dict[str, float]:
-    database = Database(dsn)
-    migrate.upgrade(database)
-    began = time.perf_counter()
-    fill_deals(database.engine, count, datetime.now(UTC))
-    print(f"\n{kind}, {count:,} deals (filled in {time.perf_counter() - began:.0f} s)", flush=True)
-    bench = Bench(database, options.rounds)
-    medians = bench_queries(bench)
-    database.close()
-    bench_server(dsn, home, options.seconds, bench.load_seconds)
+def bench_one(kind: str, dsn: str, count: int, options: argparse.Namespace) -> dict[str, float]:
+    print(f"\n{kind}, {count:,} deals", flush=True)
+    filled_at = filled(dsn, count)
+    medians: dict[str, float] = {}
+    if options.only in (None, "queries"):
+        database = Database(dsn)
+        medians = bench_queries(Bench(database, options.rounds, filled_at))
+        database.close()
+    if options.only in (None, "server"):
+        with tempfile.TemporaryDirectory(prefix="keepa-deals-home-") as home:
+            bench_server(dsn, Path(home), options.seconds, filled_at)
     return medians
 
 
 def compare(by_size: dict[int, dict[str, float]]) -> None:
     sizes = sorted(by_size)
     largest = by_size[sizes[-1]]
-    depth = largest["1,000th page, median sort"] / largest["first page, median sort"]
-    print(f"\n  1,000th page / first page: {depth:.2f}")
-    if len(sizes) > 1:
-        name = "first page, median sort"
-        print(f"  {sizes[-1]:,} / {sizes[0]:,} deals: {largest[name] / by_size[sizes[0]][name]:.2f}")
+    for status in ("live", "all"):
+        depth = largest[f"{status}, 1,000th page"] / largest[f"{status}, first page"]
+        print(f"\n  {status}: 1,000th page / first page: {depth:.2f}")
+        if len(sizes) > 1:
+            name = f"{status}, first page"
+            ratio = largest[name] / by_size[sizes[0]][name]
+            print(f"  {status}: {sizes[-1]:,} / {sizes[0]:,} deals, first page: {ratio:.2f}")
 
 
 if __name__ == "__main__":

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, update
+from sqlalchemy import Engine, delete, insert, select, update
 
-from keepa_deals.db.models import Deal, DealEvent, DealPoint
-from keepa_deals.ingest import backfill, maintenance, recent
+from keepa_deals.db.models import Deal, DealEvent, DealEventKind, DealPoint, EndedReason
+from keepa_deals.ingest import backfill, janitor, maintenance, recent
 from keepa_deals.web import store
-from keepa_deals.web.columns import RANGES, SORTS
+from keepa_deals.web.columns import RANGES, SORTS, Interval
 from keepa_deals.web.paging import decode_cursor
+from keepa_deals.web.replica import block
+from keepa_deals.web.replica import replica as replica_module
+from keepa_deals.web.replica.fields import selected
+from keepa_deals.web.replica.follower import Follower
+from keepa_deals.web.replica.questions import Look
 from keepa_deals.web.replica.replica import OLDEST_SECONDS, Reading, Replica, reading
 from keepa_deals.web.store import Moment
 from keepa_deals.web.view import FLAGS, Order, Status, parse_view
-from tests.support.deals import fill_deals
+from tests.support.deals import fill_deals, make_row
 from tests.unit.ingest.fakes import World, make_deal, make_product, make_world
 
 FRESH = timedelta(hours=1)
@@ -36,8 +44,11 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     world.database.close()
 
 
-@pytest.fixture
-def replica(world: World) -> Iterator[Replica]:
+@pytest.fixture(params=[block.MOST, 64], ids=["one block", "many blocks"])
+def replica(
+    world: World, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Replica]:
+    monkeypatch.setattr(block, "MOST", request.param)
     replica = Replica(world.database.engine, world.clock)
     replica.step()
     yield replica
@@ -45,7 +56,7 @@ def replica(world: World) -> Iterator[Replica]:
 
 
 def texts() -> st.SearchStrategy[str]:
-    return st.sampled_from(["", "b0", "cable", "CABLE blue", "100%", "_", "a/b", "'; --"])
+    return st.sampled_from(["", "b0", "cable", "CABLE blue", "100%", "_", "a/b", "'; --", "1", "B000000007"])
 
 
 @st.composite
@@ -60,6 +71,10 @@ def arguments(draw: st.DrawFn) -> dict[str, list[str]]:
     given["status"] = [draw(st.sampled_from(list(Status)))]
     given["sort"] = [draw(st.sampled_from(sorted(SORTS)))]
     given["order"] = [draw(st.sampled_from(list(Order)))]
+    for name, most in (("found_within", 200), ("seen_within", 70), ("domain", 2)):
+        if draw(st.integers(0, 4)) == 0:
+            given[name] = [str(draw(st.integers(1, most)))]
+    given["interval"] = [draw(st.sampled_from(list(Interval)))]
     if draw(st.booleans()):
         given["category"] = draw(st.lists(st.integers(0, 12).map(str), min_size=1, max_size=3, unique=True))
     return given
@@ -87,7 +102,7 @@ def everything(reads: store.Reads, given: dict[str, list[str]], moment: Moment) 
 
 @given(given_=arguments())
 @settings(
-    max_examples=70,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -96,8 +111,9 @@ def test_the_copy_answers_every_view_as_the_database_does(
     world: World, replica: Replica, given_: dict[str, list[str]]
 ) -> None:
     moment = Moment(world.clock.now(), FRESH)
-    with world.database.engine.connect() as connection, replica.look() as look:
-        assert look is not None
+    look = replica.look()
+    assert look is not None
+    with world.database.engine.connect() as connection:
         expected = everything(connection, given_, moment)
         reads = Reading(connection, look)
         found = everything(reads, given_, moment)
@@ -123,8 +139,9 @@ def test_what_a_filter_hides_for_being_unknown_is_what_unknown_shows_more(
 def asins(replica: Replica, world: World, **given: str) -> list[str]:
     """The ASINs of a view's first page by the copy."""
     view = parse_view({name: [value] for name, value in given.items()}, domain_id=1)
-    with world.database.engine.connect() as connection, replica.look() as look:
-        assert look is not None
+    look = replica.look()
+    assert look is not None
+    with world.database.engine.connect() as connection:
         reads = Reading(connection, look)
         page = store.read_page(reads, view, Moment(world.clock.now(), FRESH), None)
         assert reads.look is not None
@@ -163,6 +180,156 @@ def test_the_copy_follows_new_changed_and_ended_deals(empty_dsn: str) -> None:
     world.database.close()
 
 
+def test_a_new_worth_is_followed(empty_dsn: str) -> None:
+    world = make_world(empty_dsn)
+    world.keepa.list(make_deal("B000000001"))
+    recent.run(world.context)
+    backfill.run_slice(world.context)
+    replica = Replica(world.database.engine, world.clock)
+    replica.step()
+    with world.database.session() as session:
+        worth = session.scalars(select(Deal.profit)).one()
+    assert worth is not None
+    assert asins(replica, world, profit_min=f"{worth / 100}") == ["B000000001"]
+    dearer = make_world(empty_dsn, prep_cost=100)
+    for clock in (world.clock, dearer.clock):
+        clock.pass_time(timedelta(minutes=3))
+    maintenance.run(dearer.context)
+    replica.step()
+    assert asins(replica, world, profit_min=f"{worth / 100}") == []
+    assert asins(replica, world, profit_min=f"{worth / 100 - 1}") == ["B000000001"]
+    replica.stop()
+    dearer.database.close()
+    world.database.close()
+
+
+VIEWS = (
+    {"status": ["all"], "sort": ["title"]},
+    {"sort": ["price"], "order": ["desc"], "limit": ["7"]},
+    {"status": ["open"], "sort": ["category"], "q": ["cable"]},
+    {"status": ["all"], "back_in_stock": ["1"], "sort": ["seen"]},
+    {"status": ["ended"], "price_min": ["50"], "amazon": ["yes"], "category": ["3", "0"]},
+)
+
+
+def happen(engine: Engine, source: random.Random, numbers: Iterator[int], now: datetime) -> None:
+    """Some of what happens to deals between two looks."""
+    with engine.begin() as connection:
+        every = [row.asin for row in connection.execute(select(Deal.asin))]
+        for values in (
+            {"price": source.randrange(20_000)},
+            {"title": f"Cable {source.random()}", "brand": "New"},
+            {"root_category": 3, "category_name": "Category 3"},
+            {"ended_at": now, "ended_reason": EndedReason.OUT_OF_STOCK},
+            {"ended_at": None, "ended_reason": None, "last_seen_at": now},
+        ):
+            chosen = source.sample(every, source.randrange(6))
+            changed = update(Deal).where(Deal.asin.in_(chosen)).values(changed_at=now, **values)
+            connection.execute(changed)
+            if values.get("ended_at"):
+                event = {"domain_id": 1, "at": now, "kind": DealEventKind.ENDED}
+                for asin in chosen:
+                    reason = values["ended_reason"]
+                    connection.execute(insert(DealEvent).values(asin=asin, reason=reason, **event))
+        seen = source.sample(every, len(every) // 3)
+        connection.execute(
+            update(Deal).where(Deal.asin.in_(seen), Deal.ended_at.is_(None)).values(last_seen_at=now)
+        )
+        new = [make_row(source, next(numbers), now) for _ in range(source.randrange(9))]
+        if new:
+            connection.execute(insert(Deal), [{**row, "changed_at": now} for row in new])
+
+
+def test_whatever_happens_the_copy_says_what_the_database_does(
+    empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block, "MOST", 40)
+    monkeypatch.setattr(replica_module, "LEAST_BETWEEN_LOADS", 1e9)
+    world = make_world(empty_dsn)
+    engine, source = world.database.engine, random.Random(5)
+    fill_deals(engine, 120, world.clock.now())
+    replica = Replica(engine, world.clock)
+    replica.step()
+    numbers = iter(range(1000, 2000))
+    for _ in range(25):
+        world.clock.pass_time(timedelta(seconds=7))
+        happen(engine, source, numbers, world.clock.now())
+        replica.step()
+        moment = Moment(world.clock.now(), FRESH)
+        with world.database.engine.connect() as connection:
+            reads = Reading(connection, replica.look())
+            for given_ in VIEWS:
+                assert everything(reads, given_, moment) == everything(connection, given_, moment)
+            assert reads.look is not None
+    replica.stop()
+    world.database.close()
+
+
+def test_deals_that_the_janitor_deleted_are_counted_no_more(empty_dsn: str) -> None:
+    world = make_world(empty_dsn)
+    engine, now, source = world.database.engine, world.clock.now(), random.Random(2)
+    long_ago = now - timedelta(days=40)
+    fill_deals(engine, 20, now)
+    with engine.begin() as connection:
+        connection.execute(insert(Deal), [make_row(source, number, long_ago) for number in range(100, 150)])
+    replica = Replica(engine, world.clock)
+    replica.step()
+    with engine.begin() as connection:
+        connection.execute(janitor._deals(now - timedelta(days=30)))
+    replica.step()
+    moment = Moment(now, FRESH)
+    with reading(engine, replica) as reads:
+        for status in ("all", "open", "ended"):
+            view = parse_view({"status": [status]}, domain_id=1)
+            assert store.count(reads, view, moment) == store.count(reads.connection, view, moment)
+        assert store.count(reads, parse_view({"status": ["all"]}, domain_id=1), moment) == 20
+        assert reads.look is not None
+    replica.stop()
+    world.database.close()
+
+
+def test_a_copy_without_the_ended_deals_leaves_questions_about_them_to_the_database(
+    world: World, replica: Replica
+) -> None:
+    moment = Moment(world.clock.now(), FRESH)
+    whole = replica.look()
+    assert whole is not None
+    half = Look(whole.blocks[:1], {}, is_whole=False)
+    with world.database.engine.connect() as connection:
+        reads = Reading(connection, half)
+        for status in ("ended", "all"):
+            view = parse_view({"status": [status]}, domain_id=1)
+            assert store.count(reads, view, moment) == store.count(connection, view, moment)
+        live = parse_view({}, domain_id=1)
+        assert store.count(reads, live, moment) == sum(
+            int(np.count_nonzero(part.rows)) for part in half.chosen(live, moment)
+        )
+
+
+def test_what_was_followed_while_a_copy_was_made_is_not_overwritten(empty_dsn: str) -> None:
+    world = make_world(empty_dsn)
+    engine, now = world.database.engine, world.clock.now()
+    fill_deals(engine, 60, now)
+    with engine.connect() as connection:
+        rows = connection.execute(select(*selected(engine.dialect.name))).all()
+    ended = select(Deal.asin).where(Deal.ended_at.is_not(None)).limit(1)
+    with engine.begin() as connection:
+        returned = connection.scalar(ended)
+        back = update(Deal).where(Deal.asin == returned)
+        connection.execute(back.values(ended_at=None, ended_reason=None, last_seen_at=now, changed_at=now))
+    follower = Follower(engine.dialect.name)
+    half = [row for row in rows if row.asin != returned][:30]
+    follower.add(half)
+    with engine.connect() as connection:
+        follower.follow(connection, now)
+    follower.add([row for row in rows if row not in half])
+    moment, given_ = Moment(now, FRESH), {"status": ["open"]}
+    with engine.connect() as connection:
+        expected = everything(connection, given_, moment)
+        assert everything(Reading(connection, follower.look(is_whole=True)), given_, moment) == expected
+    world.database.close()
+
+
 def test_what_was_missed_or_deleted_is_mended_by_the_next_load(empty_dsn: str) -> None:
     world = make_world(empty_dsn)
     engine = world.database.engine
@@ -198,11 +365,9 @@ def test_a_copy_that_fails_is_given_up_and_the_database_answers(world: World, re
     with reading(world.database.engine, replica) as reads:
         expected = store.count(reads, view, moment)
         assert reads.look is not None
-        reads.look.connection.exec_driver_sql("DROP TABLE deals")
-        reads.look.connection.commit()
+        broken = replace(reads.look.blocks[0], arrays={})
+        reads.look = Look([broken], {})
         assert store.count(reads, view, moment) == expected
-    with replica.look() as look:
-        assert look is None
+    assert replica.look() is None
     replica.step()
-    with replica.look() as look:
-        assert look is not None
+    assert replica.look() is not None

@@ -57,4 +57,4 @@ def test_a_stop_needs_no_package_of_the_dashboard_or_the_database() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     needed = set(done.stdout.split())
     assert "psutil" in needed
-    assert not needed & {"argon2", "flask", "duckdb", "alembic", "celery", "sqlalchemy", "supervisor"}
+    assert not needed & {"argon2", "flask", "numpy", "alembic", "celery", "sqlalchemy", "supervisor"}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from keepa_deals.web.services import EXTENSION
 from keepa_deals.web.view import VIEW_PARAMETERS
 from tests.unit.ingest.fakes import World
 
@@ -154,6 +155,18 @@ def test_the_metrics_are_in_prometheus_text(client: FlaskClient, stock: Stock) -
     assert 'keepa_deals_deals{status="live"} 2.0' in answer.text
     assert 'keepa_deals_problem{name="redis_down"} 1.0' in answer.text
     assert "k" * 64 not in answer.text
+
+
+def test_the_metrics_tell_of_the_copy_of_the_deals(client: FlaskClient, stock: Stock) -> None:
+    stock(2)
+    assert "keepa_deals_copy_complete 0.0" in client.get("/metrics").text
+    assert "being made" in client.get("/health").text
+    client.application.extensions[EXTENSION].replica.step()
+    text = client.get("/metrics").text
+    assert "keepa_deals_copy_complete 1.0" in text
+    assert "keepa_deals_copy_deals 2.0" in text
+    assert "keepa_deals_copy_age_seconds" in text
+    assert "2 deals" in client.get("/health").text
 
 
 def test_an_unchanged_answer_is_304(client: FlaskClient, stock: Stock) -> None:

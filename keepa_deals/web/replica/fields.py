@@ -1,0 +1,201 @@
+"""What the copy holds of a deal, and how it comes out of the database as arrays.
+
+Unknown numbers are ``NULL``, unknown moments ``NO_TIME``, unknown answers ``UNKNOWN``: the least value of
+their type. Moments are microseconds since 1970, in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import BigInteger, Column, String, Table, func, type_coerce
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.sql.elements import BinaryExpression
+
+from keepa_deals.db.models import Deal, UtcDateTime
+from keepa_deals.web.columns import RANGES, SORTS
+
+Array = NDArray[Any]
+
+NULL = int(np.iinfo(np.int32).min)
+NO_TIME = int(np.iinfo(np.int64).min)
+UNKNOWN = -1
+_MOST = int(np.iinfo(np.int32).max)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+DEALS = cast("Table", Deal.__table__)
+
+
+# -- keys ----------------------------------------------------------------------------------------
+_ASINS = 36**10
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_NO_DIGIT = 255
+_VALUES = np.full(256, _NO_DIGIT, np.uint8)
+_VALUES[[ord(digit) for digit in _DIGITS]] = np.arange(36)
+_POWERS = 36 ** np.arange(9, -1, -1, dtype=np.int64)
+
+
+def place_of(domain_id: int, asin: str) -> int:
+    """The number that stands for a deal, in the order of (domain, ASIN); ``ValueError`` for no ASIN."""
+    return int(places_of([domain_id], [asin])[0])
+
+
+def places_of(domains: Sequence[int], asins: Sequence[str]) -> Array:
+    """The same for many."""
+    if any(len(asin) != 10 for asin in asins):
+        raise ValueError("not every key is an ASIN")
+    digits = _VALUES[np.frombuffer("".join(asins).encode("ascii"), np.uint8)].reshape(-1, 10)
+    if (digits == _NO_DIGIT).any():
+        raise ValueError("not every key is an ASIN")
+    return np.asarray(domains, np.int64) * _ASINS + digits @ _POWERS
+
+
+def key_at(place: int) -> tuple[int, str]:
+    """The domain and the ASIN that a place stands for."""
+    domain_id, number = divmod(place, _ASINS)
+    digits = []
+    for _ in range(10):
+        number, digit = divmod(number, 36)
+        digits.append(_DIGITS[digit])
+    return domain_id, "".join(reversed(digits))
+
+
+def domain_at(places: Array) -> Array:
+    return (places // _ASINS).astype(np.int8)
+
+
+# -- moments -------------------------------------------------------------------------------------
+def to_number(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def to_moment(number: int) -> datetime:
+    return _EPOCH + number * _MICROSECOND
+
+
+# -- columns -------------------------------------------------------------------------------------
+def name_of(column: Any) -> str:
+    """The copy's name for what deals are sorted or filtered by: a column, or a difference of two."""
+    if isinstance(column, BinaryExpression):
+        return f"{name_of(column.left)} - {name_of(column.right)}"
+    return str(column.name)
+
+
+def _asked_for() -> Iterator[Any]:
+    yield from (sort.column for sort in SORTS.values())
+    for bound in RANGES.values():
+        yield from bound.by_interval.values() if bound.by_interval else (bound.column,)
+
+
+DIFFERENCES: Mapping[str, tuple[str, str]] = {
+    name_of(column): (name_of(column.left), name_of(column.right))
+    for column in _asked_for()
+    if isinstance(column, BinaryExpression)
+}
+TEXTS = ("title", "brand", "category_name")
+MOMENTS = ("deal_created_at", "last_seen_at", "changed_at", "ended_at")
+ANSWERS = ("amazon_in_stock", "is_lowest", "is_lowest_90")
+"""Columns that hold yes, no, or nothing."""
+_OTHERS = {"domain_id", "asin", "root_category", *TEXTS, *MOMENTS, *ANSWERS}
+NUMBERS = tuple(
+    sorted(
+        {name for column in _asked_for() if (name := name_of(column)) not in _OTHERS | set(DIFFERENCES)}
+        | {part for pair in DIFFERENCES.values() for part in pair}
+        | {"amazon_price"}
+    )
+)
+_ORDER = ("domain_id", "asin", *TEXTS, "root_category", *MOMENTS, *ANSWERS, *NUMBERS)
+
+
+def selected(dialect: str) -> list[Any]:
+    """The columns to read, in the form that costs least to turn into arrays."""
+    return [_raw(DEALS.c[name], dialect) for name in _ORDER]
+
+
+def _raw(column: Column[Any], dialect: str) -> Any:
+    """Moments as the text that SQLite stores, or as the microseconds that PostgreSQL can tell."""
+    if not isinstance(column.type, UtcDateTime):
+        return column
+    if dialect == "sqlite":
+        return type_coerce(column, String())
+    return sql_cast(func.extract("epoch", column) * 1_000_000, BigInteger())
+
+
+# -- rows ----------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Batch:
+    """Rows taken apart into columns. ``texts`` has the three of ``TEXTS``, a tuple a row."""
+
+    places: Array
+    arrays: Mapping[str, Array]
+    texts: Sequence[tuple[str, str | None, str | None]]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def take(self, rows: Array) -> Batch:
+        """Only these rows, in their order."""
+        return Batch(
+            self.places[rows],
+            {name: array[rows] for name, array in self.arrays.items()},
+            [self.texts[row] for row in rows.tolist()],
+        )
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """One batch of all, in the order of their places."""
+    whole = Batch(
+        np.concatenate([batch.places for batch in batches]),
+        {name: np.concatenate([b.arrays[name] for b in batches]) for name in batches[0].arrays},
+        [row for batch in batches for row in batch.texts],
+    )
+    return whole.take(np.argsort(whole.places))
+
+
+def batch_of(rows: Sequence[Sequence[Any]]) -> Batch:
+    """The rows of a query for ``selected`` columns, of which there is at least one, as arrays."""
+    columns = dict(zip(_ORDER, zip(*rows, strict=True), strict=True))
+    places = places_of(columns["domain_id"], columns["asin"])
+    texts = list(zip(*(columns[name] for name in TEXTS), strict=True))
+    arrays = {
+        **{name: _numbers(columns[name]) for name in NUMBERS},
+        **{name: _answers(columns[name]) for name in ANSWERS},
+        **{name: _moments(columns[name]) for name in MOMENTS},
+        "root_category": np.array([value or 0 for value in columns["root_category"]], np.int64),
+        "domain_id": domain_at(places),
+    }
+    for name, (left, right) in DIFFERENCES.items():
+        arrays[name] = _difference(arrays[left], arrays[right])
+    arrays["is_open"] = arrays["ended_at"] == NO_TIME
+    arrays["signature"] = np.array(
+        [hash(row) for row in zip(texts, columns["root_category"], strict=True)], np.int64
+    )
+    return Batch(places, arrays, texts)
+
+
+def _numbers(values: Sequence[int | None]) -> Array:
+    found = np.array([NULL if value is None else value for value in values], np.int64)
+    return np.clip(found, NULL, _MOST).astype(np.int32)
+
+
+def _answers(values: Sequence[bool | None]) -> Array:
+    return np.array([UNKNOWN if value is None else value for value in values], np.int8)
+
+
+def _moments(values: Sequence[str | int | None]) -> Array:
+    if any(isinstance(value, str) for value in values):
+        return np.array(values, "datetime64[us]").astype(np.int64)  # "not a time" is NO_TIME
+    return np.array([NO_TIME if value is None else value for value in values], np.int64)
+
+
+def _difference(left: Array, right: Array) -> Array:
+    both = (left != NULL) & (right != NULL)
+    found = np.clip(left.astype(np.int64) - right, NULL + 1, _MOST).astype(np.int32)
+    return np.where(both, found, np.int32(NULL))

@@ -1,0 +1,170 @@
+"""One copy and how far it has followed the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Select, and_, func, or_, select
+
+from keepa_deals.db.models import Deal, DealEvent, DealEventKind, EndedReason
+from keepa_deals.web.replica.block import Block, built, updated
+from keepa_deals.web.replica.fields import (
+    DEALS,
+    Array,
+    Batch,
+    batch_of,
+    place_of,
+    selected,
+    to_moment,
+    to_number,
+)
+from keepa_deals.web.replica.questions import Look
+
+OVERLAP = timedelta(seconds=30)
+"""How long a writer may take between reading its clock and committing. Later ones wait for the next load."""
+SETTLED = timedelta(days=1)
+"""A deal that nothing happened to for so long can be missing only because it was deleted."""
+
+_RECENT = OVERLAP * 2
+_E = DealEvent.__table__.c
+
+
+class Follower:
+    """The blocks, and what of the database is in them."""
+
+    def __init__(self, dialect: str) -> None:
+        self._dialect = dialect
+        self._blocks: list[Block] = []
+        self._categories: dict[int, str] = {}
+        self._seen: int | None = None
+        self._changed: int | None = None
+        self._event_id = 0
+        self._has_followed = False
+        self._out_of_stock: set[int] = set()
+        """Deals that had ended for being out of stock."""
+        self._versions: dict[int, tuple[int, int]] = {}
+        """What was copied of rows touched within the overlap, by place: they come again and again."""
+
+    def look(self, *, is_whole: bool) -> Look:
+        return Look(tuple(self._blocks), self._categories, is_whole)
+
+    # -- everything ----------------------------------------------------------------------------
+    def add(self, rows: Sequence[Any]) -> None:
+        """Take up rows of the first load. What was already followed is newer than they are."""
+        batch = self._batch(rows)
+        if self._has_followed:
+            batch = batch.take(np.argsort(batch.places))
+            new = np.ones(len(batch), bool)
+            for block in self._blocks:
+                new[block.rows_at(batch.places)[1]] = False
+            batch = batch.take(np.flatnonzero(new))
+        self._blocks += built(batch)
+        self._advance(batch)
+
+    def read_events(self, connection: Connection) -> Array:
+        """Only the events by which the dashboard filters; the places of the deals of the new ones."""
+        query = select(_E.domain_id, _E.asin, _E.id).where(
+            _E.kind == DealEventKind.ENDED,
+            _E.reason == EndedReason.OUT_OF_STOCK,
+            _E.id > self._event_id,
+        )
+        rows = connection.execute(query).all()
+        places = [place_of(row.domain_id, row.asin) for row in rows]
+        self._event_id = max((row.id for row in rows), default=self._event_id)
+        self._out_of_stock.update(places)
+        return np.array(sorted(set(places)), np.int64)
+
+    # -- what changed --------------------------------------------------------------------------
+    def follow(self, connection: Connection, now: datetime) -> None:
+        """Take up what happened since."""
+        self._has_followed = True
+        self._forget_deleted(connection, now)
+        returned = self.read_events(connection)
+        if rows := connection.execute(self._touched()).all():
+            batch = self._batch(rows)
+            batch = batch.take(np.flatnonzero([not self._is_known(*key) for key in _versions(batch)]))
+            self._blocks = updated(self._blocks, batch)
+            self._advance(batch)
+        if returned.size:
+            self._blocks = [b.flagged("was_out_of_stock", b.rows_at(returned)[0]) for b in self._blocks]
+        self._forget_old()
+
+    def _forget_deleted(self, connection: Connection, now: datetime) -> None:
+        """Take out what the janitor deleted: what is older than the oldest that the table has.
+
+        Asked first: a row that is touched in between only gets younger.
+        """
+        settled = to_number(now - SETTLED)
+        for is_open, name in ((True, "last_seen_at"), (False, "ended_at")):
+            column, ended = DEALS.c[name], DEALS.c.ended_at
+            chosen = ended.is_(None) if is_open else ended.is_not(None)
+            oldest: datetime | None = connection.scalar(select(func.min(column)).where(chosen))
+            limit = min(settled, to_number(oldest)) if oldest is not None else settled
+            self._blocks = [_without_older(block, name, limit, is_open) for block in self._blocks]
+
+    def _touched(self) -> Select[Any]:
+        """The rows that may have changed since the copy last followed; all of them when it is empty."""
+        query: Select[Any] = select(*selected(self._dialect))
+        if self._seen is None or self._changed is None:
+            return query
+        return query.where(
+            or_(
+                and_(Deal.ended_at.is_(None), Deal.last_seen_at >= to_moment(self._seen) - OVERLAP),
+                Deal.changed_at >= to_moment(self._changed) - OVERLAP,
+            )
+        )
+
+    # -- how far -------------------------------------------------------------------------------
+    def _batch(self, rows: Sequence[Any]) -> Batch:
+        batch = batch_of(rows)
+        flags = np.array([place in self._out_of_stock for place in batch.places.tolist()], bool)
+        return replace(batch, arrays={**batch.arrays, "was_out_of_stock": flags})
+
+    def _is_known(self, place: int, seen: int, changed: int) -> bool:
+        return self._versions.get(place) == (seen, changed)
+
+    def _advance(self, batch: Batch) -> None:
+        """Note how far these rows lead."""
+        if not len(batch):
+            return
+        seen, changed = batch.arrays["last_seen_at"], batch.arrays["changed_at"]
+        self._seen = max(self._seen or 0, int(seen.max()))
+        self._changed = max(self._changed or 0, int(changed.max()))
+        recent = (seen >= self._seen - _in_numbers(_RECENT)) | (
+            changed >= self._changed - _in_numbers(_RECENT)
+        )
+        self._versions.update(
+            (place, (s, c)) for place, s, c in _versions(batch.take(np.flatnonzero(recent)))
+        )
+        numbers = batch.arrays["root_category"].tolist()
+        self._categories.update(
+            (n, row[2]) for n, row in zip(numbers, batch.texts, strict=True) if n and row[2]
+        )
+
+    def _forget_old(self) -> None:
+        if self._seen is None or self._changed is None:
+            return
+        seen, changed = self._seen - _in_numbers(_RECENT), self._changed - _in_numbers(_RECENT)
+        self._versions = {k: v for k, v in self._versions.items() if v[0] >= seen or v[1] >= changed}
+
+
+def _versions(batch: Batch) -> list[tuple[int, int, int]]:
+    """Place, when seen and when changed of each row."""
+    columns = (batch.places, batch.arrays["last_seen_at"], batch.arrays["changed_at"])
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _in_numbers(time: timedelta) -> int:
+    return time // timedelta(microseconds=1)
+
+
+def _without_older(block: Block, name: str, limit: int, is_open: bool) -> Block:
+    limits = block.limits(name)
+    if limits is None or limits[0] >= limit:
+        return block
+    old = (block.arrays[name] < limit) & (block.arrays["is_open"] == is_open) & block.arrays["is_here"]
+    return block.without(np.flatnonzero(old))
