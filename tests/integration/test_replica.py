@@ -320,9 +320,11 @@ def test_what_was_followed_while_a_copy_was_made_is_not_overwritten(empty_dsn: s
     follower = Follower(engine.dialect.name)
     half = [row for row in rows if row.asin != returned][:30]
     follower.add(half)
+    follower.build()
     with engine.connect() as connection:
         follower.follow(connection, now)
     follower.add([row for row in rows if row not in half])
+    follower.build()
     moment, given_ = Moment(now, FRESH), {"status": ["open"]}
     with engine.connect() as connection:
         expected = everything(connection, given_, moment)

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, Column, String, Table, func, type_coerce
+from sqlalchemy import BigInteger, Column, Integer, String, Table, func, literal_column, type_coerce
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.sql.elements import BinaryExpression
 
@@ -121,11 +121,15 @@ def selected(dialect: str) -> list[Any]:
 
 def _raw(column: Column[Any], dialect: str) -> Any:
     """Moments as the text that SQLite stores, or as the microseconds that PostgreSQL can tell."""
+    if column.name in NUMBERS:
+        return func.coalesce(column, literal_column(str(NULL))).label(column.name)
+    if column.name in ANSWERS:
+        return func.coalesce(sql_cast(column, Integer), literal_column(str(UNKNOWN))).label(column.name)
     if not isinstance(column.type, UtcDateTime):
         return column
     if dialect == "sqlite":
         return type_coerce(column, String())
-    return sql_cast(func.extract("epoch", column) * 1_000_000, BigInteger())
+    return sql_cast(func.extract("epoch", column) * 1_000_000, BigInteger()).label(column.name)
 
 
 # -- rows ----------------------------------------------------------------------------------------
@@ -150,13 +154,12 @@ class Batch:
 
 
 def joined(batches: Sequence[Batch]) -> Batch:
-    """One batch of all, in the order of their places."""
-    whole = Batch(
+    """One batch of all."""
+    return Batch(
         np.concatenate([batch.places for batch in batches]),
         {name: np.concatenate([b.arrays[name] for b in batches]) for name in batches[0].arrays},
         [row for batch in batches for row in batch.texts],
     )
-    return whole.take(np.argsort(whole.places))
 
 
 def batch_of(rows: Sequence[Sequence[Any]]) -> Batch:
@@ -166,7 +169,7 @@ def batch_of(rows: Sequence[Sequence[Any]]) -> Batch:
     texts = list(zip(*(columns[name] for name in TEXTS), strict=True))
     arrays = {
         **{name: _numbers(columns[name]) for name in NUMBERS},
-        **{name: _answers(columns[name]) for name in ANSWERS},
+        **{name: np.array(columns[name], np.int8) for name in ANSWERS},
         **{name: _moments(columns[name]) for name in MOMENTS},
         "root_category": np.array([value or 0 for value in columns["root_category"]], np.int64),
         "domain_id": domain_at(places),
@@ -180,13 +183,8 @@ def batch_of(rows: Sequence[Sequence[Any]]) -> Batch:
     return Batch(places, arrays, texts)
 
 
-def _numbers(values: Sequence[int | None]) -> Array:
-    found = np.array([NULL if value is None else value for value in values], np.int64)
-    return np.clip(found, NULL, _MOST).astype(np.int32)
-
-
-def _answers(values: Sequence[bool | None]) -> Array:
-    return np.array([UNKNOWN if value is None else value for value in values], np.int8)
+def _numbers(values: Sequence[int]) -> Array:
+    return np.clip(np.array(values, np.int64), NULL, _MOST).astype(np.int32)
 
 
 def _moments(values: Sequence[str | int | None]) -> Array:

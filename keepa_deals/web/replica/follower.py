@@ -11,13 +11,14 @@ import numpy as np
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind, EndedReason
-from keepa_deals.web.replica.block import Block, built, updated
+from keepa_deals.web.replica.block import MOST, Block, built, updated
 from keepa_deals.web.replica.fields import (
     DEALS,
     Array,
     Batch,
     batch_of,
-    place_of,
+    joined,
+    places_of,
     selected,
     to_moment,
     to_number,
@@ -44,6 +45,8 @@ class Follower:
         self._changed: int | None = None
         self._event_id = 0
         self._has_followed = False
+        self._waiting: list[Batch] = []
+        """Rows of the first load that are too few for a block."""
         self._out_of_stock: set[int] = set()
         """Deals that had ended for being out of stock."""
         self._versions: dict[int, tuple[int, int]] = {}
@@ -55,7 +58,15 @@ class Follower:
     # -- everything ----------------------------------------------------------------------------
     def add(self, rows: Sequence[Any]) -> None:
         """Take up rows of the first load. What was already followed is newer than they are."""
-        batch = self._batch(rows)
+        self._waiting.append(self._batch(rows))
+        if sum(map(len, self._waiting)) >= MOST:
+            self.build()
+
+    def build(self) -> None:
+        """Make blocks of what was taken up."""
+        if not self._waiting:
+            return
+        batch, self._waiting = joined(self._waiting), []
         if self._has_followed:
             batch = batch.take(np.argsort(batch.places))
             new = np.ones(len(batch), bool)
@@ -73,10 +84,13 @@ class Follower:
             _E.id > self._event_id,
         )
         rows = connection.execute(query).all()
-        places = [place_of(row.domain_id, row.asin) for row in rows]
-        self._event_id = max((row.id for row in rows), default=self._event_id)
-        self._out_of_stock.update(places)
-        return np.array(sorted(set(places)), np.int64)
+        if not rows:
+            return np.zeros(0, np.int64)
+        domains, asins, numbers = zip(*rows, strict=True)
+        self._event_id = max(numbers)
+        places = np.unique(places_of(domains, asins))
+        self._out_of_stock.update(places.tolist())
+        return places
 
     # -- what changed --------------------------------------------------------------------------
     def follow(self, connection: Connection, now: datetime) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, case, select
 
 from keepa_deals.clock import Clock
 from keepa_deals.web.replica.fields import DEALS, selected
@@ -25,7 +25,8 @@ OLDEST_SECONDS = 15.0
 LOAD_SHARE = 100
 """Everything is copied anew after so many times as long as it took: one percent of a core."""
 LEAST_BETWEEN_LOADS = 60.0
-CHUNK = 65_536
+CHUNK = 2_048
+"""Rows that are read at once: many at a time are slower, their objects leave the processor's cache."""
 
 T = TypeVar("T")
 
@@ -147,12 +148,14 @@ class Replica:
             for rows in self._parts(connection, is_open=True):
                 follower.add(rows)
                 self._keep_in_step()
+            follower.build()
             first = follower.look(is_whole=False)
             if old is None:
                 self._publish(follower, first)
             for rows in self._parts(connection, is_open=False):
                 follower.add(rows)
                 self._keep_in_step()
+        follower.build()
         if not self._stopping.is_set():
             self._publish(follower, follower.look(is_whole=True))
         took = self._clock.monotonic() - began
@@ -162,10 +165,9 @@ class Replica:
         self._copy = _Copy(follower, look, self._clock.monotonic())
 
     def _parts(self, connection: Connection, *, is_open: bool) -> Iterator[list[Any]]:
-        ended = DEALS.c.ended_at
-        query = select(*selected(connection.dialect.name)).where(
-            ended.is_(None) if is_open else ended.is_not(None)
-        )
+        """The rows in pieces. The condition is one that no index serves: a scan reads so many faster."""
+        state = case((DEALS.c.ended_at.is_(None), 1), else_=0)
+        query = select(*selected(connection.dialect.name)).where(state == int(is_open))
         result = connection.execution_options(yield_per=CHUNK).execute(query)
         for part in result.partitions():
             if self._stopping.is_set():

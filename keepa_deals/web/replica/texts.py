@@ -14,6 +14,10 @@ WORDS_KEPT = 64
 """Answers to the words looked for last, a bit a deal each."""
 
 
+_END = "\x00"
+"""Stands between two texts."""
+
+
 class _Packed(Sequence[bytes]):
     """Many texts in one piece of memory."""
 
@@ -67,11 +71,10 @@ class Words:
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        pieces = [text.lower().split() for text in texts]
-        flat = [piece for row in pieces for piece in row]
-        numbers = {piece: number for number, piece in enumerate(dict.fromkeys(flat))}
-        of_piece = np.array([numbers[piece] for piece in flat], np.int32)
-        rows = np.repeat(np.arange(len(texts), dtype=np.uint32), [len(row) for row in pieces])
+        pieces = f" {_END} ".join(text.replace(_END, " ") for text in texts).lower().split()
+        numbers = {_END: 0}
+        of_piece = np.array([numbers.setdefault(piece, len(numbers)) for piece in pieces], np.int32)
+        rows = np.cumsum(of_piece == 0, dtype=np.int32)
         self._size = len(texts)
         self._rows = rows[np.argsort(of_piece, kind="stable")]
         self._counts = np.bincount(of_piece, minlength=len(numbers))
