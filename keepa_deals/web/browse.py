@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +15,11 @@ from keepa_deals.db.past import Past, unpack
 from keepa_deals.web import saved, store
 from keepa_deals.web.lines import Line, lines
 from keepa_deals.web.paging import Cursor, decode_cursor
+from keepa_deals.web.replica.replica import Reading
 from keepa_deals.web.saved import Named
 from keepa_deals.web.services import Services
 from keepa_deals.web.store import Category, DealRow, Moment
-from keepa_deals.web.view import VIEW_PARAMETERS, View, parse_view, reject_unknown
+from keepa_deals.web.view import VIEW_PARAMETERS, Status, View, parse_view, reject_unknown
 
 ASIN = re.compile(r"[A-Z0-9]{10}")
 
@@ -31,6 +32,8 @@ class Browse:
     moment: Moment
     deals: Sequence[Line]
     total: int
+    statuses: Mapping[Status, int]
+    """How many deals of each status the view's other filters leave."""
     hidden: Mapping[str, int]
     categories: Sequence[Category]
     named: Sequence[Named]
@@ -62,17 +65,34 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
     moment = services.moment()
     with services.reading() as reads:
         page = store.read_page(reads, view, moment, cursor)
+        statuses = count_statuses(reads, view, moment)
         return Browse(
             view=view,
             moment=moment,
             deals=lines(page.rows, view, moment, since),
-            total=store.count(reads, view, moment),
+            total=statuses[view.status],
+            statuses=statuses,
             hidden=store.count_hidden(reads, view, moment),
             categories=store.count_categories(reads, view, moment),
             named=saved.read_all(reads.connection),
             previous=page.previous.encode() if page.previous else None,
             next=page.next.encode() if page.next else None,
         )
+
+
+def count_statuses(reads: Reading, view: View, moment: Moment) -> dict[Status, int]:
+    """How many deals of each status there are under the other filters of ``view``."""
+    live, stale, ended = (
+        store.count(reads, replace(view, status=status), moment)
+        for status in (Status.LIVE, Status.STALE, Status.ENDED)
+    )
+    return {
+        Status.LIVE: live,
+        Status.STALE: stale,
+        Status.ENDED: ended,
+        Status.OPEN: live + stale,
+        Status.ALL: live + stale + ended,
+    }
 
 
 @dataclass(frozen=True, slots=True)

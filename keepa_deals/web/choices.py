@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from keepa_deals.web.columns import Interval
-from keepa_deals.web.view import Density, Layout, View
+from keepa_deals.web.view import Density, Layout, Status, View
 
 FOUND_WITHIN = {1: "1 hour", 6: "6 hours", 24: "1 day", 72: "3 days", 168: "7 days"}
 SEEN_WITHIN = {5: "5 min", 15: "15 min", 30: "30 min"}
@@ -28,6 +28,17 @@ def layouts(view: View) -> Sequence[Choice]:
 def densities(view: View) -> Sequence[Choice]:
     words = {Density.COMFORTABLE: "Roomy", Density.COMPACT: "Dense"}
     return [(text, replace(view, density=kind), kind is view.density) for kind, text in words.items()]
+
+
+def statuses(view: View, counts: Mapping[Status, int]) -> Sequence[tuple[str, int, View, bool]]:
+    """As the others, with how many deals each has. Live and stale together show when they are chosen."""
+    words = {Status.LIVE: "Live", Status.STALE: "Stale", Status.OPEN: "Live and stale"}
+    words |= {Status.ENDED: "Ended", Status.ALL: "All"}
+    return [
+        (text, counts[status], replace(view, status=status), status is view.status)
+        for status, text in words.items()
+        if status is not Status.OPEN or status is view.status
+    ]
 
 
 def with_value(options: Mapping[int, str], value: int | None, unit: str) -> list[tuple[int, str]]:

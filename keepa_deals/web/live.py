@@ -14,9 +14,9 @@ from flask import Blueprint, Response, make_response, render_template, request
 from sqlalchemy import Connection, func, select
 
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind
-from keepa_deals.web import store
+from keepa_deals.web import choices, store
 from keepa_deals.web.banner import banner
-from keepa_deals.web.browse import requested_view
+from keepa_deals.web.browse import count_statuses, requested_view
 from keepa_deals.web.chips import STATUS_WORDS
 from keepa_deals.web.columns import RANGES
 from keepa_deals.web.lines import lines
@@ -43,13 +43,15 @@ def live() -> Response:
     since = max(requested_since() or moment.now, moment.now - OLDEST_PAGE)
     with here.reading() as reads:
         rows = store.read_rows(reads, requested_keys())
+        counts = count_statuses(reads, view, moment)
         page = render_template(
             "live.html",
             view=view,
             moment=moment,
             since=since,
             deals=lines(rows, view, moment),
-            total=store.count(reads, view, moment),
+            total=counts[view.status],
+            status_choices=choices.statuses(view, counts),
             hidden=store.count_hidden(reads, view, moment),
             arrived=count_arrived(reads.connection, view, moment, since),
             banner=banner(here.health.report()),

@@ -42,6 +42,7 @@ def deals() -> str:
         flags=FLAGS,
         intervals=Interval,
         statuses=STATUS_WORDS,
+        status_choices=choices.statuses(view, shown.statuses),
         choices=choices,
         fresh_seconds=int(shown.moment.fresh.total_seconds()),
         banner=banner(here.health.report()),

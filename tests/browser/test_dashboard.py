@@ -80,13 +80,38 @@ def test_headers_sort_and_the_interval_changes_what_is_compared(desk: Page) -> N
     expect(desk.locator("th[aria-sort=descending]")).to_contain_text("Change")
 
 
-def test_a_category_applies_as_it_is_chosen_and_keeps_the_place(desk: Page) -> None:
+def test_a_category_applies_as_it_is_chosen_without_leaving_the_page(desk: Page) -> None:
+    desk.evaluate("window.stays = true")
     box = desk.get_by_role("group", name="Categories").get_by_role("checkbox").first
+    everything = rows(desk)
     box.check()
-    desk.wait_for_url(re.compile("category="))
+    desk.wait_for_url(re.compile(r"/\?category=\d+$"))
     expect(desk.get_by_role("group", name="Categories").get_by_role("checkbox").first).to_be_focused()
-    shown = set(desk.locator("[data-key] .where").all_inner_texts())
-    assert len(shown) == 1
+    assert len(set(desk.locator("[data-key] .where").all_inner_texts())) == 1
+    expect(desk.get_by_role("status")).to_have_text(re.compile(r"^\d+ live deals$"))
+    desk.get_by_role("group", name="Layout").get_by_role("link", name="Cards").press("Enter")
+    expect(desk.get_by_role("group", name="Layout").get_by_role("link", name="Cards")).to_be_focused()
+    desk.get_by_label("Search").fill("being typed")
+    desk.get_by_role("group", name="Status").get_by_role("link", name=re.compile("Ended")).click()
+    desk.wait_for_url(re.compile(r"status=ended&layout=cards$"))
+    expect(desk.get_by_label("Search")).to_have_value("")  # the link led to another view
+    desk.go_back()
+    desk.go_back()
+    desk.wait_for_url(re.compile(r"category=\d+$"))
+    expect(desk.locator("tr[data-key]").first).to_be_visible()
+    desk.go_back()
+    expect(desk.locator("[data-key]").first).to_have_attribute("data-key", everything[0])
+    expect(desk.get_by_role("group", name="Categories").get_by_role("checkbox").first).not_to_be_checked()
+    assert desk.evaluate("window.stays") is True
+    desk.route(
+        "**/?q=*",
+        lambda route: route.abort() if "fetch" in route.request.resource_type else route.continue_(),
+    )
+    desk.get_by_label("Search").fill("the")
+    desk.get_by_label("Search").press("Enter")
+    desk.wait_for_url(re.compile("q=the"))
+    expect(desk.get_by_label("Search")).to_have_value("the")
+    assert desk.evaluate("window.stays") is None  # a plain navigation, as without the script
 
 
 def test_a_view_is_kept_under_a_name_and_forgotten(plain: Page) -> None:

@@ -4,10 +4,7 @@
 import { serverNow, setServerTime, tick } from "./ages.js";
 
 const PERIOD = 15000, HIDDEN_PERIOD = 60000, LONGEST = 120000;
-const list = document.getElementById("deals");
-const madeAt = document.getElementById("taken").dataset.at;
-const title = document.title;
-let failures = 0, timer = 0;
+let madeAt, title, failures = 0, timer = 0, views = 0;
 
 function shown() {
   return new Map([...document.querySelectorAll("#deals [data-key]")].map((row) => [row.dataset.key, row]));
@@ -50,7 +47,7 @@ function renew(row, fresh) {
 
 // The page must not show old as fresh even when nobody answers.
 function markOverdue() {
-  const limit = Number(list.dataset.fresh) * 1000;
+  const limit = Number(document.getElementById("deals").dataset.fresh) * 1000;
   for (const row of shown().values()) {
     const seen = row.querySelector(".seen time, [data-part=when] time:last-of-type");
     if (row.classList.contains("live") && seen) row.classList.toggle("overdue", serverNow() - Date.parse(seen.dateTime) > limit);
@@ -58,7 +55,7 @@ function markOverdue() {
 }
 
 function apply(fresh) {
-  for (const id of ["banner", "total", "news"]) {
+  for (const id of ["banner", "total", "statuses", "news"]) {
     const old = document.getElementById(id), now = fresh.getElementById(id);
     if (old.innerHTML !== now.innerHTML || old.hidden !== now.hidden) old.replaceWith(document.importNode(now, true));
   }
@@ -77,11 +74,13 @@ async function refresh() {
   for (const own of ["cursor", "since"]) view.delete(own);
   view.set("since", madeAt);
   view.set("keys", [...shown().keys()].join(","));
+  const asked = views;
   try {
     const answer = await fetch(`/live?${view}`, { cache: "no-store" });
     if (answer.status === 401) return location.reload();
     if (!answer.ok) throw new Error(String(answer.status));
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (asked !== views) return; // another view stands there by now
     const taken = fresh.getElementById("taken");
     setServerTime(taken.dataset.at);
     document.getElementById("taken").replaceWith(document.importNode(taken, true));
@@ -103,11 +102,19 @@ function schedule() {
   timer = setTimeout(async () => { await refresh(); schedule(); }, period);
 }
 
-setServerTime(madeAt);
+function begin() {
+  madeAt = document.getElementById("taken").dataset.at;
+  title = document.title;
+  views += 1;
+  setServerTime(madeAt);
+  schedule();
+}
+
+begin();
+document.addEventListener("keepa_deals:view", begin);
 document.addEventListener("visibilitychange", async () => {
   if (!document.hidden) await refresh();
   schedule();
 });
 document.addEventListener("keepa_deals:refresh", async (event) => { await refresh(); event.detail?.(); });
 setInterval(() => { tick(); markOverdue(); }, 20000);
-schedule();

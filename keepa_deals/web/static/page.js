@@ -56,26 +56,17 @@ for (const outcome of ["load", "error"]) {
     if (target.matches?.(".picture img")) judge(target);
   }, true);
 }
-document.querySelectorAll(".picture img").forEach(judge);
-
-// Filters apply as they are chosen; what is typed applies with Enter. Empty fields stay out of the address.
-const filters = document.getElementById("filters");
-if (filters) {
-  filters.addEventListener("submit", () => {
-    for (const field of filters.elements) if (field.name && field.value === "") field.disabled = true;
-  });
-  filters.addEventListener("change", (event) => {
-    if (event.target.matches("select, [type=checkbox]") && matchMedia("(min-width: 1101px)").matches) {
-      sessionStorage.setItem("keepa_deals.focus", JSON.stringify([event.target.name, event.target.value]));
-      filters.requestSubmit();
-    }
-  });
-  addEventListener("pageshow", () => {
-    for (const field of filters.elements) field.disabled = false;
-    const kept = JSON.parse(sessionStorage.getItem("keepa_deals.focus") || "null");
-    sessionStorage.removeItem("keepa_deals.focus");
-    if (!kept) return;
-    const named = [...filters.querySelectorAll(`[name="${CSS.escape(kept[0])}"]`)];
-    (named.find((field) => field.type !== "checkbox" || field.value === kept[1]) || named[0])?.focus();
-  });
+function judgeAll() {
+  document.querySelectorAll(".picture img").forEach(judge);
 }
+judgeAll();
+document.addEventListener("keepa_deals:view", judgeAll);
+
+// Filters apply as they are chosen; what is typed applies with Enter.
+document.getElementById("filters")?.closest("aside").addEventListener("change", (event) => {
+  if (event.target.matches("select, [type=checkbox]") && matchMedia("(min-width: 1101px)").matches) {
+    event.target.form.requestSubmit();
+  }
+});
+
+performance.mark("keepa_deals:ready");

@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from keepa_deals.db.models import Deal
 from keepa_deals.sandbox.words import HOSTILE_TITLES
-from tests.unit.ingest.fakes import World
+from tests.unit.ingest.fakes import START, World
 
 Stock = Callable[..., None]
 
@@ -71,11 +71,34 @@ def test_a_deal_that_was_not_seen_in_time_is_not_shown_as_live(
     client: FlaskClient, stock: Stock, world: World
 ) -> None:
     stock(3)
+    assert "No deal is stale" in client.get("/?status=stale").text
     world.clock.pass_time(timedelta(minutes=61))
     assert "<strong>0</strong> live deals" in client.get("/").text
     page = client.get("/?status=stale").text
     assert "<strong>3</strong> stale deals" in page
     assert page.count('<b class="badge stale">stale</b>') == 3
+
+
+def test_each_status_says_how_many_deals_it_has_under_the_other_filters(
+    client: FlaskClient, stock: Stock, world: World
+) -> None:
+    stock(2)
+    world.clock.pass_time(timedelta(minutes=61))
+    stock(5)
+    with world.database.begin() as session:
+        session.execute(update(Deal).where(Deal.asin == "B000000004").values(ended_at=world.clock.now()))
+        old = Deal.asin.in_(["B000000000", "B000000001"])
+        session.execute(update(Deal).where(old).values(last_seen_at=START))
+
+    def counts(address: str) -> dict[str, str]:
+        tabs = client.get(address).text.partition('id="statuses"')[2].partition("</span>")[0]
+        return dict(re.findall(r">(\w[\w ]*) <b class=\"count\">(\d+)</b>", tabs))
+
+    expected = {"Live": "2", "Stale": "2", "Ended": "1", "All": "5"}
+    assert counts("/") == expected
+    assert counts("/live") == expected
+    assert counts("/?price_max=10.02") == {"Live": "1", "Stale": "2", "Ended": "0", "All": "3"}
+    assert counts("/?status=open") == {**expected, "Live and stale": "4"}
 
 
 def test_when_ingestion_is_behind_a_banner_says_so(client: FlaskClient, stock: Stock, world: World) -> None:
