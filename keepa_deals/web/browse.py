@@ -32,7 +32,7 @@ class Browse:
     moment: Moment
     deals: Sequence[Line]
     total: int
-    statuses: Mapping[Status, int]
+    statuses: Mapping[Status, int | None]
     """How many deals of each status the view's other filters leave."""
     hidden: Mapping[str, int]
     categories: Sequence[Category]
@@ -70,7 +70,7 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
             view=view,
             moment=moment,
             deals=lines(page.rows, view, moment, since),
-            total=statuses[view.status],
+            total=statuses[view.status] or 0,
             statuses=statuses,
             hidden=store.count_hidden(reads, view, moment),
             categories=store.count_categories(reads, view, moment),
@@ -80,12 +80,18 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
         )
 
 
-def count_statuses(reads: Reading, view: View, moment: Moment) -> dict[Status, int]:
-    """How many deals of each status there are under the other filters of ``view``."""
-    live, stale, ended = (
-        store.count(reads, replace(view, status=status), moment)
-        for status in (Status.LIVE, Status.STALE, Status.ENDED)
-    )
+def count_statuses(reads: Reading, view: View, moment: Moment) -> dict[Status, int | None]:
+    """How many deals of each status there are under the other filters of ``view``.
+
+    Those of the view's own are counted whatever it takes, the others not (``None``) while it takes long.
+    """
+
+    def counted(status: Status) -> int:
+        return store.count(reads, replace(view, status=status), moment)
+
+    if reads.replica is not None and reads.replica.is_catching_up:
+        return {**dict.fromkeys(Status), view.status: counted(view.status)}
+    live, stale, ended = map(counted, (Status.LIVE, Status.STALE, Status.ENDED))
     return {
         Status.LIVE: live,
         Status.STALE: stale,

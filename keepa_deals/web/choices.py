@@ -30,7 +30,7 @@ def densities(view: View) -> Sequence[Choice]:
     return [(text, replace(view, density=kind), kind is view.density) for kind, text in words.items()]
 
 
-def statuses(view: View, counts: Mapping[Status, int]) -> Sequence[tuple[str, int, View, bool]]:
+def statuses(view: View, counts: Mapping[Status, int | None]) -> Sequence[tuple[str, int | None, View, bool]]:
     """As the others, with how many deals each has. Live and stale together show when they are chosen."""
     words = {Status.LIVE: "Live", Status.STALE: "Stale", Status.OPEN: "Live and stale"}
     words |= {Status.ENDED: "Ended", Status.ALL: "All"}

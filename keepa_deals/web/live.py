@@ -50,7 +50,7 @@ def live() -> Response:
             moment=moment,
             since=since,
             deals=lines(rows, view, moment),
-            total=counts[view.status],
+            total=counts[view.status] or 0,
             status_choices=choices.statuses(view, counts),
             hidden=store.count_hidden(reads, view, moment),
             arrived=count_arrived(reads.connection, view, moment, since),

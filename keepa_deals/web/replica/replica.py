@@ -112,6 +112,12 @@ class Replica:
         deals = sum(int(block.arrays["is_here"].sum()) for block in copy.look.blocks)
         return CopyState(self._clock.monotonic() - copy.synced_at, deals, copy.look.is_whole)
 
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether a copy that answers everything is on its way: what is not needed now can wait for it."""
+        look = self.look()
+        return self._thread is not None and (look is None or not look.is_whole)
+
     def _run(self) -> None:
         failing = False
         while not self._stopping.is_set():

@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from keepa_deals.db.models import Deal
 from keepa_deals.sandbox.words import HOSTILE_TITLES
+from keepa_deals.web.replica.replica import Replica
 from tests.unit.ingest.fakes import START, World
 
 Stock = Callable[..., None]
@@ -80,7 +81,7 @@ def test_a_deal_that_was_not_seen_in_time_is_not_shown_as_live(
 
 
 def test_each_status_says_how_many_deals_it_has_under_the_other_filters(
-    client: FlaskClient, stock: Stock, world: World
+    client: FlaskClient, stock: Stock, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stock(2)
     world.clock.pass_time(timedelta(minutes=61))
@@ -99,6 +100,8 @@ def test_each_status_says_how_many_deals_it_has_under_the_other_filters(
     assert counts("/live") == expected
     assert counts("/?price_max=10.02") == {"Live": "1", "Stale": "2", "Ended": "0", "All": "3"}
     assert counts("/?status=open") == {**expected, "Live and stale": "4"}
+    monkeypatch.setattr(Replica, "is_catching_up", True)
+    assert counts("/") == {"Live": "2"}  # the others would hold the page up
 
 
 def test_when_ingestion_is_behind_a_banner_says_so(client: FlaskClient, stock: Stock, world: World) -> None:
