@@ -10,6 +10,23 @@ from keepa_deals.keepa.types import CsvType, Deal, DealPage, Interval, Product, 
 FeedRow = dict[str, Any]
 """The columns of ``deals`` that the feed fills, keyed by their names."""
 
+PERCENTAGES: Mapping[str, str] = {
+    "delta_percent_day": "price_avg_day",
+    "delta_percent_week": "price_avg_week",
+    "delta_percent_month": "price_avg_month",
+    "delta_percent": "price_avg_90",
+}
+"""How far the price is below which average."""
+
+
+def percentages(deal: Any) -> dict[str, int | None]:
+    """The percentages of a deal whose price the feed did not tell, from its averages."""
+    return {name: _below(getattr(deal, average), deal.price) for name, average in PERCENTAGES.items()}
+
+
+def _below(average: int | None, price: int | None) -> int | None:
+    return round(100 * (average - price) / average) if average and price is not None else None
+
 
 def feed_rows(page: DealPage, *, domain_id: int, price_type: CsvType) -> list[FeedRow]:
     """One row a deal of the page; the last one counts where an ASIN comes twice."""

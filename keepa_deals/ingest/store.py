@@ -17,7 +17,7 @@ from keepa_deals.ingest import economics, lifecycle
 from keepa_deals.ingest.economics import DEFAULT, Pricing
 from keepa_deals.ingest.lifecycle import Change, Life
 from keepa_deals.ingest.reach import Reach
-from keepa_deals.ingest.rows import FeedRow
+from keepa_deals.ingest.rows import FeedRow, percentages
 
 RANK_POINT_EVERY = timedelta(hours=1)
 """A change of rank alone makes a point of history at most this often; a change of price always."""
@@ -132,7 +132,7 @@ def _apply_verdict(
     if changes or verdict.columns:
         deal.changed_at = at
     if deal.price != old_price:
-        for name, value in economics.of(deal, pricing).items():
+        for name, value in {**economics.of(deal, pricing), **percentages(deal)}.items():
             setattr(deal, name, value)
         deal.point_at = at
         insert_points(session, [{"at": at, **{name: getattr(deal, name) for name in _POINT}}])

@@ -108,15 +108,10 @@ class Change:
 
 
 def change(row: DealRow, interval: Interval) -> Change:
-    """The change over an interval; positive numbers mean that the price fell.
-
-    A deal that ended has the price that ended it, of which the feed never told a percentage.
-    """
+    """The change over an interval; positive numbers mean that the price fell."""
     average = getattr(row, AVERAGES[interval].key or "")
     amount = None if average is None or row.price is None else average - row.price
     percent = getattr(row, PERCENTS[interval].key or "")
-    if row.ended_at is not None:
-        percent = round(100 * amount / average) if average and amount is not None else None
     return Change(interval, average, percent, amount, row.domain_id)
 
 

@@ -29,7 +29,7 @@ from keepa_deals.db.models import Deal, DealEvent, DealEventKind, DealPast, Deal
 from keepa_deals.web.columns import RANGES, SORTS
 from keepa_deals.web.paging import Cursor, legs, stretches
 from keepa_deals.web.replica import questions as copied
-from keepa_deals.web.replica.fields import key_at
+from keepa_deals.web.replica.fields import keys_at
 from keepa_deals.web.replica.order import walk
 from keepa_deals.web.replica.questions import Look
 from keepa_deals.web.replica.replica import Reading
@@ -212,7 +212,8 @@ def read_places(reads: Reads, view: View, moment: Moment, cursor: Cursor | None)
 
     def of_copy(look: Look) -> list[Place]:
         found = walk(look.chosen(view, moment), sort, legs(sort, view.order, cursor), view.limit + 1)
-        return [Place(key_at(place), value) for value, place in found]
+        keys = keys_at([place for _, place in found])
+        return [Place(key, value) for key, (value, _) in zip(keys, found, strict=True)]
 
     return _ask(reads, view, of_copy, functools.partial(_places, view, moment, cursor))
 

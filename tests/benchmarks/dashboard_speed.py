@@ -15,8 +15,10 @@ from __future__ import annotations
 import argparse
 import functools
 import http.client
+import itertools
 import operator
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -43,7 +45,7 @@ from keepa_deals.web.paging import Cursor
 from keepa_deals.web.replica.replica import Reading, Replica, reading
 from keepa_deals.web.store import Moment
 from keepa_deals.web.view import View, parse_view
-from tests.support.deals import fill_deals
+from tests.support.deals import ENDED, WORDS, fill_deals
 from tests.support.postgres import PostgresServer, find_programs
 from tests.support.redis_server import free_port
 
@@ -51,15 +53,54 @@ DEEP = 50_000
 """Rows before the 1,000th page."""
 CLIENTS = 16
 BODY = "DASHBOARD_SPEED_BODY"
+FRAGMENTS = sorted(
+    {
+        word[start:end].lower()
+        for word in WORDS
+        for start in range(len(word) - 2)
+        for end in range(start + 3, len(word) + 1)
+    }
+)
+"""What people look for, more than the copy remembers."""
 LEAST = {name: ["1"] for name, bound in RANGES.items() if bound.lower}
 VIEWS: dict[str, dict[str, list[str]]] = {
     "no filter": {},
     "one range": {"price_max": ["100"]},
     "every range": LEAST,
-    "one word": {"q": ["cable"]},
-    "every filter": LEAST
-    | {"q": ["cable steel"], "lowest": ["ever"], "amazon": ["yes"], "category": ["3", "4"]},
+    "one word": {"q": ["{}"]},
+    "every filter": LEAST | {"q": ["{} {}"], "lowest": ["ever"], "amazon": ["yes"], "category": ["3", "4"]},
 }
+
+
+def first_page(reads: Reading, view: View, moment: Moment) -> None:
+    store.read_page(reads, view, moment, None)
+
+
+def all_of_it(reads: Reading, view: View, moment: Moment) -> None:
+    """What one request of the deals page asks."""
+    for ask in (first_page, store.count, store.count_hidden, store.count_categories):
+        ask(reads, view, moment)
+
+
+Question = Callable[[Reading, View, Moment], Any]
+QUESTIONS: dict[str, Question] = {
+    "page": first_page,
+    "total": store.count,
+    "categories": store.count_categories,
+    "hidden": store.count_hidden,
+    "all of it": all_of_it,
+}
+
+
+def views(given: dict[str, list[str]]) -> Iterator[View]:
+    """The view again and again, with other words each time."""
+    words = itertools.cycle(random.Random(1).sample(FRAGMENTS, len(FRAGMENTS)))
+    while True:
+        chosen = {
+            name: [value.format(next(words), next(words)) for value in values]
+            for name, values in given.items()
+        }
+        yield parse_view(chosen, domain_id=1)
 
 
 def floor() -> Flask:
@@ -85,31 +126,24 @@ class Bench:
         self.load_processor_seconds = time.process_time() - processor
         self.moment = Moment(filled_at, timedelta(hours=1))
 
-    def time(self, ask: Callable[[Reading], Any]) -> Timings:
+    def time(self, views: Iterator[View], ask: Question) -> Timings:
+        """How long the question about one view after the other takes."""
         self.replica.step()
         clocks, processors = [], []
-        for _ in range(self.rounds):
+        for view in itertools.islice(views, self.rounds):
             clock, processor = time.perf_counter(), time.process_time()
             with reading(self.database.engine, self.replica) as reads:
-                ask(reads)
+                ask(reads, view, self.moment)
                 assert reads.look is not None, "the copy was not used"
             clocks.append((time.perf_counter() - clock) * 1e3)
             processors.append((time.process_time() - processor) * 1e3)
         return Timings(clocks, processors)
 
     def page(self, view: View, cursor: Cursor | None = None) -> Timings:
-        return self.time(lambda reads: store.read_page(reads, view, self.moment, cursor))
+        def ask(reads: Reading, view: View, moment: Moment) -> None:
+            store.read_page(reads, view, moment, cursor)
 
-    def all_questions(self, view: View) -> Timings:
-        """What one request of the deals page asks."""
-
-        def ask(reads: Reading) -> None:
-            store.read_page(reads, view, self.moment, None)
-            store.count(reads, view, self.moment)
-            store.count_hidden(reads, view, self.moment)
-            store.count_categories(reads, view, self.moment)
-
-        return self.time(ask)
+        return self.time(itertools.repeat(view), ask)
 
     def deep(self, view: View) -> Cursor:
         """The place before the 1,000th page, or the middle of a shorter list."""
@@ -163,21 +197,12 @@ def bench_queries(bench: Bench) -> dict[str, float]:
             medians[f"{status}, {name}"] = together.p50
     for name, given in VIEWS.items():
         for status in ("live", "all"):
-            view = parse_view({**given, "status": [status]}, domain_id=1)
-            medians[f"{status}, {name}"] = bench_view(bench, f"{status}, {name}", view)
+            asked = views({**given, "status": [status]})
+            for question, ask in QUESTIONS.items():
+                if question != "hidden" or given:
+                    show(f"{status}, {name}: {question}", bench.time(asked, ask))
     bench.replica.stop()
     return medians
-
-
-def bench_view(bench: Bench, name: str, view: View) -> float:
-    """Print what each question about a view takes; the median of its page."""
-    page = bench.page(view)
-    show(f"{name}: page", page)
-    show(f"{name}: total", bench.time(lambda reads: store.count(reads, view, bench.moment)))
-    show(f"{name}: categories", bench.time(lambda reads: store.count_categories(reads, view, bench.moment)))
-    show(f"{name}: hidden", bench.time(lambda reads: store.count_hidden(reads, view, bench.moment)))
-    show(f"{name}: all of it", bench.all_questions(view))
-    return page.p50
 
 
 # -- server --------------------------------------------------------------------------------------
@@ -281,11 +306,12 @@ def bench_server(dsn: str, home: Path, seconds: float, filled_at: datetime) -> N
 
 # -- all -----------------------------------------------------------------------------------------
 @contextmanager
-def databases(kinds: list[str], folder: Path) -> Iterator[dict[str, Callable[[int], str]]]:
+def databases(kinds: list[str], folder: Path, ended: float) -> Iterator[dict[str, Callable[[int], str]]]:
     """The address of the database with so many deals, by kind; kept in ``folder``."""
     found: dict[str, Callable[[int], str]] = {}
+    kind = "" if ended == ENDED else f"_ended_{ended * 100:.0f}"
     if "sqlite" in kinds:
-        found["sqlite"] = lambda count: f"sqlite:///{folder / f'sqlite-{count}.db'}"
+        found["sqlite"] = lambda count: f"sqlite:///{folder / f'sqlite-{count}{kind}.db'}"
     programs = find_programs()
     if "postgresql" not in kinds or programs is None:
         yield found
@@ -293,12 +319,12 @@ def databases(kinds: list[str], folder: Path) -> Iterator[dict[str, Callable[[in
     server = PostgresServer(programs, folder=folder / "pg")
     server.start()
     try:
-        yield {**found, "postgresql": lambda count: server.named(f"deals_{count}")}
+        yield {**found, "postgresql": lambda count: server.named(f"deals_{count}{kind}")}
     finally:
         server.stop()
 
 
-def filled(dsn: str, count: int) -> datetime:
+def filled(dsn: str, count: int, ended: float) -> datetime:
     """When the database was filled with so many deals; fills it when it is empty."""
     database = Database(dsn)
     migrate.upgrade(database)
@@ -307,7 +333,7 @@ def filled(dsn: str, count: int) -> datetime:
         at = session.scalar(newest)
     if at is None:
         began = time.perf_counter()
-        fill_deals(database.engine, count, datetime.now(UTC))
+        fill_deals(database.engine, count, datetime.now(UTC), ended=ended)
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("ANALYZE"))
         print(f"  filled in {time.perf_counter() - began:.0f} s", flush=True)
@@ -325,11 +351,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--ended", type=float, default=ENDED, help="the part of the deals that have ended")
     parser.add_argument("--only", choices=("fill", "queries", "server"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="keepa-deals-speed-") as temporary:
         Path(temporary).chmod(0o711)  # PostgreSQL may run as another user
-        with databases(options.database, options.folder or Path(temporary)) as kinds:
+        with databases(options.database, options.folder or Path(temporary), options.ended) as kinds:
             for kind, address in kinds.items():
                 by_size = {count: bench_one(kind, address(count), count, options) for count in options.deals}
                 if all(by_size.values()):
@@ -338,7 +365,7 @@ def main() -> None:
 
 def bench_one(kind: str, dsn: str, count: int, options: argparse.Namespace) -> dict[str, float]:
     print(f"\n{kind}, {count:,} deals", flush=True)
-    filled_at = filled(dsn, count)
+    filled_at = filled(dsn, count, options.ended)
     medians: dict[str, float] = {}
     if options.only in (None, "queries"):
         database = Database(dsn)

@@ -22,19 +22,27 @@ UNKNOWN = 0.15
 """The part of the values that may be unknown and is."""
 
 
-def fill_deals(engine: Engine, count: int, now: datetime, *, seed: int = 1, chunk: int = 5_000) -> None:
-    """Write ``count`` deals: six in ten live, one stale, three ended."""
+ENDED = 0.3
+
+
+def fill_deals(
+    engine: Engine, count: int, now: datetime, *, seed: int = 1, chunk: int = 5_000, ended: float = ENDED
+) -> None:
+    """Write ``count`` deals, of which the part ``ended`` has ended; of the others one in seven is stale."""
     source = random.Random(seed)
     with engine.begin() as connection:
         for start in range(0, count, chunk):
-            rows = [make_row(source, number, now) for number in range(start, min(start + chunk, count))]
+            rows = [
+                make_row(source, number, now, ended=ended)
+                for number in range(start, min(start + chunk, count))
+            ]
             connection.execute(insert(Deal), rows)
             events = list(_events(source, rows, now))
             if events:
                 connection.execute(insert(DealEvent), events)
 
 
-def make_row(source: random.Random, number: int, now: datetime) -> dict[str, Any]:
+def make_row(source: random.Random, number: int, now: datetime, *, ended: float = ENDED) -> dict[str, Any]:
     """One deal, its values independent of each other."""
 
     def maybe(value: Any) -> Any:
@@ -43,7 +51,9 @@ def make_row(source: random.Random, number: int, now: datetime) -> dict[str, Any
     below = source.randrange
     state = source.random()
     category = CATEGORIES[below(len(CATEGORIES))]
-    seen = now - timedelta(seconds=below(3_500) if state < 0.6 or state > 0.7 else 3_700 + below(9_000))
+    has_ended = state > 1 - ended
+    is_stale = not has_ended and state >= (1 - ended) * 6 / 7
+    seen = now - timedelta(seconds=3_700 + below(9_000) if is_stale else below(3_500))
     created = now - timedelta(seconds=below(7 * 86_400))
     integers = {
         **dict.fromkeys(
@@ -84,8 +94,8 @@ def make_row(source: random.Random, number: int, now: datetime) -> dict[str, Any
         "verified_at": None,
         "point_at": created,
         "stale_noted_at": None,
-        "ended_at": seen if state > 0.7 else None,
-        "ended_reason": EndedReason.PRICE_RECOVERED if state > 0.7 else None,
+        "ended_at": seen if has_ended else None,
+        "ended_reason": EndedReason.PRICE_RECOVERED if has_ended else None,
         "enriched_at": created,
     }
 

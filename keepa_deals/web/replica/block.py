@@ -45,9 +45,7 @@ class Block:
     def limits(self, name: str) -> tuple[int, int] | None:
         """The least and the greatest known number of a column; ``None`` when none is known."""
         if name not in self._limits:
-            values = self.arrays[name]
-            known = values[values != (NO_TIME if values.dtype == np.int64 else NULL)]
-            self._limits[name] = (int(known.min()), int(known.max())) if known.size else None
+            self._limits[name] = _limits(self.arrays[name])
         return self._limits[name]
 
     def rows_at(self, places: Array) -> tuple[Array, Array]:
@@ -89,11 +87,22 @@ class Block:
         return Batch(self.places, arrays, self.source.texts).take(np.flatnonzero(self.arrays["is_here"]))
 
 
+def _limits(values: Array) -> tuple[int, int] | None:
+    """Counted from the least known number on, without a sign, the unknown is the greatest."""
+    is_long = values.dtype == np.int64
+    start = (NO_TIME if is_long else NULL) + 1
+    most = int(values.max())
+    if most < start:
+        return None
+    counted = (values - values.dtype.type(start)).view(np.uint64 if is_long else np.uint32)
+    return int(counted.min()) + start, most
+
+
 def build(batch: Batch) -> Block:
     """A block of these rows, at most ``MOST``."""
     batch = batch.take(np.argsort(batch.places))
     categories, numbers = np.unique(batch.arrays["root_category"], return_inverse=True)
-    own = {"category": numbers.astype(np.int32), "is_here": np.ones(len(batch), bool)}
+    own = {"category": numbers.astype(np.intp), "is_here": np.ones(len(batch), bool)}
     titles, brands, names = zip(*batch.texts, strict=True)
     return Block(
         batch.places,

@@ -38,6 +38,7 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _NO_DIGIT = 255
 _VALUES = np.full(256, _NO_DIGIT, np.uint8)
 _VALUES[[ord(digit) for digit in _DIGITS]] = np.arange(36)
+_LETTERS = np.frombuffer(_DIGITS.encode("ascii"), np.uint8)
 _POWERS = 36 ** np.arange(9, -1, -1, dtype=np.int64)
 
 
@@ -56,14 +57,12 @@ def places_of(domains: Sequence[int], asins: Sequence[str]) -> Array:
     return np.asarray(domains, np.int64) * _ASINS + digits @ _POWERS
 
 
-def key_at(place: int) -> tuple[int, str]:
-    """The domain and the ASIN that a place stands for."""
-    domain_id, number = divmod(place, _ASINS)
-    digits = []
-    for _ in range(10):
-        number, digit = divmod(number, 36)
-        digits.append(_DIGITS[digit])
-    return domain_id, "".join(reversed(digits))
+def keys_at(places: Sequence[int]) -> list[tuple[int, str]]:
+    """The domains and the ASINs that places stand for."""
+    domains, numbers = np.divmod(np.array(places, np.int64), _ASINS)
+    letters = _LETTERS[numbers[:, None] // _POWERS % 36].tobytes().decode("ascii")
+    asins = [letters[start : start + 10] for start in range(0, len(letters), 10)]
+    return list(zip(domains.tolist(), asins, strict=True))
 
 
 def domain_at(places: Array) -> Array:

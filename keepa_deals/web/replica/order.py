@@ -124,9 +124,11 @@ class _Known:
 
     def _of_block(self, axis: _Axis, part: Chosen, worst: Any) -> Found:
         keys = axis.keys
-        rows = part.rows & (keys != axis.unknown)
+        rows = part.rows
         if worst is not None:
-            rows &= keys >= axis.first_from(worst) if self.leg.down else keys <= axis.last_to(worst)
+            rows = rows & (keys >= axis.first_from(worst) if self.leg.down else keys <= axis.last_to(worst))
+        if worst is None or not self.leg.down:  # the unknown is less than any number
+            rows = rows & (keys != axis.unknown)
         tie = self._cut_before_cursor(axis, rows)
         at = np.flatnonzero(rows)
         places = part.block.places

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a view leaves of a block. ``rows`` fulfil everything; the others all but what their names say."""
+    """What a view leaves of a block, as masks."""
 
     block: Block
     rows: Array
+    """The deals that fulfil everything."""
     but_categories: Array
-    but_unknown: Array
-    """Deals that fulfil all that each of them can answer."""
+    """Those that fulfil everything but the choice of categories."""
+    but_questions: Array
+    """Those that fulfil everything but the ``questions``."""
+    held: Array
+    """How many of the ``questions`` each deal fulfils, whatever else it does."""
 
 
 @dataclass
@@ -63,19 +67,16 @@ def _choose(block: Block, view: View, moment: Moment) -> Chosen | None:
         return None
     for word in view.text.split():
         rows &= _mentions(block, word)
-    but_unknown, lenient = rows, view.flag("unknown") is not None
-    if asked := questions(view):
-        but_unknown = rows.copy()
-        for question in asked:
-            holds, loose = question.of(block)
-            but_unknown &= loose
-            rows &= loose if lenient else holds
-    but_categories = rows
-    if view.categories:
-        wanted = np.isin(block.categories, view.categories)[block.arrays["category"]]
-        rows = rows & wanted
-        but_unknown = but_unknown & wanted
-    return Chosen(block, rows, but_categories, but_unknown)
+    asked, held = questions(view), np.zeros(len(block), np.uint8)
+    for question in asked:
+        held += question.holds(block)
+        if view.flag("unknown"):
+            held += question.unknown(block)
+    fulfilled = rows & (held == len(asked)) if asked else rows
+    if not view.categories:
+        return Chosen(block, fulfilled, fulfilled, rows, held)
+    wanted = np.isin(block.categories, view.categories)[block.arrays["category"]]
+    return Chosen(block, fulfilled & wanted, fulfilled, rows & wanted, held)
 
 
 def _of_status(block: Block, status: Status, moment: Moment) -> Array | None:
@@ -129,14 +130,14 @@ class _Bound:
     value: int
     lower: bool
 
-    def of(self, block: Block) -> tuple[Array, Array]:
-        """Masks: of the deals for which it holds, and of these and those that can't tell."""
+    def holds(self, block: Block) -> Any:
         values = block.arrays[self.column]
-        if not self.lower:
-            loose = values <= max(self.value, NULL)
-            return loose & (values != NULL), loose
-        holds = values >= max(self.value, NULL + 1)
-        return holds, holds | (values == NULL)
+        if self.lower:
+            return values >= max(self.value, NULL + 1)
+        return (values <= max(self.value, NULL)) & (values != NULL)
+
+    def unknown(self, block: Block) -> Any:
+        return block.arrays[self.column] == NULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +147,11 @@ class _Answer:
     name: str
     column: str
 
-    def of(self, block: Block) -> tuple[Array, Array]:
-        answers = block.arrays[self.column]
-        holds = answers == 1
-        return holds, holds | (answers == UNKNOWN)
+    def holds(self, block: Block) -> Any:
+        return block.arrays[self.column] == 1
+
+    def unknown(self, block: Block) -> Any:
+        return block.arrays[self.column] == UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +161,15 @@ class _Amazon:
     wanted: bool
     name: str = "amazon"
 
-    def of(self, block: Block) -> tuple[Array, Array]:
-        answers, price = block.arrays["amazon_in_stock"], block.arrays["amazon_price"]
-        unread = answers == UNKNOWN
-        unknown = unread & (price == NULL)
-        offered = (answers == 1) | (unread & (price != NULL))
-        holds = offered if self.wanted else answers == 0
-        return holds, holds | unknown
+    def holds(self, block: Block) -> Any:
+        answers = block.arrays["amazon_in_stock"]
+        if not self.wanted:
+            return answers == 0
+        offered = (answers == UNKNOWN) & (block.arrays["amazon_price"] != NULL)
+        return (answers == 1) | offered
+
+    def unknown(self, block: Block) -> Any:
+        return (block.arrays["amazon_in_stock"] == UNKNOWN) & (block.arrays["amazon_price"] == NULL)
 
 
 Question = _Bound | _Answer | _Amazon
@@ -192,15 +196,15 @@ def count(look: Look, view: View, moment: Moment) -> int:
 def count_hidden(look: Look, view: View, moment: Moment) -> dict[str, int]:
     """How many deals each filter alone hides for being unknown, by its name, without the zeros."""
     asked = questions(view)
-    if view.flag("unknown"):
-        return {}
     found: Counter[str] = Counter()
     for part in look.chosen(view, moment):
-        hidden = np.flatnonzero(part.but_unknown & ~part.rows)
-        unknown = [~question.of(part.block)[0][hidden] for question in asked] if hidden.size else []
-        alone = np.sum(unknown, axis=0, dtype=np.uint8) == 1 if unknown else np.zeros(0, bool)
-        for question, mask in zip(asked, unknown, strict=False):
-            found[question.name] += int(np.count_nonzero(mask & alone))
+        unknown = [question.unknown(part.block) for question in asked]
+        times = np.zeros(len(part.block), np.uint8)
+        for mask in unknown:
+            times += mask
+        hidden = part.but_questions & (part.held == len(asked) - 1) & (times == 1)
+        for question, mask in zip(asked, unknown, strict=True):
+            found[question.name] += int(np.count_nonzero(hidden & mask))
     return {question.name: found[question.name] for question in asked if found[question.name]}
 
 

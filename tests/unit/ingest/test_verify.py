@@ -12,6 +12,7 @@ from sqlalchemy import select
 from keepa_deals.db.models import Deal, DealEvent, EndedReason
 from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.ingest import maintenance, recent
+from keepa_deals.ingest.rows import PERCENTAGES
 from keepa_deals.ingest.verify import judge
 from tests.unit.ingest.fakes import SELECTION, START, World, make_deal, make_product, make_world
 
@@ -43,6 +44,22 @@ def test_a_deal_whose_price_recovered_ends_with_that_reason(world: World) -> Non
     with world.database.session() as session:
         kinds = session.scalars(select(DealEvent.kind).where(DealEvent.asin == "A1").order_by(DealEvent.id))
         assert [str(kind) for kind in kinds] == ["found", "ended"]  # never stale in between
+
+
+def test_a_price_that_product_tells_brings_its_own_percentages(world: World) -> None:
+    world.keepa.unlist("A1")
+    world.keepa.products_by_asin["A1"] = make_product(make_deal("A1", price=2900))
+    before = deal(world, "A1")
+    an_hour_of_runs(world)
+    after = deal(world, "A1")
+    assert after.price == 2900
+    assert (before.price, before.price_avg_90, before.delta_percent) == (1500, 3000, 50)
+    percents = [getattr(after, name) for name in PERCENTAGES]
+    averages = [getattr(after, name) for name in PERCENTAGES.values()]
+    assert percents == [
+        None if average is None else round(100 * (average - 2900) / average) for average in averages
+    ]
+    assert after.delta_percent == 3
 
 
 def test_what_the_feed_provably_lacks_and_product_confirms_no_longer_matches(world: World) -> None:
