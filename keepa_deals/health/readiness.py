@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from keepa_deals.health.report import UPSERT_JOB, HealthReport, JobHealth, Problem
+from keepa_deals.ingest.lifecycle import CLOCK_TOLERANCE
 from keepa_deals.settings import Settings
 
 BEAT_SILENT_AFTER = timedelta(seconds=30)
@@ -67,13 +68,19 @@ def _problems(report: HealthReport) -> Iterator[Problem]:
 
 
 def upserter_is_behind(report: HealthReport) -> bool:
-    """Whether the last success is too long ago; a job that never succeeded is behind."""
+    """Whether the last success is too long ago, or nobody knows; a job that never succeeded is behind."""
     job = report.job(UPSERT_JOB)
     return _older(job.last_success_at if job else None, report.taken_at, report.behind_after)
 
 
 def _older(moment: datetime | None, now: datetime, limit: timedelta) -> bool:
-    return moment is None or now - moment > limit
+    """Whether ``moment`` is longer ago than ``limit``, or may be: the future tells of a wrong clock."""
+    return moment is None or now - moment > limit or is_ahead(moment, now)
+
+
+def is_ahead(moment: datetime, now: datetime) -> bool:
+    """Whether what is past is dated later than now, by more than clocks differ."""
+    return moment - now > CLOCK_TOLERANCE
 
 
 def _migration_text(report: HealthReport) -> str:
@@ -88,6 +95,10 @@ def _behind_text(job: JobHealth | None, now: datetime) -> str:
     if job is None or job.last_success_at is None:
         return "update_recent_deals has never succeeded"
     text = f"update_recent_deals last succeeded {age_text(job.last_success_at, now)}"
+    if is_ahead(job.last_success_at, now):
+        text += (
+            " by this clock, which was set back: how old the deals are is not known until it succeeds again"
+        )
     return f"{text}; its last outcome is {job.last_outcome}" if job.last_outcome else text
 
 

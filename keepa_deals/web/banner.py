@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from keepa_deals.health.readiness import duration_text, upserter_is_behind
+from keepa_deals.health.readiness import duration_text, is_ahead, upserter_is_behind
 from keepa_deals.health.report import UPSERT_JOB, HealthReport, JobHealth
 
 _NAMES = {
@@ -48,6 +48,11 @@ def problem_title(name: str) -> str:
 def _behind(since: datetime | None, now: datetime) -> str:
     if since is None:
         return "No deal has been refreshed yet."
+    if is_ahead(since, now):
+        return (
+            f"Nobody knows how old the deals are: the last refresh is dated {since:%H:%M} UTC, "
+            f"{duration_text((since - now).total_seconds())} ahead of this machine's clock."
+        )
     age = duration_text((now - since).total_seconds())
     return f"The deals may be old: nothing has been refreshed since {since:%H:%M} UTC, {age} ago."
 

@@ -41,6 +41,9 @@ def test_a_service_in_order_is_ready_and_has_no_problem() -> None:
         ("jobs", jobs(job(last_success_at=ago(minutes=6, seconds=1))), "upserter_behind", False),
         ("jobs", jobs(job(last_success_at=None)), "upserter_behind", False),
         ("jobs", (), "upserter_behind", False),
+        # a clock was set back: nobody knows how long ago that was
+        ("jobs", jobs(job(last_success_at=ago(minutes=-5, seconds=-1))), "upserter_behind", False),
+        ("beat", ago(minutes=-5, seconds=-1), "beat_down", True),
     ],
 )
 def test_each_problem_has_its_name(part: str, value: Any, problem: str, ready: bool) -> None:
@@ -55,10 +58,19 @@ def test_each_problem_has_its_name(part: str, value: Any, problem: str, ready: b
         ("beat", ago(seconds=30)),
         ("queues", (QueueHealth("upsert", 19, None),)),
         ("jobs", jobs(job(last_success_at=ago(minutes=6)))),
+        ("jobs", jobs(job(last_success_at=ago(minutes=-5)))),
+        ("beat", ago(minutes=-5)),
     ],
 )
 def test_the_limit_itself_is_no_problem(part: str, value: Any) -> None:
     assert names(healthy(**{part: value})) == []
+
+
+def test_a_success_in_the_future_is_said_to_tell_nothing() -> None:
+    (problem,) = find_problems(healthy(jobs=jobs(job(last_success_at=ago(hours=-3)))))
+    assert problem.text.startswith(
+        "update_recent_deals last succeeded in 3 h by this clock, which was set back: how old the deals are"
+    )
 
 
 def test_an_unknown_heartbeat_is_not_called_silent() -> None:

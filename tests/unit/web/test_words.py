@@ -79,6 +79,13 @@ def test_a_service_in_order_has_no_banner() -> None:
     assert banner(look()) is None
 
 
+def test_a_refresh_in_the_future_is_not_taken_for_a_fresh_one() -> None:
+    found = banner(look(jobs=reports.jobs(reports.job(last_success_at=ago(hours=-3)))))
+    assert found is not None
+    assert found.headline.startswith("Nobody knows how old the deals are: the last refresh is dated ")
+    assert found.headline.endswith(" UTC, 3 h ahead of this machine's clock.")
+
+
 def test_the_banner_says_since_when_and_why() -> None:
     late = reports.job(
         last_success_at=ago(minutes=30), last_outcome="failed", last_error="Keepa does not answer: HTTP 502"
