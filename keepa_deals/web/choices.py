@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl, urlencode
 
 from keepa_deals.web.columns import Interval
-from keepa_deals.web.view import Density, Layout, Status, View
+from keepa_deals.web.saved import Named
+from keepa_deals.web.view import LOOKS, Density, Layout, Status, View
 
 FOUND_WITHIN = {1: "1 hour", 6: "6 hours", 24: "1 day", 72: "3 days", 168: "7 days"}
 SEEN_WITHIN = {5: "5 min", 15: "15 min", 30: "30 min"}
@@ -39,6 +41,31 @@ def statuses(view: View, counts: Mapping[Status, int | None]) -> Sequence[tuple[
         for status, text in words.items()
         if status is not Status.OPEN or status is view.status
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedChoice:
+    """A named view as a link. ``is_exact`` when it is the present one to the last parameter."""
+
+    name: str
+    query: str
+    builtin: bool
+    is_here: bool
+    is_exact: bool
+
+
+def named(view: View, views: Sequence[Named]) -> Sequence[NamedChoice]:
+    """The named views; one that does not say how its deals look is shown as the reader looks at them now."""
+    here = view.query()
+    bare = urlencode([pair for pair in view.parameters() if pair[0] not in LOOKS])
+    exact = [one.name for one in views if one.query == here]
+    found = []
+    for one in views:
+        has_looks = any(name in LOOKS for name, _ in parse_qsl(one.query))
+        query = one.query if has_looks else "&".join(filter(None, (one.query, urlencode(view.looks))))
+        is_here = one.name in exact if exact else one.query == bare
+        found.append(NamedChoice(one.name, query, one.builtin, is_here, one.name in exact))
+    return found
 
 
 def with_value(options: Mapping[int, str], value: int | None, unit: str) -> list[tuple[int, str]]:

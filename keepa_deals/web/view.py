@@ -88,6 +88,7 @@ VIEW_PARAMETERS = (
     *("interval", "sort", "order", "layout", "density", "limit"),
 )
 """Every parameter of a view, in the order of its canonical URL."""
+LOOKS = ("layout", "density", "limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,11 @@ class View:
     def query(self, **extra: str) -> str:
         """The query string of this view, without ``?``; ``extra`` parameters follow it."""
         return urlencode([*self.parameters(), *extra.items()])
+
+    @property
+    def looks(self) -> list[tuple[str, str]]:
+        """The parameters that say how deals are shown, not which: whoever chose them keeps them."""
+        return [pair for pair in self.parameters() if pair[0] in LOOKS]
 
     # -- neighbours --------------------------------------------------------------------------
     def sorted_by(self, sort: str) -> View:

@@ -53,13 +53,15 @@ const KINDS = {
     const line = (label, width, rest) => ({ label, width, paths: stepped, points: { show: false }, ...rest });
     const price = { scale: "money", value: (u, v) => money(v), stroke: colour("accent"), fill: wash("accent") };
     const rank = { scale: "rank", value: (u, v) => counts(v), stroke: pale("warn") };
+    // Where the two meet, Keepa's line ends and ours begins: the value is ours.
+    const told = (kind) => ({ ...kind, value: (u, v, n, i) => kind.value(u, (u.data[n + 1][i] ?? null) === null ? v : null) });
     return {
       scales: { money: { range: (u, low, high) => padded(low, high) }, rank: { range: (u, low, high) => padded(low, high) } },
       series: [
-        line("Price, Keepa", 1.25, price),
+        line("Price, Keepa", 1.25, told(price)),
         line("Price, here", 2.5, price),
         line("90-day avg", 1.5, { ...price, fill: null, stroke: colour("soft"), dash: [6, 4] }),
-        line("Rank, Keepa", 1, rank),
+        line("Rank, Keepa", 1, told(rank)),
         line("Rank, here", 2, rank),
       ],
       axes: [

@@ -34,6 +34,20 @@ def test_the_same_name_again_replaces_the_view(client: FlaskClient, send: Send) 
     assert "price_max=20.00" not in page
 
 
+def test_a_view_is_shown_as_the_reader_looks_at_deals_now(client: FlaskClient, send: Send) -> None:
+    save(send, "Cheap", "price_max=20")
+    save(send, "Cheap cards", "price_max=20&layout=cards")
+    page = client.get("/?layout=cards&limit=100").text
+    assert 'href="/?layout=cards&amp;limit=100" class="" aria-current="page">Newest</a>' in page
+    assert 'href="/?price_max=20.00&amp;layout=cards&amp;limit=100" class="own" >Cheap</a>' in page
+    assert 'href="/?price_max=20.00&amp;layout=cards" class="own" >Cheap cards</a>' in page
+    assert "Save this view" in page
+    page = client.get("/?price_max=20&layout=cards").text
+    assert page.count('aria-current="page"') == 1 + 1  # the page's and the view's own
+    assert 'aria-current="page">Cheap cards</a>' in page
+    assert 'class="button plain" href="/?layout=cards">Reset</a>' in page
+
+
 def test_a_view_can_be_forgotten_twice(client: FlaskClient, send: Send) -> None:
     save(send, "Mine", "price_max=20")
     for _ in range(2):
