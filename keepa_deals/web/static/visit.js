@@ -24,7 +24,8 @@ function giveBack(place) {
   if (!place || (document.activeElement && document.activeElement !== document.body)) return;
   const all = [...(document.querySelector(place.selector)?.querySelectorAll(REACHED) || [])];
   const next = all[place.number]?.textContent === place.text ? all[place.number] : all.find((one) => one.textContent === place.text);
-  (next || all[Math.min(place.number, all.length - 1)] || document.getElementById("results")).focus({ preventScroll: true });
+  const stays = place.selector === ".paging" ? null : next || all[Math.min(place.number, all.length - 1)]; // a page is read from its top
+  (stays || document.getElementById("results")).focus({ preventScroll: true });
 }
 
 // -- the form: what is being typed stays -----------------------------------------------------------
