@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -64,8 +64,8 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
     """The page of ``view`` at ``cursor`` and what surrounds it; deals that came after ``since`` are new."""
     moment = services.moment()
     with services.reading() as reads:
+        statuses = count_statuses(reads, view, moment)  # first: the other questions look among its finds
         page = store.read_page(reads, view, moment, cursor)
-        statuses = count_statuses(reads, view, moment)
         return Browse(
             view=view,
             moment=moment,
@@ -85,13 +85,9 @@ def count_statuses(reads: Reading, view: View, moment: Moment) -> dict[Status, i
 
     Those of the view's own are counted whatever it takes, the others not (``None``) while it takes long.
     """
-
-    def counted(status: Status) -> int:
-        return store.count(reads, replace(view, status=status), moment)
-
     if reads.replica is not None and reads.replica.is_catching_up:
-        return {**dict.fromkeys(Status), view.status: counted(view.status)}
-    live, stale, ended = map(counted, (Status.LIVE, Status.STALE, Status.ENDED))
+        return {**dict.fromkeys(Status), view.status: store.count(reads, view, moment)}
+    live, stale, ended = store.count_statuses(reads, view, moment)
     return {
         Status.LIVE: live,
         Status.STALE: stale,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -272,6 +272,20 @@ def count(reads: Reads, view: View, moment: Moment) -> int:
         return int(connection.execute(query).scalar_one())
 
     return _ask(reads, view, lambda look: copied.count(look, view, moment), of_database)
+
+
+def count_statuses(reads: Reads, view: View, moment: Moment) -> tuple[int, int, int]:
+    """How many live, stale and ended deals there are under the other filters of ``view``."""
+
+    def of_database(connection: Connection) -> tuple[int, int, int]:
+        live, stale, ended = (
+            count(connection, replace(view, status=status), moment)
+            for status in (Status.LIVE, Status.STALE, Status.ENDED)
+        )
+        return live, stale, ended
+
+    every = replace(view, status=Status.ALL)
+    return _ask(reads, every, lambda look: copied.count_statuses(look, view, moment), of_database)
 
 
 def count_hidden(reads: Reads, view: View, moment: Moment) -> dict[str, int]:

@@ -78,7 +78,7 @@ def first_page(reads: Reading, view: View, moment: Moment) -> None:
 
 def all_of_it(reads: Reading, view: View, moment: Moment) -> None:
     """What one request of the deals page asks."""
-    for ask in (first_page, store.count, store.count_hidden, store.count_categories):
+    for ask in (store.count_statuses, first_page, store.count_hidden, store.count_categories):
         ask(reads, view, moment)
 
 
@@ -86,6 +86,7 @@ Question = Callable[[Reading, View, Moment], Any]
 QUESTIONS: dict[str, Question] = {
     "page": first_page,
     "total": store.count,
+    "total of each status": store.count_statuses,
     "categories": store.count_categories,
     "hidden": store.count_hidden,
     "all of it": all_of_it,

@@ -95,6 +95,7 @@ def everything(reads: store.Reads, given: dict[str, list[str]], moment: Moment) 
         "pages": pages,
         "back": [row.asin for row in back.rows] if back else None,
         "total": store.count(reads, view, moment),
+        "statuses": store.count_statuses(reads, view, moment),
         "hidden": store.count_hidden(reads, view, moment),
         "categories": store.count_categories(reads, view, moment),
     }
@@ -117,8 +118,13 @@ def test_the_copy_answers_every_view_as_the_database_does(
         expected = everything(connection, given_, moment)
         reads = Reading(connection, look)
         found = everything(reads, given_, moment)
+        among_all = Reading(connection, replica.look())
+        store.count_statuses(among_all, parse_view(given_, domain_id=1, lenient=True), moment)
+        found_among_all = everything(among_all, given_, moment)
         assert reads.look is not None, "the copy could not answer"
+        assert among_all.look is not None
     assert found == expected
+    assert found_among_all == expected
 
 
 @pytest.mark.parametrize("name", [*RANGES, "amazon", "lowest"])

@@ -39,7 +39,7 @@ class Block:
     @cached_property
     def last_seen_open(self) -> int:
         """When the last of the open deals was seen; ``NO_TIME`` when there is no open one."""
-        seen = self.arrays["last_seen_at"][self.arrays["is_open"]]
+        seen = self.arrays["last_seen_at"][np.flatnonzero(self.arrays["is_open"])]
         return int(seen.max()) if seen.size else NO_TIME
 
     def limits(self, name: str) -> tuple[int, int] | None:

@@ -176,7 +176,7 @@ def _unknown(chosen: Sequence[Chosen], name: str, leg: Leg, wanted: int) -> Foun
     found: list[Array] = []
     for part in chosen:
         axis = _axis(part.block, name)
-        places = part.block.places[part.rows & (axis.keys == axis.unknown)]
+        places = part.block.places[np.flatnonzero(part.rows & (axis.keys == axis.unknown))]
         if leg.cursor is not None:
             places = places[_after(places, place_of(leg.cursor.domain_id, leg.cursor.asin), leg.down)]
         found.append(places[-wanted:] if leg.down else places[:wanted])

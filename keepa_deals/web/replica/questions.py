@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from keepa_deals.web.store import Moment
 
 
+Column = Callable[[str], Array]
+FEW = 8
+"""Less than this part of a block's rows are picked out instead of looking at all."""
+
+
 @dataclass(frozen=True)
 class Chosen:
     """What a view leaves of a block, as masks."""
@@ -31,7 +36,20 @@ class Chosen:
     but_questions: Array
     """Those that fulfil everything but the ``questions``."""
     held: Array
-    """How many of the ``questions`` each deal fulfils, whatever else it does."""
+    """How many of the ``questions`` each of these fulfils."""
+
+    def of_status(self, status: Status, moment: Moment) -> Chosen | None:
+        """What is left of it by a status, too."""
+        of_status = _of_status(self.block, status, moment)
+        if of_status is None or not of_status.any():
+            return None
+        return Chosen(
+            self.block,
+            self.rows & of_status,
+            self.but_categories & of_status,
+            self.but_questions & of_status,
+            self.held,
+        )
 
 
 @dataclass
@@ -43,17 +61,29 @@ class Look:
     """The names of the root categories."""
     is_whole: bool = True
     """Whether the ended deals are there, too."""
-    _last: tuple[View, Moment, list[Chosen]] | None = field(default=None, init=False)
+    _known: dict[Status, tuple[View, Moment, list[Chosen]]] = field(default_factory=dict, init=False)
 
     def can_tell(self, view: View) -> bool:
         return self.is_whole or view.status in (Status.LIVE, Status.STALE, Status.OPEN)
 
     def chosen(self, view: View, moment: Moment) -> list[Chosen]:
         """What the view leaves of each block, without the blocks of which it leaves nothing."""
-        if self._last is None or self._last[0] is not view or self._last[1] != moment:
-            found = [part for block in self.blocks if (part := _choose(block, view, moment)) is not None]
-            self._last = (view, moment, found)
-        return self._last[2]
+        if (found := self._found(view.status, view, moment)) is None:
+            parts: Iterator[Chosen | None]
+            if (every := self._found(Status.ALL, view, moment)) is not None:
+                parts = (part.of_status(view.status, moment) for part in every)
+            else:
+                parts = (_choose(block, view, moment) for block in self.blocks)
+            found = [part for part in parts if part is not None]
+            self._known[view.status] = view, moment, found
+        return found
+
+    def _found(self, status: Status, view: View, moment: Moment) -> list[Chosen] | None:
+        """What was found before of the view, but with that status."""
+        known = self._known.get(status)
+        if known is None or known[1] != moment or known[0] != replace(view, status=status):
+            return None
+        return known[2]
 
 
 # -- filters -------------------------------------------------------------------------------------
@@ -67,16 +97,36 @@ def _choose(block: Block, view: View, moment: Moment) -> Chosen | None:
         return None
     for word in view.text.split():
         rows &= _mentions(block, word)
-    asked, held = questions(view), np.zeros(len(block), np.uint8)
-    for question in asked:
-        held += question.holds(block)
-        if view.flag("unknown"):
-            held += question.unknown(block)
+    asked = questions(view)
+    held = _held(block, rows, asked, lenient=view.flag("unknown") is not None)
     fulfilled = rows & (held == len(asked)) if asked else rows
     if not view.categories:
         return Chosen(block, fulfilled, fulfilled, rows, held)
     wanted = np.isin(block.categories, view.categories)[block.arrays["category"]]
     return Chosen(block, fulfilled & wanted, fulfilled, rows & wanted, held)
+
+
+def _held(block: Block, rows: Array, asked: Sequence[Question], *, lenient: bool) -> Array:
+    """How many questions each of ``rows`` fulfils; ``lenient`` counts those that it can't answer, too."""
+    at, column = _columns(block, rows)
+    held = np.zeros(len(block) if at is None else at.size, np.uint8)
+    for question in asked:
+        held += question.holds(column)
+        if lenient:
+            held += question.unknown(column)
+    if at is None:
+        return held
+    every = np.zeros(len(block), np.uint8)
+    every[at] = held
+    return every
+
+
+def _columns(block: Block, rows: Array) -> tuple[Array | None, Column]:
+    """The columns of a block; where ``rows`` are few, only those, with their numbers."""
+    if np.count_nonzero(rows) * FEW > len(block):
+        return None, block.arrays.__getitem__
+    at = np.flatnonzero(rows)
+    return at, lambda name: block.arrays[name][at]
 
 
 def _of_status(block: Block, status: Status, moment: Moment) -> Array | None:
@@ -130,14 +180,14 @@ class _Bound:
     value: int
     lower: bool
 
-    def holds(self, block: Block) -> Any:
-        values = block.arrays[self.column]
+    def holds(self, column: Column) -> Any:
+        values = column(self.column)
         if self.lower:
             return values >= max(self.value, NULL + 1)
         return (values <= max(self.value, NULL)) & (values != NULL)
 
-    def unknown(self, block: Block) -> Any:
-        return block.arrays[self.column] == NULL
+    def unknown(self, column: Column) -> Any:
+        return column(self.column) == NULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +197,11 @@ class _Answer:
     name: str
     column: str
 
-    def holds(self, block: Block) -> Any:
-        return block.arrays[self.column] == 1
+    def holds(self, column: Column) -> Any:
+        return column(self.column) == 1
 
-    def unknown(self, block: Block) -> Any:
-        return block.arrays[self.column] == UNKNOWN
+    def unknown(self, column: Column) -> Any:
+        return column(self.column) == UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +211,15 @@ class _Amazon:
     wanted: bool
     name: str = "amazon"
 
-    def holds(self, block: Block) -> Any:
-        answers = block.arrays["amazon_in_stock"]
+    def holds(self, column: Column) -> Any:
+        answers = column("amazon_in_stock")
         if not self.wanted:
             return answers == 0
-        offered = (answers == UNKNOWN) & (block.arrays["amazon_price"] != NULL)
+        offered = (answers == UNKNOWN) & (column("amazon_price") != NULL)
         return (answers == 1) | offered
 
-    def unknown(self, block: Block) -> Any:
-        return (block.arrays["amazon_in_stock"] == UNKNOWN) & (block.arrays["amazon_price"] == NULL)
+    def unknown(self, column: Column) -> Any:
+        return (column("amazon_in_stock") == UNKNOWN) & (column("amazon_price") == NULL)
 
 
 Question = _Bound | _Answer | _Amazon
@@ -193,18 +243,34 @@ def count(look: Look, view: View, moment: Moment) -> int:
     return sum(int(np.count_nonzero(part.rows)) for part in look.chosen(view, moment))
 
 
+def count_statuses(look: Look, view: View, moment: Moment) -> tuple[int, int, int]:
+    """How many live, stale and ended deals the other filters of ``view`` leave, by one search for all."""
+    since, found = to_number(moment.live_since), np.zeros(3, np.int64)
+    for part in look.chosen(replace(view, status=Status.ALL), moment):
+        is_open = part.rows & part.block.arrays["is_open"]
+        live = is_open & (part.block.arrays["last_seen_at"] >= since)
+        every, going, lively = (int(np.count_nonzero(mask)) for mask in (part.rows, is_open, live))
+        found += (lively, going - lively, every - going)
+    live_count, stale, ended = found.tolist()
+    return live_count, stale, ended
+
+
 def count_hidden(look: Look, view: View, moment: Moment) -> dict[str, int]:
     """How many deals each filter alone hides for being unknown, by its name, without the zeros."""
     asked = questions(view)
     found: Counter[str] = Counter()
     for part in look.chosen(view, moment):
-        unknown = [question.unknown(part.block) for question in asked]
-        times = np.zeros(len(part.block), np.uint8)
+        but_one = part.but_questions & (part.held == len(asked) - 1)
+        at, column = _columns(part.block, but_one)
+        unknown = [question.unknown(column) for question in asked]
+        times = np.zeros(len(part.block) if at is None else at.size, np.uint8)
         for mask in unknown:
             times += mask
-        hidden = part.but_questions & (part.held == len(asked) - 1) & (times == 1)
+        alone = times == 1
+        if at is None:
+            alone &= but_one
         for question, mask in zip(asked, unknown, strict=True):
-            found[question.name] += int(np.count_nonzero(hidden & mask))
+            found[question.name] += int(np.count_nonzero(alone & mask))
     return {question.name: found[question.name] for question in asked if found[question.name]}
 
 
@@ -212,7 +278,8 @@ def count_categories(look: Look, view: View, moment: Moment) -> list[tuple[int |
     """Number, name and count of each root category that the view's other filters leave."""
     found: Counter[int] = Counter()
     for part in look.chosen(view, moment):
-        numbers = part.block.arrays["category"]
-        counts = np.bincount(numbers[part.but_categories], minlength=part.block.categories.size)
-        found.update(dict(zip(part.block.categories.tolist(), counts.tolist(), strict=True)))
+        known = part.block.categories
+        numbers = part.block.arrays["category"][np.flatnonzero(part.but_categories)]
+        counts = np.bincount(numbers, minlength=known.size)
+        found.update(dict(zip(known.tolist(), counts.tolist(), strict=True)))
     return [(number, look.categories.get(number), total) for number, total in found.items() if total]

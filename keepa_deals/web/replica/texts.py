@@ -94,7 +94,7 @@ class Words:
         if pieces.size * 8 > self._counts.size:
             chosen = np.zeros(self._counts.size, bool)
             chosen[pieces] = True
-            found[self._rows[np.repeat(chosen, self._counts)]] = True
+            found[self._rows[np.flatnonzero(np.repeat(chosen, self._counts))]] = True
         elif pieces.size:
             counts = self._counts[pieces]
             ends = np.cumsum(counts)
