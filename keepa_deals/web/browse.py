@@ -37,6 +37,8 @@ class Browse:
     hidden: Mapping[str, int]
     categories: Sequence[Category]
     named: Sequence[Named]
+    tallies: Mapping[str, int]
+    """How many deals a named view has, by its query string, as far as it is known."""
     previous: str | None
     next: str | None
 
@@ -64,6 +66,7 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
     """The page of ``view`` at ``cursor`` and what surrounds it; deals that came after ``since`` are new."""
     moment = services.moment()
     with services.reading() as reads:
+        named = saved.read_all(reads.connection)
         statuses = count_statuses(reads, view, moment)  # first: the other questions look among its finds
         page = store.read_page(reads, view, moment, cursor)
         return Browse(
@@ -74,10 +77,17 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
             statuses=statuses,
             hidden=store.count_hidden(reads, view, moment),
             categories=store.count_categories(reads, view, moment),
-            named=saved.read_all(reads.connection),
+            named=named,
+            tallies=tally(services, named, reads, moment),
             previous=page.previous.encode() if page.previous else None,
             next=page.next.encode() if page.next else None,
         )
+
+
+def tally(services: Services, named: Sequence[Named], reads: Reading, moment: Moment) -> Mapping[str, int]:
+    """How many deals the named views have."""
+    queries = [one.query for one in named]
+    return services.tallies.of(queries, reads, moment, services.settings.keepa_domain_id)
 
 
 def count_statuses(reads: Reading, view: View, moment: Moment) -> dict[Status, int | None]:

@@ -52,9 +52,11 @@ class NamedChoice:
     builtin: bool
     is_here: bool
     is_exact: bool
+    count: int | None
+    """How many deals it has; ``None`` when that is not known, or the same as of all."""
 
 
-def named(view: View, views: Sequence[Named]) -> Sequence[NamedChoice]:
+def named(view: View, views: Sequence[Named], tallies: Mapping[str, int]) -> Sequence[NamedChoice]:
     """The named views; one that does not say how its deals look is shown as the reader looks at them now."""
     here = view.query()
     bare = urlencode([pair for pair in view.parameters() if pair[0] not in LOOKS])
@@ -64,7 +66,8 @@ def named(view: View, views: Sequence[Named]) -> Sequence[NamedChoice]:
         has_looks = any(name in LOOKS for name, _ in parse_qsl(one.query))
         query = one.query if has_looks else "&".join(filter(None, (one.query, urlencode(view.looks))))
         is_here = one.name in exact if exact else one.query == bare
-        found.append(NamedChoice(one.name, query, one.builtin, is_here, one.name in exact))
+        count = tallies.get(one.query)
+        found.append(NamedChoice(one.name, query, one.builtin, is_here, one.name in exact, count))
     return found
 
 

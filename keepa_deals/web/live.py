@@ -14,9 +14,9 @@ from flask import Blueprint, Response, make_response, render_template, request
 from sqlalchemy import Connection, func, select
 
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind
-from keepa_deals.web import choices, store
+from keepa_deals.web import choices, saved, store
 from keepa_deals.web.banner import banner
-from keepa_deals.web.browse import count_statuses, requested_view
+from keepa_deals.web.browse import count_statuses, requested_view, tally
 from keepa_deals.web.chips import STATUS_WORDS
 from keepa_deals.web.columns import RANGES
 from keepa_deals.web.lines import lines
@@ -44,6 +44,7 @@ def live() -> Response:
     with here.reading() as reads:
         rows = store.read_rows(reads, requested_keys())
         counts = count_statuses(reads, view, moment)
+        named = saved.read_all(reads.connection)
         page = render_template(
             "live.html",
             view=view,
@@ -52,6 +53,7 @@ def live() -> Response:
             deals=lines(rows, view, moment),
             total=counts[view.status] or 0,
             status_choices=choices.statuses(view, counts),
+            named_views=choices.named(view, named, tally(here, named, reads, moment)),
             hidden=store.count_hidden(reads, view, moment),
             arrived=count_arrived(reads.connection, view, moment, since),
             banner=banner(here.health.report()),

@@ -20,6 +20,7 @@ from keepa_deals.web.access.credentials import CredentialStore
 from keepa_deals.web.dispatch import Runnable, send
 from keepa_deals.web.replica.replica import Reading, Replica, reading
 from keepa_deals.web.store import Moment
+from keepa_deals.web.tallies import Tallies
 
 HEALTH_SECONDS = 3.0
 """Pages within this time share one look at the service, so that many readers don't become load."""
@@ -64,6 +65,7 @@ class Services:
     health: HealthWatch
     credentials: CredentialStore
     replica: Replica
+    tallies: Tallies
     send: Callable[[Runnable], None]
     """Sends a job to its queue."""
 
@@ -87,7 +89,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     engine = database.engine
     watch = HealthWatch(lambda: health.collect(settings, clock=clock, engine=engine), clock)
     credentials = CredentialStore(settings.keepa_deals_home)
-    return Services(settings, database, clock, watch, credentials, Replica(engine, clock), send)
+    replica, tallies = Replica(engine, clock), Tallies(clock.monotonic)
+    return Services(settings, database, clock, watch, credentials, replica, tallies, send)
 
 
 EXTENSION = "keepa_deals"

@@ -59,6 +59,10 @@ function apply(fresh) {
     const old = document.getElementById(id), now = fresh.getElementById(id);
     if (old.innerHTML !== now.innerHTML || old.hidden !== now.hidden) old.replaceWith(document.importNode(now, true));
   }
+  for (const now of fresh.querySelectorAll("[data-tally]")) {
+    const old = document.querySelector(`.views [data-tally="${CSS.escape(now.dataset.tally)}"]`);
+    if (old) old.textContent = now.textContent;
+  }
   const rows = shown();
   for (const now of fresh.querySelectorAll("[data-key]")) {
     const row = rows.get(now.dataset.key);

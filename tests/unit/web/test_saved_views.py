@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from keepa_deals.web.saved import MAX_VIEWS
+from tests.unit.ingest.fakes import World
 
 Send = Callable[..., TestResponse]
 
@@ -22,7 +25,7 @@ def test_a_view_is_kept_under_its_name(client: FlaskClient, send: Send) -> None:
     assert answer.status_code == 303
     assert answer.headers["Location"] == "/?category=283155&price_max=20.00"
     page = client.get(answer.headers["Location"]).text
-    assert 'class="own" aria-current="page">Cheap books</a>' in page
+    assert 'class="own" aria-current="page">Cheap books' in page
     assert "Forget “Cheap books”" in page
 
 
@@ -39,13 +42,29 @@ def test_a_view_is_shown_as_the_reader_looks_at_deals_now(client: FlaskClient, s
     save(send, "Cheap cards", "price_max=20&layout=cards")
     page = client.get("/?layout=cards&limit=100").text
     assert 'href="/?layout=cards&amp;limit=100" class="" aria-current="page">Newest</a>' in page
-    assert 'href="/?price_max=20.00&amp;layout=cards&amp;limit=100" class="own" >Cheap</a>' in page
-    assert 'href="/?price_max=20.00&amp;layout=cards" class="own" >Cheap cards</a>' in page
+    assert 'href="/?price_max=20.00&amp;layout=cards&amp;limit=100" class="own" >Cheap <' in page
+    assert 'href="/?price_max=20.00&amp;layout=cards" class="own" >Cheap cards' in page
     assert "Save this view" in page
     page = client.get("/?price_max=20&layout=cards").text
     assert page.count('aria-current="page"') == 1 + 1  # the page's and the view's own
-    assert 'aria-current="page">Cheap cards</a>' in page
+    assert 'aria-current="page">Cheap cards' in page
     assert 'class="button plain" href="/?layout=cards">Reset</a>' in page
+
+
+def test_a_view_that_filters_says_how_many_deals_it_has(
+    client: FlaskClient, send: Send, stock: Callable[..., None], world: World
+) -> None:
+    def counts(address: str) -> dict[str, str]:
+        return dict(re.findall(r'data-tally="([^"]+)">([^<]+)<', client.get(address).text))
+
+    stock(5)
+    save(send, "Cheap", "price_max=10.02")
+    nothing = dict.fromkeys(("Best ROI", "Sells fast", "Lowest ever", "Back in stock"), "0")
+    assert counts("/") == {**nothing, "Cheap": "3"}
+    stock(7, price=100)
+    assert counts("/live")["Cheap"] == "3"  # as of a few seconds ago
+    world.clock.pass_time(timedelta(seconds=11))
+    assert counts("/?layout=cards")["Cheap"] == "7"
 
 
 def test_a_view_can_be_forgotten_twice(client: FlaskClient, send: Send) -> None:
