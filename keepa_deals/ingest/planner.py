@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from keepa_deals.keepa.costs import DEAL_PAGE_TOKENS, DEALS_PER_PAGE, MAX_DEALS_PER_QUERY
 
-MARGIN = 0.04
+MARGIN = 0.035
 """How much earlier than a freshness window after the last time each page is read, for waits and failures."""
 OVERLAP = timedelta(minutes=10)
 """How far below its watermark a run reads: deals may appear a little after their ``creationDate``."""
@@ -65,7 +65,7 @@ class Plan:
     supply: int | None
     head_every: timedelta
     page_every: timedelta = timedelta(0)
-    """The time in which the tokens for a page of the sweep come."""
+    """The time in which the tokens for a page of the sweep come, while it goes before what is gone."""
     limit: Limit | None = None
 
 
@@ -84,7 +84,8 @@ def make_plan(matching: int, *, leaving: int, interval: timedelta, supply: Suppl
     head_every = _head_every(tokens - sweep_tokens(pages) - leaving, tokens, interval, longest, window)
     left = tokens - _head_tokens(head_every, window) - min(leaving, tokens // 4)
     affordable = max(1, math.floor(left * (1 - MARGIN) / DEAL_PAGE_TOKENS))
-    page_every = window * (DEAL_PAGE_TOKENS / max(left, DEAL_PAGE_TOKENS))
+    pace = tokens - _head_tokens(head_every_when_late(head_every, interval, window), window)
+    page_every = window * (DEAL_PAGE_TOKENS / max(pace, DEAL_PAGE_TOKENS))
     if needed <= tokens or affordable >= pages:
         return Plan(matching, shown, pages, needed, tokens, head_every, page_every, capped)
     kept = affordable * DEALS_PER_PAGE
@@ -168,6 +169,22 @@ def lead(window: timedelta) -> timedelta:
     return window - sweep_period(window)
 
 
+def overlap_is_due(last: datetime | None, now: datetime) -> bool:
+    """Whether a look reads down to ``OVERLAP`` below the watermark, and not only down to it.
+
+    Where much is new the overlap is longer than the newest page; twice in its time is enough.
+    """
+    return last is None or last > now or now - last >= OVERLAP / 2
+
+
+def is_due(start: datetime, now: datetime, interval: timedelta, window: timedelta) -> bool:
+    """Whether this run reads the page that begins at ``start``, rather than the next one.
+
+    The nearer of the two does: the lead pays for a start that is a little late.
+    """
+    return start < now + interval - min(interval, lead(window)) / 2
+
+
 def sweep_is_over(sweep: Sweep, now: datetime, window: timedelta, interval: timedelta) -> bool:
     """Whether the next sweep begins in this run: the run after it would be too late for the first pages."""
     latest = sweep.started_at + (sweep_period(window) + window) / 2
@@ -200,11 +217,16 @@ def next_step(page: datetime | None, missed: datetime | None, *, gone: bool) -> 
     return Step.VERIFY_GONE if gone else None
 
 
-def head_is_due(last: datetime | None, now: datetime, plan: Plan | None, interval: timedelta) -> bool:
+def head_every_when_late(head_every: timedelta, interval: timedelta, window: timedelta) -> timedelta:
+    """The time between two looks at the newest page while the sweep is late: less often on a small plan."""
+    return head_every if head_every <= interval else max(head_every, window / FEWEST_HEADS)
+
+
+def head_is_due(last: datetime | None, now: datetime, head_every: timedelta, interval: timedelta) -> bool:
     """Whether the newest page should be read in this run; half an interval too early is in time."""
-    if last is None or plan is None or last > now or plan.head_every <= interval:
+    if last is None or last > now or head_every <= interval:
         return True
-    return now - last >= plan.head_every - interval / 2
+    return now - last >= head_every - interval / 2
 
 
 def pages_of(deals: int) -> int:

@@ -50,6 +50,11 @@ def is_last_shown(number: int) -> bool:
     return number >= LAST_PAGE
 
 
+def shows_no_more(page: DealPage, number: int) -> bool:
+    """Whether this is the last page that Keepa shows of a feed that has more."""
+    return is_last_shown(number) and total_of(page, number) > MAX_DEALS_PER_QUERY
+
+
 def is_last_page(page: DealPage, number: int) -> bool:
     """Whether the feed ends with this page, or Keepa shows no more of it."""
     return len(page.deals) < DEALS_PER_PAGE or is_last_shown(number)

@@ -16,7 +16,7 @@ from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome, Run, RunResult, run_job
 from keepa_deals.ingest.memory import NEVER, CatchUp, Memory, recall
 from keepa_deals.ingest.planner import Limit, Plan, Step, Supply, Sweep
-from keepa_deals.ingest.reach import Reach, is_last_page, reach_of, total_of
+from keepa_deals.ingest.reach import Reach, is_last_page, reach_of, shows_no_more, total_of
 from keepa_deals.ingest.rows import feed_rows
 from keepa_deals.ingest.spending import read_page
 from keepa_deals.ingest.store import apply_listed, note_unlisted
@@ -39,8 +39,20 @@ ANCIENT = timedelta(days=7)
 
 
 def run(context: IngestContext) -> RunResult:
-    """One run: the new deals, then what is due of the sweep and of the verification."""
-    return run_job(context, JOB, LOCK, lambda run: _Upserter(run).work())
+    """One run: the new deals, then what is due of the sweep and of the verification.
+
+    The message that came while a run went on for longer than an interval has found the lock taken. Its work
+    is done here, at once: else tokens would come for a whole interval that nobody spends on what is due.
+    """
+    clock = context.clock
+    began = clock.monotonic()
+    while True:
+        started = clock.monotonic()
+        result = run_job(context, JOB, LOCK, lambda run: _Upserter(run).work())
+        now = clock.monotonic()
+        overran = now - started >= context.interval.total_seconds()
+        if not (overran and result.outcome.is_success) or now - began > LONGEST.total_seconds():
+            return result
 
 
 def newest_first(run: Run) -> dict[str, Any]:
@@ -103,8 +115,7 @@ class _Upserter:
         self.ends = run.context.clock.monotonic() + length
 
     def work(self) -> Outcome:
-        now, memory = self.now(), self.memory
-        if self._sweep_begins() or planner.head_is_due(memory.head_at, now, memory.plan, self.interval):
+        if self._sweep_begins() or self._head_is_due():
             self._read_new()
         if self._sweep_begins():
             self._begin_sweep()
@@ -128,6 +139,16 @@ class _Upserter:
             verify(self.run, waiting.gone if is_gone else waiting.missed, gone=is_gone)
 
     # -- what is new -------------------------------------------------------------------------
+    def _head_is_due(self) -> bool:
+        """Whether to look for new deals; a page of the sweep that is late may go first."""
+        now, plan, page = self.now(), self.memory.plan, self._page_deadline()
+        if plan is None:
+            return True
+        every = plan.head_every
+        if page is not None and page < now:
+            every = planner.head_every_when_late(every, self.interval, self.window)
+        return planner.head_is_due(self.memory.head_at, now, every, self.interval)
+
     def _read_new(self) -> None:
         """Read from the newest deal down to the watermark.
 
@@ -135,15 +156,18 @@ class _Upserter:
         """
         seen = self._read(0)
         mark = self._mark(seen.page)
-        goal = mark - planner.OVERLAP if mark else None
+        bottom = mark - planner.OVERLAP if mark else None
+        goal = bottom if planner.overlap_is_due(self.memory.overlapped_at, self.now()) else mark
         newest = max([*seen.believed(), *([mark] if mark else [])], default=None)
         while not seen.is_down_to(goal) and seen.number + 1 < planner.HEAD_PAGES:
             self._write(seen, self.memory)
             seen = self._read(seen.number + 1)
         memory = replace(self.memory, head_at=self.now())
+        if bottom is not None and seen.is_down_to(bottom):
+            memory = replace(memory, overlapped_at=memory.head_at)
         self.head = seen
         if not seen.is_down_to(goal):
-            self._write(seen, self._hurry_down(memory, goal, newest))
+            self._write(seen, self._hurry_down(memory, bottom, newest))
         elif memory.catch_up is not None and newest is not None:
             self._write(seen, replace(memory, catch_up=replace(memory.catch_up, mark=newest)))
         else:
@@ -196,7 +220,8 @@ class _Upserter:
         if planner.sweep_is_over(sweep, now, self.window, self.interval):
             return True
         again = Sweep(now, 1, 1)
-        return self._latest_start(again, self._oldest_by_page(None)[1:]) < now + self.interval
+        start = self._latest_start(again, self._oldest_by_page(None)[1:])
+        return planner.is_due(start, now, self.interval, self.window)
 
     def _begin_sweep(self) -> None:
         """Begin a sweep with the newest pages, which this run has just read."""
@@ -244,7 +269,7 @@ class _Upserter:
         if sweep is None or sweep.done:
             return None
         start = self._latest_start(sweep, self._oldest_by_page(self.memory.floor))
-        return start if start < self.now() + self.interval else None
+        return start if planner.is_due(start, self.now(), self.interval, self.window) else None
 
     def _latest_start(self, sweep: Sweep, seen: Sequence[datetime]) -> datetime:
         page_every = self.memory.plan.page_every if self.memory.plan else timedelta(0)
@@ -288,8 +313,10 @@ class _Upserter:
 
     def _when_complete(self, memory: Memory, sweep: Sweep, last: _Seen | None) -> dict[str, Any]:
         """What a whole sweep leaves: everything it did not show it went by, down to where it ended."""
-        beyond = memory.plan is not None and memory.plan.limit is not None and last is not None
-        horizon = min(last.created, default=None) if beyond and last is not None else None
+        cut = memory.plan is not None and memory.plan.limit is Limit.PLAN
+        horizon = None
+        if last is not None and (cut or shows_no_more(last.page, last.number)):
+            horizon = min(last.created, default=None)
         return {"swept_since": sweep.started_at, "floor": None, "horizon": horizon}
 
     # -- pages -------------------------------------------------------------------------------

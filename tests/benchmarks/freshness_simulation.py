@@ -142,7 +142,7 @@ def _print(world: World, figures: Figures, deals: int, rate: int, hours: float, 
     last = figures.last
     late = figures.overstayed / max(1, figures.shown)
     asked = world.ledger.of("upserter", "/product") / max(1, ended)
-    keep = _cost_of_keeping(world, figures)
+    keep = _cost_of_keeping(figures)
     print(
         f"{deals:6} {rate:4} {hours:5.0f} {world.plan().get('kept', deals):6} "
         f"{_percent(figures.right, figures.shown):>7} {_percent(figures.there, figures.must):>7} "
@@ -157,12 +157,12 @@ def _percent(part: int, whole: int) -> str:
     return f"{part / whole:.2%}" if whole else "-"
 
 
-def _cost_of_keeping(world: World, figures: Figures) -> float:
-    """The tokens of the sweep, its first two pages once, against 5 for each 150 deals a window."""
-    spent = world.ledger.spent - figures.spent_before
+def _cost_of_keeping(figures: Figures) -> float:
+    """The tokens of whole sweeps, their first two pages once, against 5 for each 150 deals a window."""
+    spent = figures.spent - figures.spent_before
     pages = {c: n for (who, c), n in spent.items() if who == "upserter" and c.startswith("/deal ")}
     pages["/deal 0"] = pages["/deal 1"] = pages.get("/deal 2", 0)  # mostly read for what is new
-    return sum(pages.values()) / figures.bound if figures.bound else 0.0
+    return sum(pages.values()) / figures.swept if figures.swept else 0.0
 
 
 def _ended(world: World) -> int:

@@ -31,6 +31,7 @@ from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome
 from keepa_deals.ingest.ports import TokenSource
 from keepa_deals.keepa.client import KeepaClient
+from keepa_deals.keepa.costs import MAX_DEALS_PER_QUERY
 from keepa_deals.keepa.time import from_keepa_minutes
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.locks import SingleFlightLock
@@ -201,9 +202,10 @@ class World:
     ledger: Ledger = field(default_factory=lambda: Ledger())
 
     def truth(self) -> dict[str, Listed]:
-        """What Keepa lists at this moment."""
-        found = self.sandbox.truth({**self.context.selection, "page": 0})
-        return {d["asin"]: Listed(d["price"], from_keepa_minutes(d["created"])) for d in found}
+        """What Keepa lists at this moment: no more than it shows of one query, the newest."""
+        found = self.sandbox.truth({**self.context.selection, "page": 0, "sortType": recent.NEWEST_FIRST})
+        listed = found[:MAX_DEALS_PER_QUERY]
+        return {d["asin"]: Listed(d["price"], from_keepa_minutes(d["created"])) for d in listed}
 
     def memory(self) -> dict[str, Any]:
         """What the upserter remembers."""
@@ -322,13 +324,16 @@ class Figures:
     overstayed: int = 0
     """Deals shown a minute longer than a window after Keepa listed them last."""
     bound: float = 0.0
-    """5 tokens for each 150 deals that are kept, once a window."""
+    """5 tokens for each 150 deals that are kept, once a window; since a sweep's third page, to ``swept``."""
+    swept: float = 0.0
+    """The bound when a sweep's third page was last read: between two such moments lie whole sweeps."""
     worst_share: float = 1.0
     """The smallest share of the deals that must be shown which were shown in any minute."""
     last: dict[str, float] = field(default_factory=dict)
     """The same four shares in the last minute alone."""
     spent_before: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """What the filling of the table cost, by actor and call."""
+    spent: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """What had been spent where ``bound`` begins, and at ``swept``, by actor and call."""
     _listed_at: dict[str, dict[int, int]] = field(default_factory=dict)
     _since: dict[str, int] = field(default_factory=dict)
     _before: set[str] = field(default_factory=set)
@@ -343,16 +348,14 @@ class Figures:
         for asin in self._since.keys() - truth.keys():
             del self._since[asin]
         self.curve.append((minute / 60, len(shown), len(truth)))
-        if minute < self.settled * 60:
-            self.spent_before = Counter(world.ledger.spent)
-        else:
+        if minute >= self.settled * 60:
             self._compare(world, minute, truth, shown)
+            self._count_tokens(world.ledger, min(len(truth), world.plan().get("kept", len(truth))))
         self._before = set(shown)
 
     def _compare(
         self, world: World, minute: int, truth: Mapping[str, Listed], shown: Mapping[str, int | None]
     ) -> None:
-        plan = world.plan()
         horizon = world.horizon()
         kept = {a for a, d in truth.items() if horizon is None or d.created >= horizon}
         must = {a for a in kept if minute - self._since[a] >= self.window}
@@ -366,7 +369,6 @@ class Figures:
         self.strictly_right += len(truth.keys() & shown.keys())
         self.dropped |= (self._before & must) - shown.keys()
         self.overstayed += sum(max(self._listed_at.get(a, {0: -1}).values()) < oldest for a in shown)
-        self.bound += 5 * -(-min(len(truth), plan.get("kept", len(truth))) // 150) / self.window
         share = there / len(must) if must else 1.0
         self.worst_share = min(self.worst_share, share)
         self.last = {
@@ -375,6 +377,17 @@ class Figures:
             "right now": len(truth.keys() & shown.keys()) / max(1, len(shown)),
             "there now": len(kept & shown.keys()) / max(1, len(kept)),
         }
+
+    def _count_tokens(self, ledger: Ledger, kept: int) -> None:
+        """Count between two moments at which the same page of a sweep had just been read."""
+        page = ("upserter", "/deal 2")
+        if not self.spent:
+            self.spent_before = self.spent = Counter(ledger.spent)
+        elif ledger.spent[page] > self.spent[page]:
+            if self.spent is self.spent_before:
+                self.spent_before, self.bound = Counter(ledger.spent), 0.0
+            self.spent, self.swept = Counter(ledger.spent), self.bound
+        self.bound += 5 * -(-kept // 150) / self.window
 
 
 def simulate(world: World, *, settled: float) -> Figures:

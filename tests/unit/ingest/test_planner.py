@@ -25,7 +25,7 @@ def test_450_deals_at_20_a_minute_leave_most_to_the_backfiller() -> None:
     found = plan(450, 20, leaving=50)
     assert (found.kept, found.pages, found.limit) == (450, 3, None)
     assert found.head_every == MINUTE
-    assert found.needed == 16 + 60 + 50  # three pages in 96 % of the window, a dozen looks, the leaving
+    assert found.needed == 16 + 60 + 50  # three pages in 96.5 % of the window, a dozen looks, the leaving
     assert found.supply == 1200
 
 
@@ -41,7 +41,7 @@ def test_a_small_plan_looks_for_new_deals_less_often_before_it_gives_up_any() ->
 def test_what_a_plan_cannot_hold_is_cut_to_the_newest_and_said() -> None:
     found = plan(9000, 5)
     assert found.limit is Limit.PLAN
-    assert found.pages == 46  # 96 % of the 240 tokens that the looks at the newest page leave
+    assert found.pages == 46  # 96.5 % of the 240 tokens that the looks at the newest page leave
     assert found.kept == 46 * 150
     assert found.needed > 300
 
@@ -106,6 +106,7 @@ SELECTION = {"priceTypes": [1]}
         selection=st.just(fingerprint(SELECTION)),
         selected_at=moments,
         head_at=maybe,
+        overlapped_at=maybe,
         sweep=st.none() | st.builds(Sweep, moments, st.integers(0, 67), st.integers(1, 67), st.booleans()),
         plan=st.none() | st.just(plan(9000, 5)) | st.just(plan(450, None)),
         reference=st.integers(0, 10_000),

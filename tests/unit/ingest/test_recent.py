@@ -111,6 +111,44 @@ def test_a_sweep_that_ends_late_is_not_followed_by_one_too_many(world: World) ->
     assert maintenance.run(world.context).live == 700
 
 
+def test_a_run_that_outlasts_its_interval_does_the_work_of_the_message_it_turned_away(world: World) -> None:
+    feed(world, 5)
+
+    def answer_late(kind: str, what: object) -> None:
+        world.keepa.before_call = None
+        world.clock.pass_time(timedelta(seconds=61))
+
+    world.keepa.before_call = answer_late
+    recent.run(world.context)
+    assert world.keepa.pages_read() == [0, 0]
+    world.clock.pass_time(timedelta(minutes=1))
+    recent.run(world.context)
+    assert world.keepa.pages_read() == [0, 0, 0]
+
+
+def test_runs_that_all_outlast_their_interval_end_before_their_task_is_taken_for_wedged(world: World) -> None:
+    feed(world, 5)
+    world.keepa.before_call = lambda kind, what: world.clock.pass_time(timedelta(seconds=61))
+    recent.run(world.context)
+    assert recent.LONGEST <= world.clock.now() - START <= recent.LONGEST + timedelta(minutes=2)
+
+
+def test_where_much_is_new_the_overlap_is_read_whole_only_now_and_then(world: World) -> None:
+    for number in range(320):  # all of them in the overlap
+        world.keepa.list(make_deal(f"B{number:09d}", created=START - timedelta(seconds=number)))
+    recent.run(world.context)
+    read = []
+    for minute in range(1, 7):
+        world.clock.pass_time(timedelta(minutes=1))
+        if minute == 2:  # shown late, and too deep for the newest page
+            world.keepa.list(make_deal("LATE", created=START - timedelta(seconds=200)))
+        world.keepa.calls.clear()
+        recent.run(world.context)
+        read.append(world.keepa.pages_read())
+    assert read == [[0, 1, 2], [0], [0], [0], [0], [0, 1, 2]]
+    assert "LATE" in stored(world)
+
+
 def test_a_run_that_finds_the_lock_taken_does_nothing(world: World) -> None:
     world.lock.free = False
     assert recent.run(world.context).outcome is Outcome.SKIPPED_LOCKED
