@@ -84,12 +84,20 @@ def make_plan(matching: int, *, leaving: int, interval: timedelta, supply: Suppl
     head_every = _head_every(tokens - sweep_tokens(pages) - leaving, tokens, interval, longest, window)
     left = tokens - _head_tokens(head_every, window) - min(leaving, tokens // 4)
     affordable = max(1, math.floor(left * (1 - MARGIN) / DEAL_PAGE_TOKENS))
-    pace = tokens - _head_tokens(head_every_when_late(head_every, interval, window), window)
-    page_every = window * (DEAL_PAGE_TOKENS / max(pace, DEAL_PAGE_TOKENS))
+    page_every = _page_every(pages, tokens, head_every_when_late(head_every, interval, window), window)
     if needed <= tokens or affordable >= pages:
         return Plan(matching, shown, pages, needed, tokens, head_every, page_every, capped)
     kept = affordable * DEALS_PER_PAGE
     return Plan(matching, kept, affordable, needed, tokens, head_every, page_every, Limit.PLAN)
+
+
+def _page_every(pages: int, tokens: int, head_every: timedelta, window: timedelta) -> timedelta:
+    """The time in which the tokens of a page come while the sweep is late, looks in between paid for."""
+    alone = window * (DEAL_PAGE_TOKENS / tokens)
+    if pages * alone < head_every:  # over before the next look
+        return alone
+    left = tokens - _head_tokens(head_every, window)
+    return window * (DEAL_PAGE_TOKENS / max(left, DEAL_PAGE_TOKENS))
 
 
 def _head_every(

@@ -38,6 +38,12 @@ def test_a_small_plan_looks_for_new_deals_less_often_before_it_gives_up_any() ->
     assert 4 * MINUTE < more.head_every <= 5 * MINUTE
 
 
+def test_a_sweep_is_begun_as_early_as_its_tokens_and_the_looks_in_between_need() -> None:
+    assert plan(450, 5).page_every == MINUTE  # three pages are read between two looks
+    assert plan(1500, 5).page_every == 1.25 * MINUTE  # ten are not: 60 of the 300 tokens pay for looks
+    assert plan(1500, 20).page_every == MINUTE / 3  # a look each minute leaves 15 of 20
+
+
 def test_what_a_plan_cannot_hold_is_cut_to_the_newest_and_said() -> None:
     found = plan(9000, 5)
     assert found.limit is Limit.PLAN
