@@ -21,6 +21,8 @@ OVERLAP = timedelta(minutes=10)
 """How far below its watermark a run reads: deals may appear a little after their ``creationDate``."""
 HEAD_SHARE = 0.5
 """The most that looking for new deals takes of the tokens."""
+ASKING_SHARE = 0.1
+"""The most that is kept, of tokens that are too few for all deals, to ask why some have left the feed."""
 FEWEST_HEADS = 12
 """How often in a window the newest page is read at least, however small the plan."""
 HEAD_PAGES = 5
@@ -69,35 +71,60 @@ class Plan:
     limit: Limit | None = None
 
 
-def make_plan(matching: int, *, leaving: int, interval: timedelta, supply: Supply | None,
-              window: timedelta) -> Plan:  # fmt: skip
-    """The plan for ``matching`` deals, of which ``leaving`` leave the feed within a window."""
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What is there: the deals that match, and how many come and go in a window of so long."""
+
+    matching: int
+    arriving: int
+    leaving: int
+    window: timedelta
+
+    @property
+    def pages(self) -> int:
+        """The pages that Keepa shows."""
+        return pages_of(min(self.matching, MAX_DEALS_PER_QUERY))
+
+    @property
+    def drift(self) -> int:
+        """How many pages further down a deal may stand when the next sweep comes to it."""
+        return -(-self.arriving // DEALS_PER_PAGE)
+
+    def look_tokens(self, every: timedelta) -> int:
+        """What a look for what is new costs in a window, when there is one ``every`` so often."""
+        new = math.ceil(self.arriving * (every / self.window))
+        return math.ceil(pages_of(new) * DEAL_PAGE_TOKENS * (self.window / every))
+
+
+def make_plan(feed: Feed, interval: timedelta, supply: Supply | None) -> Plan:
+    """The plan for a window; ``supply`` is ``None`` when nobody knows what comes in."""
+    matching, window, pages = feed.matching, feed.window, feed.pages
     shown = min(matching, MAX_DEALS_PER_QUERY)
-    pages = pages_of(shown)
     capped = Limit.KEEPA if matching > shown else None
     if supply is None or supply.tokens <= 0:
-        needed = _needed(pages, leaving, interval, window)
+        needed = sweep_tokens(pages + feed.drift) + feed.look_tokens(interval) + feed.leaving
         return Plan(matching, shown, pages, needed, None, interval, limit=capped)
     tokens = supply.tokens
     longest = max(interval, window / FEWEST_HEADS)
-    needed = _needed(pages, leaving, longest, window)
-    head_every = _head_every(tokens - sweep_tokens(pages) - leaving, tokens, interval, longest, window)
-    left = tokens - _head_tokens(head_every, window) - min(leaving, tokens // 4)
-    affordable = max(1, math.floor(left * (1 - MARGIN) / DEAL_PAGE_TOKENS))
-    page_every = _page_every(pages, tokens, head_every_when_late(head_every, interval, window), window)
+    sweep = sweep_tokens(pages + feed.drift)
+    needed = sweep + feed.look_tokens(longest) + feed.leaving
+    head_every = _head_every(tokens - sweep - feed.leaving, tokens, interval, longest, window)
+    left = tokens - feed.look_tokens(head_every) - min(feed.leaving, math.floor(ASKING_SHARE * tokens))
+    affordable = max(1, math.floor(left * (1 - MARGIN) / DEAL_PAGE_TOKENS) - feed.drift)
+    page_every = _page_every(feed, tokens, head_every_when_late(head_every, interval, window))
     if needed <= tokens or affordable >= pages:
         return Plan(matching, shown, pages, needed, tokens, head_every, page_every, capped)
     kept = affordable * DEALS_PER_PAGE
     return Plan(matching, kept, affordable, needed, tokens, head_every, page_every, Limit.PLAN)
 
 
-def _page_every(pages: int, tokens: int, head_every: timedelta, window: timedelta) -> timedelta:
+def _page_every(feed: Feed, tokens: int, head_every: timedelta) -> timedelta:
     """The time in which the tokens of a page come while the sweep is late, looks in between paid for."""
-    alone = window * (DEAL_PAGE_TOKENS / tokens)
-    if pages * alone < head_every:  # over before the next look
+    alone = feed.window * (DEAL_PAGE_TOKENS / tokens)
+    if feed.pages * alone < head_every:  # over before the next look
         return alone
-    left = tokens - _head_tokens(head_every, window)
-    return window * (DEAL_PAGE_TOKENS / max(left, DEAL_PAGE_TOKENS))
+    left = tokens - feed.look_tokens(head_every)
+    return feed.window * (DEAL_PAGE_TOKENS / max(left, DEAL_PAGE_TOKENS))
 
 
 def _head_every(
@@ -106,26 +133,13 @@ def _head_every(
     """The time between two looks at the newest page, when ``spare`` of the window's ``tokens`` are left."""
     if spare <= 0:
         return longest
-    gap = _head_gap(min(spare, HEAD_SHARE * tokens), window)
+    gap = window * (DEAL_PAGE_TOKENS / min(spare, HEAD_SHARE * tokens))
     return min(longest, max(interval, gap))
-
-
-def _needed(pages: int, leaving: int, head_every: timedelta, window: timedelta) -> int:
-    return sweep_tokens(pages) + _head_tokens(head_every, window) + leaving
 
 
 def sweep_tokens(pages: int) -> int:
     """What reading so many pages once a sweep costs in a window."""
     return math.ceil(pages * DEAL_PAGE_TOKENS / (1 - MARGIN))
-
-
-def _head_tokens(every: timedelta, window: timedelta) -> int:
-    return math.ceil(DEAL_PAGE_TOKENS * (window / every))
-
-
-def _head_gap(tokens: float, window: timedelta) -> timedelta:
-    """The time between two looks at the newest page that so many tokens a window pay."""
-    return window * (DEAL_PAGE_TOKENS / tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +191,14 @@ def lead(window: timedelta) -> timedelta:
     return window - sweep_period(window)
 
 
-def overlap_is_due(last: datetime | None, now: datetime) -> bool:
+def overlap_is_due(last: datetime | None, now: datetime, plan: Plan | None, interval: timedelta) -> bool:
     """Whether a look reads down to ``OVERLAP`` below the watermark, and not only down to it.
 
-    Where much is new the overlap is longer than the newest page; twice in its time is enough.
+    Where much is new the overlap is longer than the newest page; twice in its time is enough. On a plan
+    that is short the sweep finds what appeared late.
     """
+    if plan is not None and plan.head_every > interval:
+        return False
     return last is None or last > now or now - last >= OVERLAP / 2
 
 

@@ -15,12 +15,18 @@ from keepa_deals.ingest import planner
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome, Run, RunResult, run_job
 from keepa_deals.ingest.memory import NEVER, CatchUp, Memory, recall
-from keepa_deals.ingest.planner import Limit, Plan, Step, Supply, Sweep
+from keepa_deals.ingest.planner import Feed, Limit, Plan, Step, Supply, Sweep
 from keepa_deals.ingest.reach import Reach, is_last_page, reach_of, shows_no_more, total_of
 from keepa_deals.ingest.rows import feed_rows
 from keepa_deals.ingest.spending import read_page
 from keepa_deals.ingest.store import apply_listed, note_unlisted
-from keepa_deals.ingest.verify import Pending, end_those_of_another_selection, pending, verify
+from keepa_deals.ingest.verify import (
+    Pending,
+    end_those_not_asked_about,
+    end_those_of_another_selection,
+    pending,
+    verify,
+)
 from keepa_deals.keepa.costs import DEALS_PER_PAGE
 from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.types import DealPage
@@ -121,6 +127,7 @@ class _Upserter:
             self._begin_sweep()
         if self.memory.selected_at > NEVER:
             end_those_of_another_selection(self.run, self.memory.selected_at)
+        end_those_not_asked_about(self.run)
         while self.context.clock.monotonic() < self.ends:
             waiting = pending(self.run, self.memory)
             step = planner.next_step(self._page_deadline(), waiting.deadline, gone=bool(waiting.gone))
@@ -157,7 +164,8 @@ class _Upserter:
         seen = self._read(0)
         mark = self._mark(seen.page)
         bottom = mark - planner.OVERLAP if mark else None
-        goal = bottom if planner.overlap_is_due(self.memory.overlapped_at, self.now()) else mark
+        deep = planner.overlap_is_due(self.memory.overlapped_at, self.now(), self.memory.plan, self.interval)
+        goal = bottom if deep else mark
         newest = max([*seen.believed(), *([mark] if mark else [])], default=None)
         while not seen.is_down_to(goal) and seen.number + 1 < planner.HEAD_PAGES:
             self._write(seen, self.memory)
@@ -244,17 +252,8 @@ class _Upserter:
         settings = self.context.settings
         snapshot = self.context.tokens.snapshot()
         tick = timedelta(seconds=settings.keepa_tick_seconds)
-        since = self.now() - self.window
-        query = select(func.count()).where(DealEvent.at > since, DealEvent.kind == DealEventKind.ENDED)
-        with self.context.database.session() as session:
-            leaving = session.scalar(query) or 0
-        plan = planner.make_plan(
-            self.matching,
-            leaving=leaving,
-            interval=self.interval,
-            supply=Supply(snapshot.refill, tick, self.window) if snapshot else None,
-            window=self.window,
-        )
+        supply = Supply(snapshot.refill, tick, self.window) if snapshot else None
+        plan = planner.make_plan(self._feed(), self.interval, supply)
         if plan.limit is not None and (self.memory.plan is None or self.memory.plan.limit != plan.limit):
             log.warning(
                 "the selection matches %d deals; the newest %d are kept fresh: %s", plan.matching, plan.kept,
@@ -262,6 +261,17 @@ class _Upserter:
                 if plan.limit is Limit.PLAN else "Keepa shows no more of one query",
             )  # fmt: skip
         return plan
+
+    def _feed(self) -> Feed:
+        """What is in the feed, and what came and went within the last window."""
+        since = self.now() - self.window
+        left = select(func.count()).where(DealEvent.at > since, DealEvent.kind == DealEventKind.ENDED)
+        came = select(func.count()).where(
+            Deal.domain_id == self.context.domain_id, Deal.ended_at.is_(None), Deal.deal_created_at > since
+        )
+        with self.context.database.session() as session:
+            arriving, leaving = session.scalar(came) or 0, session.scalar(left) or 0
+        return Feed(self.matching, arriving, leaving, self.window)
 
     def _page_deadline(self) -> datetime | None:
         """When the next page of the sweep has to be read at the latest; ``None``: not in this run."""

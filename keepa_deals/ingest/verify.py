@@ -109,17 +109,27 @@ def _unlisted(verdict: Verdict) -> Verdict:
 def end_those_of_another_selection(run: Run, selected_at: datetime) -> int:
     """End what the feed of the present selection does not show and only an earlier one did; how many.
 
-    Costs no token: that the selection no longer matches them is known. Deals of another Amazon locale
-    are in no feed of this selection.
+    That the selection no longer matches them is known. Deals of another Amazon locale are in no feed of it.
     """
-    context, settled = run.context, 0
-    elsewhere = Deal.domain_id != context.domain_id
-    gone = and_(Deal.unlisted_at.is_not(None), Deal.listed_at < selected_at)
-    query = (
-        select(Deal.domain_id, Deal.asin)
-        .where(Deal.ended_at.is_(None), or_(elsewhere, gone))
-        .limit(SETTLED_AT_ONCE)
+    elsewhere = Deal.domain_id != run.context.domain_id
+    return _end_unasked(
+        run, or_(elsewhere, and_(Deal.unlisted_at.is_not(None), Deal.listed_at < selected_at))
     )
+
+
+def end_those_not_asked_about(run: Run) -> int:
+    """End what has been gone from the feed for a window, in which no token was left to ask why; how many.
+
+    They would be called stale for ever, though the feed has said that the selection matches them no longer.
+    """
+    since = run.context.clock.now() - run.context.fresh_for
+    return _end_unasked(run, and_(Deal.unlisted_at.is_not(None), Deal.unlisted_at < since))
+
+
+def _end_unasked(run: Run, which: ColumnElement[bool]) -> int:
+    """End open deals as no longer matching, without a token; how many."""
+    context, settled = run.context, 0
+    query = select(Deal.domain_id, Deal.asin).where(Deal.ended_at.is_(None), which).limit(SETTLED_AT_ONCE)
     while True:
         run.checkpoint()
         with context.database.session() as session:

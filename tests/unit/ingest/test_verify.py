@@ -69,6 +69,21 @@ def test_what_the_feed_provably_lacks_and_product_confirms_no_longer_matches(wor
     assert deal(world, "A1").ended_reason is EndedReason.NO_LONGER_MATCHES
 
 
+def test_what_nobody_could_pay_to_ask_about_for_a_window_ends_all_the_same(world: World) -> None:
+    """Gone from the feed is known; only the reason is not. It does not stay stale for ever."""
+
+    def no_tokens_to_ask(kind: str, what: object) -> None:
+        if kind == "products":
+            raise TokensUnavailableError("none left", retry_after=60.0)
+
+    world.keepa.unlist("A1")
+    world.keepa.before_call = no_tokens_to_ask
+    an_hour_of_runs(world)
+    assert deal(world, "A1").ended_at is None
+    an_hour_of_runs(world, 3)
+    assert deal(world, "A1").ended_reason is EndedReason.NO_LONGER_MATCHES
+
+
 def test_a_feed_that_shrinks_to_less_than_half_proves_nothing_and_what_holds_stays_live(world: World) -> None:
     for asin in ("A1", "A2", "A3"):
         world.keepa.unlist(asin)
