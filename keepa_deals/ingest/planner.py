@@ -67,7 +67,7 @@ class Plan:
     supply: int | None
     head_every: timedelta
     page_every: timedelta = timedelta(0)
-    """The time in which the tokens for a page of the sweep come, while it goes before what is gone."""
+    """The time that the sweep takes for a page while it is late, and goes before what is gone."""
     limit: Limit | None = None
 
 
@@ -119,8 +119,12 @@ def make_plan(feed: Feed, interval: timedelta, supply: Supply | None) -> Plan:
 
 
 def _page_every(feed: Feed, tokens: int, head_every: timedelta) -> timedelta:
-    """The time in which the tokens of a page come while the sweep is late, looks in between paid for."""
-    alone = feed.window * (DEAL_PAGE_TOKENS / tokens)
+    """The time that the sweep takes to come a page further while it is late, looks in between paid for.
+
+    Meanwhile new deals push down what lies before it.
+    """
+    tokens -= DEAL_PAGE_TOKENS * feed.drift
+    alone = feed.window * (DEAL_PAGE_TOKENS / max(tokens, DEAL_PAGE_TOKENS))
     if feed.pages * alone < head_every:  # over before the next look
         return alone
     left = tokens - feed.look_tokens(head_every)
@@ -208,6 +212,13 @@ def is_due(start: datetime, now: datetime, interval: timedelta, window: timedelt
     The nearer of the two does: the lead pays for a start that is a little late.
     """
     return start < now + interval - min(interval, lead(window)) / 2
+
+
+def spare_tokens(time: timedelta, page_every: timedelta) -> int:
+    """The tokens that come in the ``time`` before the next page is due; many when nobody knows their pace."""
+    if page_every <= timedelta(0):
+        return MAX_DEALS_PER_QUERY
+    return max(0, math.floor(DEAL_PAGE_TOKENS * (time / page_every)))
 
 
 def sweep_is_over(sweep: Sweep, now: datetime, window: timedelta, interval: timedelta) -> bool:

@@ -130,6 +130,8 @@ class _Upserter:
         end_those_not_asked_about(self.run)
         while self.context.clock.monotonic() < self.ends:
             waiting = pending(self.run, self.memory)
+            if waiting.gone:
+                waiting = replace(waiting, gone=waiting.gone[: self._spare_tokens()])
             step = planner.next_step(self._page_deadline(), waiting.deadline, gone=bool(waiting.gone))
             if step is None:
                 break
@@ -227,9 +229,7 @@ class _Upserter:
             return False
         if planner.sweep_is_over(sweep, now, self.window, self.interval):
             return True
-        again = Sweep(now, 1, 1)
-        start = self._latest_start(again, self._oldest_by_page(None)[1:])
-        return planner.is_due(start, now, self.interval, self.window)
+        return planner.is_due(self._next_page_start(), now, self.interval, self.window)
 
     def _begin_sweep(self) -> None:
         """Begin a sweep with the newest pages, which this run has just read."""
@@ -278,12 +278,24 @@ class _Upserter:
         sweep = self.memory.sweep
         if sweep is None or sweep.done:
             return None
-        start = self._latest_start(sweep, self._oldest_by_page(self.memory.floor))
+        start = self._next_page_start()
         return start if planner.is_due(start, self.now(), self.interval, self.window) else None
 
-    def _latest_start(self, sweep: Sweep, seen: Sequence[datetime]) -> datetime:
-        page_every = self.memory.plan.page_every if self.memory.plan else timedelta(0)
-        return planner.latest_start(sweep, self.window, seen, page_every)
+    def _next_page_start(self) -> datetime:
+        """When to read the next page at the latest: of the sweep under way, or of the one after it."""
+        sweep, plan = self.memory.sweep, self.memory.plan
+        if sweep is None or sweep.done:
+            sweep, seen = Sweep(self.now(), 1, 1), self._oldest_by_page(None)[1:]
+        else:
+            seen = self._oldest_by_page(self.memory.floor)
+        return planner.latest_start(sweep, self.window, seen, plan.page_every if plan else timedelta(0))
+
+    def _spare_tokens(self) -> int:
+        """What may be spent on questions that no deal's freshness hangs on, before the next page is due."""
+        plan = self.memory.plan
+        if plan is None:
+            return 0
+        return planner.spare_tokens(self._next_page_start() - self.now(), plan.page_every)
 
     def _oldest_by_page(self, floor: datetime | None) -> list[datetime]:
         """For each page of the feed below ``floor``: when the first of the deals on it was last seen."""

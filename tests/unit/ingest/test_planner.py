@@ -100,6 +100,13 @@ def test_pages_read_one_by_one_from_their_latest_start_are_all_in_time(ages: lis
         assert start + (number + 1) * page_every <= last + HOUR - planner.lead(HOUR)
 
 
+def test_only_what_comes_before_the_next_page_is_spent_on_reasons() -> None:
+    assert planner.spare_tokens(10 * MINUTE, MINUTE) == 50
+    assert planner.spare_tokens(MINUTE / 2, MINUTE) == 2
+    assert planner.spare_tokens(-MINUTE, MINUTE) == 0
+    assert planner.spare_tokens(-MINUTE, 0 * MINUTE) > 100  # nobody knows what comes: as much as is asked
+
+
 def test_a_sweep_that_began_in_the_future_or_long_ago_is_given_up() -> None:
     assert planner.is_lost(Sweep(NOON, 1, 3), NOON - HOUR, HOUR)
     assert planner.is_lost(Sweep(NOON, 1, 3), NOON + 3 * HOUR, HOUR)
