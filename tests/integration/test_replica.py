@@ -15,14 +15,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, insert, select, update
 
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind, DealPoint, EndedReason
-from keepa_deals.ingest import backfill, janitor, maintenance, recent
+from keepa_deals.ingest import backfill, maintenance, recent
 from keepa_deals.web import store
 from keepa_deals.web.columns import RANGES, SORTS, Interval
 from keepa_deals.web.paging import decode_cursor
 from keepa_deals.web.replica import block
 from keepa_deals.web.replica import replica as replica_module
-from keepa_deals.web.replica.fields import selected
-from keepa_deals.web.replica.follower import Follower
 from keepa_deals.web.replica.questions import Look
 from keepa_deals.web.replica.replica import OLDEST_SECONDS, Reading, Replica, reading
 from keepa_deals.web.store import Moment
@@ -271,29 +269,6 @@ def test_whatever_happens_the_copy_says_what_the_database_does(
     world.database.close()
 
 
-def test_deals_that_the_janitor_deleted_are_counted_no_more(empty_dsn: str) -> None:
-    world = make_world(empty_dsn)
-    engine, now, source = world.database.engine, world.clock.now(), random.Random(2)
-    long_ago = now - timedelta(days=40)
-    fill_deals(engine, 20, now)
-    with engine.begin() as connection:
-        connection.execute(insert(Deal), [make_row(source, number, long_ago) for number in range(100, 150)])
-    replica = Replica(engine, world.clock)
-    replica.step()
-    with engine.begin() as connection:
-        connection.execute(janitor._deals(now - timedelta(days=30)))
-    replica.step()
-    moment = Moment(now, FRESH)
-    with reading(engine, replica) as reads:
-        for status in ("all", "open", "ended"):
-            view = parse_view({"status": [status]}, domain_id=1)
-            assert store.count(reads, view, moment) == store.count(reads.connection, view, moment)
-        assert store.count(reads, parse_view({"status": ["all"]}, domain_id=1), moment) == 20
-        assert reads.look is not None
-    replica.stop()
-    world.database.close()
-
-
 def test_a_copy_without_the_ended_deals_leaves_questions_about_them_to_the_database(
     world: World, replica: Replica
 ) -> None:
@@ -310,32 +285,6 @@ def test_a_copy_without_the_ended_deals_leaves_questions_about_them_to_the_datab
         assert store.count(reads, live, moment) == sum(
             int(np.count_nonzero(part.rows)) for part in half.chosen(live, moment)
         )
-
-
-def test_what_was_followed_while_a_copy_was_made_is_not_overwritten(empty_dsn: str) -> None:
-    world = make_world(empty_dsn)
-    engine, now = world.database.engine, world.clock.now()
-    fill_deals(engine, 60, now)
-    with engine.connect() as connection:
-        rows = connection.execute(select(*selected(engine.dialect.name))).all()
-    ended = select(Deal.asin).where(Deal.ended_at.is_not(None)).limit(1)
-    with engine.begin() as connection:
-        returned = connection.scalar(ended)
-        back = update(Deal).where(Deal.asin == returned)
-        connection.execute(back.values(ended_at=None, ended_reason=None, last_seen_at=now, changed_at=now))
-    follower = Follower(engine.dialect.name)
-    half = [row for row in rows if row.asin != returned][:30]
-    follower.add(half)
-    follower.build()
-    with engine.connect() as connection:
-        follower.follow(connection, now)
-    follower.add([row for row in rows if row not in half])
-    follower.build()
-    moment, given_ = Moment(now, FRESH), {"status": ["open"]}
-    with engine.connect() as connection:
-        expected = everything(connection, given_, moment)
-        assert everything(Reading(connection, follower.look(is_whole=True)), given_, moment) == expected
-    world.database.close()
 
 
 def test_what_was_missed_or_deleted_is_mended_by_the_next_load(empty_dsn: str) -> None:

@@ -25,6 +25,10 @@ OLDEST_SECONDS = 15.0
 LOAD_SHARE = 100
 """Everything is copied anew after so many times as long as it took: one percent of a core."""
 LEAST_BETWEEN_LOADS = 60.0
+PATIENCE_SECONDS = 20.0
+"""How long a reader waits for a copy that is being made: asking the database meanwhile delays both."""
+MOST_WAITING = 4
+"""Readers who wait at once; the others ask the database, and a thread is left for whoever asks little."""
 CHUNK = 2_048
 """Rows that are read at once: many at a time are slower, their objects leave the processor's cache."""
 
@@ -53,7 +57,7 @@ class CopyState:
     def words(self) -> str:
         """What a reader notices of it."""
         if self.age_seconds is None:
-            return "being made; until it is there, lists are read from the database and take longer"
+            return "being made; until it is there, lists take longer"
         if not self.is_used:
             return f"not renewed for {self.age_seconds:.0f} s; the database answers instead, and takes longer"
         if not self.is_whole:
@@ -80,11 +84,15 @@ class Replica:
         self._clock = clock
         self._copy: _Copy | None = None
         self._load_again_at = 0.0
+        self._progress = threading.Condition()
+        self._is_making = False
+        self._places_to_wait = threading.BoundedSemaphore(MOST_WAITING)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Keep the copy in step from now on, in a thread of its own."""
+        self.announce()
         self._thread = threading.Thread(target=self._run, name="replica", daemon=True)
         self._thread.start()
 
@@ -104,6 +112,33 @@ class Replica:
         if copy is None or self._clock.monotonic() - copy.synced_at > OLDEST_SECONDS:
             return None
         return Look(copy.look.blocks, copy.look.categories, copy.look.is_whole)
+
+    def announce(self) -> None:
+        """A copy is about to be made for the first time: readers may wait for it."""
+        with self._progress:
+            self._is_making = True
+
+    def wait_for(self, view: View) -> Look | None:
+        """A look that can tell of ``view`` when the copy that is being made is soon there."""
+
+        def is_over() -> bool:
+            look = self.look()
+            return not self._is_making or (look is not None and look.can_tell(view))
+
+        if not self._is_making or not self._places_to_wait.acquire(blocking=False):
+            return None
+        try:
+            with self._progress:
+                self._progress.wait_for(is_over, PATIENCE_SECONDS)
+        finally:
+            self._places_to_wait.release()
+        look = self.look()
+        return look if look is not None and look.can_tell(view) else None
+
+    def _tell(self, *, is_making: bool) -> None:
+        with self._progress:
+            self._is_making = is_making
+            self._progress.notify_all()
 
     def state(self) -> CopyState:
         copy = self._copy
@@ -134,7 +169,10 @@ class Replica:
         """Bring the copy up to date, or make it."""
         copy = self._copy
         if copy is None or not copy.look.is_whole or self._clock.monotonic() > self._load_again_at:
-            self._load()
+            try:
+                self._load()
+            finally:
+                self._tell(is_making=False)
         else:
             self._follow(copy)
 
@@ -158,6 +196,7 @@ class Replica:
             first = follower.look(is_whole=False)
             if old is None:
                 self._publish(follower, first)
+                self._tell(is_making=True)
             for rows in self._parts(connection, is_open=False):
                 follower.add(rows)
                 self._keep_in_step()
@@ -205,6 +244,8 @@ class Reading:
 
     def ask(self, view: View, of_copy: Callable[[Look], T], of_database: Callable[[Connection], T]) -> T:
         """The copy's answer about a view, or the database's."""
+        if self.replica is not None and (self.look is None or not self.look.can_tell(view)):
+            self.look = self.replica.wait_for(view) or self.look
         if self.look is not None and self.look.can_tell(view):
             try:
                 return of_copy(self.look)
