@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -41,10 +42,14 @@ class UtcDateTime(TypeDecorator[datetime]):
         return datetime
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """On SQLite the text that its ``DateTime`` stores, made at once: a page has 1,500 moments."""
+        """On SQLite the text that its ``DateTime`` stores, made at once and once: a page has 1,500 moments.
+
+        Most of them are the one at which it was read, and those that its deals had before.
+        """
         if dialect.name != "sqlite":
             return super().bind_processor(dialect)
 
+        @lru_cache(maxsize=1024)
         def to_text(value: datetime | None) -> str | None:
             found = self.process_bind_param(value, dialect)
             return None if found is None else found.isoformat(" ", "microseconds")

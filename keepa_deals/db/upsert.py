@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Insert, Table, func, text
+from sqlalchemy import Insert, Table, bindparam, func, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import Deal, DealPast, DealPoint, JobState
 
 DEALS = Deal.__table__
-KEPT = frozenset({"domain_id", "asin", "first_seen_at"})
+KEY = ("domain_id", "asin")
+KEPT = frozenset({*KEY, "first_seen_at"})
 """Columns that a row keeps from its first day on."""
 _WRITERS_LOCK = 0x6B65657061
 
@@ -34,6 +35,16 @@ def upsert_deals(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
         session.connection().execute(statement, [dict(row) for row in rows])
 
 
+def touch_deals(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Set some columns of deals that are there; each row has the key and those columns, all the same ones."""
+    if rows:
+        key = [DEALS.c[name] == bindparam(f"key_{name}") for name in KEY]
+        columns: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name not in KEY}
+        statement = update(Deal).where(*key).values(columns)
+        values = [{f"key_{name}" if name in KEY else name: row[name] for name in row} for row in rows]
+        session.connection().execute(statement, values)
+
+
 def upsert_statement(session: Session, columns: Iterable[str]) -> Insert:
     """INSERT … ON CONFLICT DO UPDATE of these columns of ``deals``, in the dialect of the session."""
     statement = _insert(session, DEALS)
@@ -42,7 +53,7 @@ def upsert_statement(session: Session, columns: Iterable[str]) -> Insert:
     if "category_name" in changed:
         changed["category_name"] = func.coalesce(new["category_name"], DEALS.c.category_name)
     found: Insert = statement.on_conflict_do_update(  # type: ignore[attr-defined]
-        index_elements=["domain_id", "asin"], set_=changed
+        index_elements=KEY, set_=changed
     )
     return found
 

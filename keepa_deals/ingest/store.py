@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import Deal, DealEvent, EndedReason
-from keepa_deals.db.upsert import insert_points, lock_writers, upsert_deals
+from keepa_deals.db.upsert import KEY, insert_points, lock_writers, touch_deals, upsert_deals
 from keepa_deals.ingest import economics, lifecycle
 from keepa_deals.ingest.economics import DEFAULT, Pricing
 from keepa_deals.ingest.lifecycle import Change, Life
@@ -41,32 +41,49 @@ def apply_listed(
         return 0
     lock_writers(session)
     known = _known(session, rows)
-    complete: list[dict[str, Any]] = []
-    points: list[dict[str, Any]] = []
-    events: list[dict[str, Any]] = []
+    page = _Page(at, fresh_for, pricing)
     for row in sorted(rows, key=lambda row: str(row["asin"])):
-        old = known.get(row["asin"])
-        life, changes = lifecycle.seen(_life(old), at, fresh_for)
-        events += event_rows(row["domain_id"], row["asin"], changes)
-        shown = old is None or any(row[k] != old[k] for k in row if k not in _UNSHOWN)
+        page.add(row, known.get(row["asin"]))
+    touch_deals(session, page.touched)
+    upsert_deals(session, page.written)
+    insert_points(session, page.points)
+    record(session, page.events)
+    return len(rows)
+
+
+@dataclass(slots=True)
+class _Page:
+    """What a page that the feed showed ``at`` changes, as rows to write."""
+
+    at: datetime
+    fresh_for: timedelta
+    pricing: Pricing
+    written: list[dict[str, Any]] = field(default_factory=list)
+    touched: list[dict[str, Any]] = field(default_factory=list)
+    """Deals of which nothing changed but when they were seen: most of a page."""
+    points: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, row: FeedRow, old: Mapping[str, Any] | None) -> None:
+        """Take in one deal; ``old`` is what the table has of it."""
+        at = self.at
+        life, changes = lifecycle.seen(_life(old), at, self.fresh_for)
+        listed_at = at if old is None else max(at, min(old["listed_at"], life.last_seen_at))
+        seen = {"last_seen_at": life.last_seen_at, "listed_at": listed_at, "unlisted_at": None}
         point = _wants_point(row, old, at)
+        shown = old is None or any(row[k] != old[k] for k in row if k not in _UNSHOWN)
+        if old is not None and not (shown or changes or point):
+            self.touched.append({name: row[name] for name in (*KEY, *_UNSHOWN)} | seen)
+            return
         if point:
-            points.append(_point(row, at))
-        complete.append(
-            {
-                **row,
-                **_economics(row, old, pricing),
-                **asdict(life),
-                "listed_at": at if old is None else max(at, min(old["listed_at"], life.last_seen_at)),
-                "unlisted_at": None,
-                "point_at": at if point else old and old["point_at"],
-                "changed_at": at if shown or changes or old is None else old["changed_at"],
-            }
-        )
-    upsert_deals(session, complete)
-    insert_points(session, points)
-    record(session, events)
-    return len(complete)
+            self.points.append(_point(row, at))
+        self.events += event_rows(row["domain_id"], row["asin"], changes)
+        moments = {
+            "point_at": at if point else old and old["point_at"],
+            "changed_at": at if shown or changes or old is None else old["changed_at"],
+        }
+        worth = _economics(row, old, self.pricing)
+        self.written.append({**row, **worth, **_columns(life), **seen, **moments})
 
 
 def note_unlisted(session: Session, domain_id: int, reach: Reach, at: datetime) -> None:
@@ -127,7 +144,7 @@ def _apply_verdict(
     else:
         life, changes = lifecycle.end(before, verdict.reason, at, fresh_for)
     old_price = deal.price
-    for name, value in (*verdict.columns.items(), *asdict(life).items(), ("verified_at", at)):
+    for name, value in (*verdict.columns.items(), *_columns(life).items(), ("verified_at", at)):
         setattr(deal, name, value)
     if changes or verdict.columns:
         deal.changed_at = at
@@ -171,6 +188,10 @@ def _life(old: Mapping[str, Any] | None) -> Life | None:
         ended_at=old["ended_at"],
         ended_reason=old["ended_reason"],
     )
+
+
+def _columns(life: Life) -> dict[str, Any]:
+    return {field.key: getattr(life, field.key) for field in _LIFE}
 
 
 def _economics(row: FeedRow, old: Mapping[str, Any] | None, pricing: Pricing) -> dict[str, int | None]:
