@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
@@ -87,15 +87,19 @@ def _job(state: JobState) -> JobHealth:
     )
 
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def read_deals(engine: Engine, now: datetime, fresh_for: timedelta) -> DealsHealth:
-    """The deals by state and the live ones by age, in one pass over the table."""
+    """The deals by state and the live ones by age, out of the indices of open and of ended deals."""
     going = Deal.ended_at.is_(None)
     edges = [fresh_for * part for part in AGE_EDGES]
     seen, newer = Deal.last_seen_at, [Deal.last_seen_at >= now - edge for edge in edges]
-    columns = [_count(going & newer[-1]), _count(going & (seen < now - fresh_for)), _count(~going)]
-    columns += [_count(going & is_newer) for is_newer in newer]
+    columns = [_count(newer[-1]), _count(seen < now - fresh_for), *map(_count, newer)]
     with engine.connect() as connection:
-        live, stale, ended, *cumulative = connection.execute(select(*columns)).one()
+        by_seen = select(*columns).where(going, seen > _LONG_AGO)  # or SQLite takes an index without it
+        live, stale, *cumulative = connection.execute(by_seen).one()
+        ended = connection.scalar(select(func.count()).select_from(Deal).where(~going)) or 0
     ages = [after - before for before, after in zip([0, *cumulative], cumulative, strict=False)]
     return DealsHealth(live, stale, ended, tuple(zip(edges, ages, strict=True)))
 
