@@ -59,6 +59,7 @@ class Follower:
     def add(self, rows: Sequence[Any]) -> None:
         """Take up rows of the first load. What was already followed is newer than they are."""
         self._waiting.append(self._batch(rows))
+        self._advance(self._waiting[-1])
         if sum(map(len, self._waiting)) >= MOST:
             self.build()
 
@@ -74,7 +75,6 @@ class Follower:
                 new[block.rows_at(batch.places)[1]] = False
             batch = batch.take(np.flatnonzero(new))
         self._blocks += built(batch)
-        self._advance(batch)
 
     def read_events(self, connection: Connection) -> Array:
         """Only the events by which the dashboard filters; the places of the deals of the new ones."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keepa_deals.settings import DOMAINS
 from keepa_deals.web.columns import RANGES, Range
 from keepa_deals.web.replica.block import Block
 from keepa_deals.web.replica.fields import NULL, UNKNOWN, Array, name_of, place_of, to_number
@@ -164,7 +165,7 @@ def _plain(block: Block, view: View, moment: Moment) -> Iterator[Array]:
 def _mentions(block: Block, word: str) -> Array:
     rows = block.words.find(word)
     try:
-        places = np.array([place_of(domain, word.upper()) for domain in range(1, 13)], np.int64)
+        places = np.array([place_of(domain, word.upper()) for domain in DOMAINS], np.int64)
     except ValueError:  # no ASIN
         return rows
     rows[block.rows_at(places)[0]] = True

@@ -64,10 +64,21 @@ class Texts:
 
 
 class Words:
-    """Which of a block's rows have a text that holds a word, in whatever case.
+    """Which of a block's rows have a text that holds a word, in whatever case."""
 
-    A word has no space in it, so it lies within one of the pieces that spaces cut a text into. Each different
-    piece is searched once, however many rows have it.
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._size = len(texts)
+        self._find = functools.lru_cache(WORDS_KEPT)(_Pieces(texts).find)
+
+    def find(self, word: str) -> Array:
+        """A mask of the rows that hold ``word``."""
+        return np.unpackbits(self._find(word.lower()), count=self._size).view(bool)
+
+
+class _Pieces:
+    """The different pieces that spaces cut the texts into, and the rows that have each.
+
+    A word has no space in it, so it lies within a piece; each is searched once, however many rows have it.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -82,13 +93,9 @@ class Words:
         encoded = [b"\n" + piece.encode("utf-8", "replace") for piece in numbers]
         self._pieces = np.frombuffer(b"".join(encoded), np.uint8)
         self._starts = np.cumsum([0, *map(len, encoded)])[:-1]
-        self._kept = functools.lru_cache(WORDS_KEPT)(self._find)
 
     def find(self, word: str) -> Array:
-        """A mask of the rows that hold ``word``."""
-        return np.unpackbits(self._kept(word.lower()), count=self._size).view(bool)
-
-    def _find(self, word: str) -> Array:
+        """The rows that hold ``word``, given in lower case: a bit a row."""
         found = np.zeros(self._size, bool)
         pieces = self._pieces_with(np.frombuffer(word.encode("utf-8", "replace"), np.uint8))
         if pieces.size * 8 > self._counts.size:
