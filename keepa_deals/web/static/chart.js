@@ -149,7 +149,7 @@ function offerSpans(switcher) {
     chart.setScale("x", { min: days ? last - days * DAY : moments[0], max: last });
     for (const other of switcher.children) other.setAttribute("aria-pressed", String(other === button));
   };
-  const offered = [...switcher.children].filter((button) => button.dataset.days * DAY < known);
+  const offered = [...switcher.children].filter((button) => button.dataset.days * 1.05 * DAY < known);
   for (const button of switcher.children) button.hidden = !offered.includes(button);
   for (const button of offered) button.onclick = () => choose(button);
   switcher.hidden = offered.length < 2;
