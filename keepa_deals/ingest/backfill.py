@@ -104,9 +104,9 @@ def _days(context: IngestContext) -> int:
 def _enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
     options = ProductOptions(stats_days=90, history=True, days=_days(run.context))
     asked, answer = read_products(run, asins, options, timeout=timeout)
-    now = run.context.clock.now()
-    pasts = _pasts(run.context, asked, answer, now)
+    pasts = _pasts(run.context, asked, answer, run.context.clock.now())
     with run.commit() as session:
+        now = run.context.clock.now()
         for row in _details(run, asked, answer, now):
             deal = session.get_one(Deal, (run.context.domain_id, row.pop("asin")))
             for name, value in row.items():

@@ -37,7 +37,7 @@ function typed(form) {
 
 function renewForm(fresh, sent) {
   const form = document.getElementById("filters"), at = document.activeElement;
-  const held = form.contains(at) ? { name: at.name, value: at.value, kind: at.type, start: at.selectionStart, list: at.className } : null;
+  const held = form.contains(at) ? { name: at.name, value: at.value, kind: at.type, start: at.selectionStart } : null;
   const scrolled = form.querySelector(".categories .list")?.scrollTop;
   const now = typed(form);
   form.replaceChildren(...document.importNode(fresh, true).childNodes);
