@@ -169,23 +169,27 @@ def sweep_period(window: timedelta) -> timedelta:
 
 
 def latest_start(
-    sweep: Sweep, window: timedelta, seen: Sequence[datetime], page_every: timedelta
+    sweep: Sweep,
+    window: timedelta,
+    seen: Sequence[datetime],
+    page_every: timedelta,
+    again: Sequence[datetime] = (),
 ) -> datetime:
     """When to read the sweep's next page at the latest, so that it and all after it are read in time.
 
     ``seen`` is, for the next page and each after it, when the first of the deals that must stand there was
     last seen: new deals push the others down, so they are not the ones of the last sweep's pages. Pages of
-    which nothing is known are spread evenly over the period. ``page_every`` is the time that the tokens
-    of one page take to come: pages with one deadline have to be begun that much earlier, one by one.
+    which nothing is known are spread evenly over the period. ``again`` is the same for the pages that this
+    sweep has passed: the next one comes to them when this one is over. ``page_every`` is the time that the
+    tokens of one page take to come: pages with one deadline have to be begun that much earlier, one by one.
     """
     if sweep.hurry:
         return sweep.started_at
-    starts = [
-        deadline - (number + 1) * page_every - lead(window)
-        for number, deadline in enumerate(oldest + window for oldest in seen)
-    ]
-    unknown = sweep.next_page + len(seen)
-    if unknown < sweep.pages:
+    left = max(len(seen), sweep.pages - sweep.next_page)
+    queue = [*enumerate(seen, start=1), *enumerate(again, start=left + 1)]
+    starts = [oldest + window - number * page_every - lead(window) for number, oldest in queue]
+    if len(seen) < left:
+        unknown = sweep.next_page + len(seen)
         starts.append(sweep.started_at + sweep_period(window) * (unknown / sweep.pages))
     return min(starts, default=sweep.started_at + sweep_period(window))
 

@@ -282,13 +282,19 @@ class _Upserter:
         return start if planner.is_due(start, self.now(), self.interval, self.window) else None
 
     def _next_page_start(self) -> datetime:
-        """When to read the next page at the latest: of the sweep under way, or of the one after it."""
-        sweep, plan = self.memory.sweep, self.memory.plan
+        """When to read the next page at the latest: of the sweep under way, or of the one after it.
+
+        The pages that the next sweep begins with come after those that this one has left, and may be due as
+        soon: when the backfiller has read all of them at once.
+        """
+        sweep, floor = self.memory.sweep, self.memory.floor
+        page_every = self.memory.plan.page_every if self.memory.plan else timedelta(0)
         if sweep is None or sweep.done:
-            sweep, seen = Sweep(self.now(), 1, 1), self._oldest_by_page(None)[1:]
-        else:
-            seen = self._oldest_by_page(self.memory.floor)
-        return planner.latest_start(sweep, self.window, seen, plan.page_every if plan else timedelta(0))
+            seen = self._oldest_by_page()[1:]
+            return planner.latest_start(Sweep(self.now(), 1, 1), self.window, seen, page_every)
+        again = self._oldest_by_page(above=floor)[1:] if floor else []
+        seen = self._oldest_by_page(below=floor)
+        return planner.latest_start(sweep, self.window, seen, page_every, again)
 
     def _spare_tokens(self) -> int:
         """What may be spent on questions that no deal's freshness hangs on, before the next page is due."""
@@ -297,14 +303,18 @@ class _Upserter:
             return 0
         return planner.spare_tokens(self._next_page_start() - self.now(), plan.page_every)
 
-    def _oldest_by_page(self, floor: datetime | None) -> list[datetime]:
-        """For each page of the feed below ``floor``: when the first of the deals on it was last seen."""
+    def _oldest_by_page(
+        self, *, below: datetime | None = None, above: datetime | None = None
+    ) -> list[datetime]:
+        """For each page of the feed between these dates: when the first of the deals on it was last seen."""
         position = func.row_number().over(order_by=Deal.deal_created_at.desc()) - 1
         listed = select(Deal.last_seen_at, (position // DEALS_PER_PAGE).label("page")).where(
             Deal.domain_id == self.context.domain_id, Deal.ended_at.is_(None), Deal.unlisted_at.is_(None)
         )
-        if floor is not None:
-            listed = listed.where(Deal.deal_created_at <= floor)
+        if below is not None:
+            listed = listed.where(Deal.deal_created_at <= below)
+        if above is not None:
+            listed = listed.where(Deal.deal_created_at > above)
         if self.memory.horizon is not None:
             listed = listed.where(Deal.deal_created_at >= self.memory.horizon)
         if self.memory.swept_since is not None:  # what a whole sweep has missed is verified, not read again

@@ -12,6 +12,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -320,7 +321,7 @@ class Figures:
     there: int = 0
     strictly_right: int = 0
     dropped: set[str] = field(default_factory=set)
-    """Deals that Keepa went on listing, that must have been shown, and that one minute no longer were."""
+    """Deals that Keepa went on listing, that must be shown, and one minute no longer were, ever."""
     overstayed: int = 0
     """Deals shown a minute longer than a window after Keepa listed them last."""
     bound: float = 0.0
@@ -348,17 +349,23 @@ class Figures:
         for asin in self._since.keys() - truth.keys():
             del self._since[asin]
         self.curve.append((minute / 60, len(shown), len(truth)))
+        horizon = world.horizon()
+        kept = {a for a, d in truth.items() if horizon is None or d.created >= horizon}
+        must = {a for a in kept if minute - self._since[a] >= self.window}
+        self.dropped |= (self._before & must) - shown.keys()
         if minute >= self.settled * 60:
-            self._compare(world, minute, truth, shown)
+            self._compare(minute, truth, shown, kept, must)
             self._count_tokens(world.ledger, min(len(truth), world.plan().get("kept", len(truth))))
         self._before = set(shown)
 
     def _compare(
-        self, world: World, minute: int, truth: Mapping[str, Listed], shown: Mapping[str, int | None]
+        self,
+        minute: int,
+        truth: Mapping[str, Listed],
+        shown: Mapping[str, int | None],
+        kept: AbstractSet[str],
+        must: AbstractSet[str],
     ) -> None:
-        horizon = world.horizon()
-        kept = {a for a, d in truth.items() if horizon is None or d.created >= horizon}
-        must = {a for a in kept if minute - self._since[a] >= self.window}
         oldest = minute - self.window - 1  # the dashboard's seconds are rounded to minutes here
         right = sum(self._listed_at.get(a, {}).get(p or 0, -1) >= oldest for a, p in shown.items())
         there = len(must & shown.keys())
@@ -367,7 +374,6 @@ class Figures:
         self.must += len(must)
         self.there += there
         self.strictly_right += len(truth.keys() & shown.keys())
-        self.dropped |= (self._before & must) - shown.keys()
         self.overstayed += sum(max(self._listed_at.get(a, {0: -1}).values()) < oldest for a in shown)
         share = there / len(must) if must else 1.0
         self.worst_share = min(self.worst_share, share)

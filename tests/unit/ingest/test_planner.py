@@ -100,6 +100,17 @@ def test_pages_read_one_by_one_from_their_latest_start_are_all_in_time(ages: lis
         assert start + (number + 1) * page_every <= last + HOUR - planner.lead(HOUR)
 
 
+def test_pages_that_the_next_sweep_begins_with_are_waited_for_by_this_ones_last_pages() -> None:
+    """The backfiller has just read all pages at once: eight are left, then come the first two again."""
+    sweep = Sweep(NOON, 2, 10)
+    alone = planner.latest_start(sweep, HOUR, [NOON] * 8, MINUTE)
+    assert alone == NOON + HOUR - planner.lead(HOUR) - 8 * MINUTE
+    both = planner.latest_start(sweep, HOUR, [NOON] * 8, MINUTE, [NOON] * 2)
+    assert both == alone - 2 * MINUTE
+    unread = planner.latest_start(sweep, HOUR, [], MINUTE, [NOON - 55 * MINUTE])  # eight pages come before it
+    assert unread == NOON + 5 * MINUTE - planner.lead(HOUR) - 9 * MINUTE
+
+
 def test_only_what_comes_before_the_next_page_is_spent_on_reasons() -> None:
     assert planner.spare_tokens(10 * MINUTE, MINUTE) == 50
     assert planner.spare_tokens(MINUTE / 2, MINUTE) == 2
