@@ -66,6 +66,12 @@ def load(browser: Browser, address: str, device: str) -> dict[str, float]:
         return times
 
 
+class Peer(ThreadingHTTPServer):
+    """Says nothing of a browser that was closed while it answered."""
+
+    def handle_error(self, *_: object) -> None: ...
+
+
 @contextmanager
 def static(answers: dict[str, Answer]) -> Iterator[str]:
     """A server that returns these answers from memory, by path."""
@@ -83,7 +89,7 @@ def static(answers: dict[str, Answer]) -> Iterator[str]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Peer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
