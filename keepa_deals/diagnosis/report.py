@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,12 +68,15 @@ class Diagnosis:
         return HEALTHY if complete(self.evidence) else BLIND
 
 
-def diagnose(evidence: Evidence, *, log_lines: int) -> Diagnosis:
-    """The diagnosis from the evidence; the logs are read only when there is something to explain."""
+def diagnose(evidence: Evidence, *, log_lines: int, trouble: str = "") -> Diagnosis:
+    """The diagnosis from the evidence; the logs are read only when there is something to explain.
+
+    ``trouble`` is what the caller knows to have gone wrong: the logs of the programs it names are shown, too.
+    """
     causes = verdict(evidence)
     lines = tuple(_lines(evidence))
-    unwell = not evidence.blind and (bool(causes) or not complete(evidence))
-    logs = _tails(evidence, causes, log_lines) if unwell and log_lines else {}
+    unwell = not evidence.blind and (bool(causes) or bool(trouble) or not complete(evidence))
+    logs = _tails(evidence, _logs_that_matter(causes, trouble), log_lines) if unwell and log_lines else {}
     return Diagnosis(evidence, lines, causes, healed(evidence, causes), logs)
 
 
@@ -85,9 +88,9 @@ def _lines(evidence: Evidence) -> Iterator[Line]:
             yield from part(evidence)
 
 
-def _tails(evidence: Evidence, causes: tuple[Cause, ...], count: int) -> dict[str, list[str]]:
+def _tails(evidence: Evidence, names: Sequence[str], count: int) -> dict[str, list[str]]:
     found = {}
-    for name in _logs_that_matter(causes):
+    for name in names:
         try:
             found[name] = read_tail(evidence.settings.log_dir / name, count)
         except OSError as error:
@@ -95,9 +98,9 @@ def _tails(evidence: Evidence, causes: tuple[Cause, ...], count: int) -> dict[st
     return found
 
 
-def _logs_that_matter(causes: tuple[Cause, ...]) -> list[str]:
+def _logs_that_matter(causes: tuple[Cause, ...], trouble: str) -> list[str]:
     names = {cause.rule.name for cause in causes}
-    text = " ".join(f"{cause.rule.name} {cause.evidence}" for cause in causes)
+    text = " ".join([trouble, *(f"{cause.rule.name} {cause.evidence}" for cause in causes)])
     more = [log_of(program) for program in _MORE_LOGS if program in text.lower()]
     if "worker-backfill" in text or "backfill_deals" in text:
         more.append(log_of("worker-backfill"))

@@ -202,7 +202,7 @@ def _go_back(d: _Deploy, copy: Path | None, reason: str) -> None:
     Without a ``copy`` of the database nothing was done to it.
     """
     d.say(f"    that did not work: {reason}")
-    for line in to_text(diagnose(gather(d.settings), log_lines=10), width=100):
+    for line in to_text(diagnose(gather(d.settings), log_lines=10, trouble=reason), width=100):
         d.say(f"    {line}")
     _log(d.home, f"failed: {reason.splitlines()[0]}", d.plan)
     _stop_pipeline(d.home)

@@ -122,6 +122,12 @@ def test_a_closed_home_is_said_once_a_section_and_no_log_is_promised() -> None:
     assert found.logs == {}
 
 
+def test_the_log_of_a_program_that_the_caller_saw_fail_is_shown_though_it_runs_again_just_now() -> None:
+    trouble = "the supervisor cannot do startProcess worker-backfill: SPAWN_ERROR"
+    assert "celery_worker_backfill.log" in diagnose(evidence(), log_lines=5, trouble=trouble).logs
+    assert diagnose(evidence(), log_lines=5).logs == {}
+
+
 def test_changes_and_forecast_are_told() -> None:
     changes = {("found", None): 12, ("ended", "out_of_stock"): 3}
     report = replace(
