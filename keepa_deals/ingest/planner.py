@@ -96,6 +96,17 @@ class Feed:
         return math.ceil(pages_of(new) * DEAL_PAGE_TOKENS * (self.window / every))
 
 
+def at_first(matching: int, newest: int, span: timedelta, window: timedelta) -> Feed:
+    """The feed of a table that does not reach a window back yet: its ``newest`` deals came within ``span``.
+
+    As many are taken to leave as come: what stands in a feed for long has found its balance.
+    """
+    shown = min(matching, MAX_DEALS_PER_QUERY)
+    pace = math.ceil(newest * (window / max(span, timedelta(seconds=1))))
+    coming = min(shown, pace)
+    return Feed(matching, coming, coming, window)
+
+
 def make_plan(feed: Feed, interval: timedelta, supply: Supply | None) -> Plan:
     """The plan for a window; ``supply`` is ``None`` when nobody knows what comes in."""
     matching, window, pages = feed.matching, feed.window, feed.pages

@@ -263,8 +263,15 @@ class _Upserter:
         return plan
 
     def _feed(self) -> Feed:
-        """What is in the feed, and what came and went within the last window."""
+        """What is in the feed, and what came and went within the last window.
+
+        Before the first whole sweep the table does not tell; the pages just read do.
+        """
         since = self.now() - self.window
+        if self.memory.swept_since is None and self.head is not None and not self.head.is_down_to(since):
+            head = self.head
+            span = head.page.envelope.timestamp - min(head.created)
+            return planner.at_first(self.matching, (head.number + 1) * DEALS_PER_PAGE, span, self.window)
         left = select(func.count()).where(DealEvent.at > since, DealEvent.kind == DealEventKind.ENDED)
         came = select(func.count()).where(
             Deal.domain_id == self.context.domain_id, Deal.ended_at.is_(None), Deal.deal_created_at > since

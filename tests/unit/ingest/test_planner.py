@@ -66,6 +66,12 @@ def test_where_much_is_new_looks_take_more_pages_and_the_sweep_must_follow_what_
     assert found.pages == 34 - 16  # 96.5 % of the 180 tokens that they leave; 16 pages of new deals
 
 
+def test_a_table_that_was_empty_learns_from_the_newest_page_what_comes_and_goes() -> None:
+    assert planner.at_first(9000, 150, 30 * MINUTE, HOUR) == Feed(9000, 300, 300, HOUR)
+    assert planner.at_first(400, 150, timedelta(0), HOUR) == Feed(400, 400, 400, HOUR)
+    assert planner.at_first(90_000, 150, timedelta(seconds=1), HOUR).arriving == 10_000
+
+
 @given(st.integers(0, 60_000), st.integers(1, 300), st.integers(0, 2000), st.integers(0, 2000))
 def test_no_plan_promises_more_than_comes_in(matching: int, rate: int, leaving: int, arriving: int) -> None:
     found = plan(matching, rate, leaving=leaving, arriving=arriving)

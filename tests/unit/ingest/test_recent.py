@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from keepa_deals.db.models import Deal, DealEvent, JobState
-from keepa_deals.ingest import backfill, maintenance, recent
+from keepa_deals.ingest import backfill, maintenance, planner, recent
 from keepa_deals.ingest.job import Outcome
 from keepa_deals.keepa.errors import ServerTroubleError
-from tests.unit.ingest.fakes import START, FakeLock, World, make_deal, make_world
+from tests.unit.ingest.fakes import START, FakeLock, World, make_account, make_deal, make_world
 
 
 @pytest.fixture
@@ -147,6 +147,22 @@ def test_where_much_is_new_the_overlap_is_read_whole_only_now_and_then(world: Wo
         read.append(world.keepa.pages_read())
     assert read == [[0, 1, 2], [0], [0], [0], [0], [0, 1, 2]]
     assert "LATE" in stored(world)
+
+
+def test_the_first_plan_knows_what_comes_and_goes_by_the_newest_page(world: World) -> None:
+    for number in range(9000):  # ten a minute
+        world.keepa.list(make_deal(f"B{number:09d}", created=START - timedelta(seconds=6 * number)))
+    world.tokens.account = make_account(world.clock, rate=5)
+    recent.run(world.context)
+    first = state(world).cursor["plan"]
+    expected = planner.make_plan(
+        planner.Feed(9000, 605, 605, timedelta(hours=1)),  # 150 came within 149 times 6 s
+        timedelta(minutes=1),
+        planner.Supply(5, timedelta(minutes=1), timedelta(hours=1)),
+    )
+    assert (first["kept"], first["needed"]) == (expected.kept, expected.needed)
+    backfill.run_slice(world.context)
+    assert len(stored(world)) == expected.kept
 
 
 def test_a_run_that_finds_the_lock_taken_does_nothing(world: World) -> None:
