@@ -22,6 +22,7 @@ from tests.support.sandboxes import KEY, SandboxProcess
 
 pytestmark = pytest.mark.slow
 PATIENCE = 60.0
+UPSERT = "update_recent_deals"
 
 
 class Pipeline:
@@ -66,18 +67,19 @@ class Pipeline:
         return health.collect(self.settings).to_status()
 
     def wait_for(self, holds: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-        """The first status for which ``holds`` is true."""
+        """The first status for which ``holds`` is true, of those that know the deals and the jobs."""
         deadline = time.monotonic() + PATIENCE
         while True:
             status = self.status()
-            if status["deals"]["live"] is not None and holds(status):
+            known = status["deals"]["live"] is not None and status["jobs"][UPSERT]["last_success_at"]
+            if known and holds(status):
                 return status
             text = Path(self.log.name).read_text(errors="replace")[-4000:]
             assert time.monotonic() < deadline, f"{status}\n{text}"
             time.sleep(0.1)
 
     def successes(self) -> str:
-        return str(self.status()["jobs"]["update_recent_deals"]["last_success_at"])
+        return str(self.wait_for(lambda s: True)["jobs"][UPSERT]["last_success_at"])
 
     def stop(self) -> dict[str, int]:
         """SIGTERM to all; their exit codes."""
@@ -101,6 +103,7 @@ def pipeline(tmp_path: Path, own_redis: RedisServer) -> Iterator[Pipeline]:
         if process.poll() is None:
             process.kill()
             process.wait()
+    pipeline.log.close()
     if sandbox.process.poll() is None:
         sandbox.stop()
 
@@ -109,15 +112,13 @@ def test_deals_arrive_and_stay_while_both_jobs_share_the_tokens(pipeline: Pipeli
     status = pipeline.wait_for(lambda s: s["deals"]["live"] > 300)
     live, successes = status["deals"]["live"], set()
     while len(successes) < 6:
-        status = pipeline.wait_for(
-            lambda s: s["jobs"]["update_recent_deals"]["last_success_at"] not in successes
-        )
-        successes.add(status["jobs"]["update_recent_deals"]["last_success_at"])
+        status = pipeline.wait_for(lambda s: s["jobs"][UPSERT]["last_success_at"] not in successes)
+        successes.add(status["jobs"][UPSERT]["last_success_at"])
         assert status["deals"]["live"] >= live
         live = status["deals"]["live"]
     status = pipeline.wait_for(lambda s: s["jobs"]["backfill_deals"]["tokens_spent"] >= 300)
     assert pipeline.sandbox.stats()["rejected_429"] == 0
-    assert status["jobs"]["update_recent_deals"]["rows"] >= 6 * 150
+    assert status["jobs"][UPSERT]["rows"] >= 6 * 150
     assert status["beat"]["last_tick_at"] is not None
     assert status["tokens"]["rejected_429"] == 0
     assert pipeline.stop() == {"upsert": 0, "backfill": 0, "beat": 0}
@@ -132,7 +133,7 @@ def test_a_killed_worker_and_a_restarted_redis_are_survived(
     own_redis.kill()  # without persistence: as after FLUSHALL, everything in it is gone
     own_redis.start()
     before = pipeline.successes()
-    pipeline.wait_for(lambda s: s["jobs"]["update_recent_deals"]["last_success_at"] > before)
+    pipeline.wait_for(lambda s: s["jobs"][UPSERT]["last_success_at"] > before)
     assert pipeline.sandbox.stats()["rejected_429"] == 0
     pipeline.stop()
 
@@ -142,9 +143,9 @@ def test_trouble_at_keepa_is_told_and_then_forgotten(pipeline: Pipeline) -> None
 
     pipeline.wait_for(lambda s: s["deals"]["live"] > 300)
     ask(f"{pipeline.sandbox.url}/_sandbox/faults", {"502": 1}, method="PUT")
-    status = pipeline.wait_for(lambda s: s["jobs"]["update_recent_deals"]["last_outcome"] == "failed")
-    assert "502" in status["jobs"]["update_recent_deals"]["last_error"]
+    status = pipeline.wait_for(lambda s: s["jobs"][UPSERT]["last_outcome"] == "failed")
+    assert "502" in status["jobs"][UPSERT]["last_error"]
     ask(f"{pipeline.sandbox.url}/_sandbox/faults", {}, method="PUT")
     before = pipeline.successes()
-    pipeline.wait_for(lambda s: s["jobs"]["update_recent_deals"]["last_success_at"] > before)
+    pipeline.wait_for(lambda s: s["jobs"][UPSERT]["last_success_at"] > before)
     pipeline.stop()
