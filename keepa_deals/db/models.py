@@ -113,6 +113,13 @@ class DealEventKind(StrEnum):
     RETURNED = "returned"
 
 
+class OriginKind(StrEnum):
+    """Who tells the deals of a database."""
+
+    KEEPA = "keepa"
+    SANDBOX = "sandbox"
+
+
 def _enum(kind: type[StrEnum]) -> Enum:
     return Enum(kind, native_enum=False, length=32, values_callable=lambda e: [m.value for m in e])
 
@@ -353,3 +360,11 @@ class OperatorAction(Base):
     """In words: done, or why it was refused."""
 
     __table_args__ = (Index("ix_operator_actions_at", "at"),)
+
+
+class Origin(Base):
+    """Who told the deals of this database; the start writes the one row."""
+
+    __tablename__ = "origins"
+
+    told_by: Mapped[OriginKind] = mapped_column(_enum(OriginKind), primary_key=True)

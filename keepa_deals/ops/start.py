@@ -16,7 +16,17 @@ from keepa_deals import health
 from keepa_deals import settings as settings_module
 from keepa_deals.clock import SystemClock
 from keepa_deals.health.report import UPSERT_JOB, HealthReport
-from keepa_deals.ops import beat, embedded_redis, preflight, programs, runtime, stop, supervise, version
+from keepa_deals.ops import (
+    beat,
+    embedded_redis,
+    origin,
+    preflight,
+    programs,
+    runtime,
+    stop,
+    supervise,
+    version,
+)
 from keepa_deals.ops.console import Say
 from keepa_deals.ops.errors import OpsError, UnhealthyError
 from keepa_deals.ops.identity import describe, ours
@@ -51,6 +61,8 @@ def start(
     supervisor = supervise.live_supervisor(home)
     if supervisor is not None:
         say(f"already running: {describe(supervisor)}")
+        if not resume:
+            _refuse_the_other_kind(home, sandbox=sandbox)
         _tell_changes(home, say)
         settings = settings_module.load(keepa_deals_home=home.path)
         launched = _wake(home, settings, say)
@@ -62,8 +74,10 @@ def start(
         settings = settings_module.load(keepa_deals_home=home.path)
     else:
         settings = _choose(home, sandbox=sandbox)
+        origin.make_way(home, settings, SystemClock().now(), say, sandbox=sandbox)
     own_redis = programs.uses_embedded_redis(home, settings)
     preflight.check(home, settings, say, own_redis=own_redis)
+    origin.note(settings, sandbox=sandbox)
     if own_redis:
         embedded_redis.write_config(home)
         say(f"  ok    Redis: our own, {embedded_redis.find_server()}")
@@ -78,9 +92,21 @@ def start(
     return started
 
 
+def _refuse_the_other_kind(home: Home, *, sandbox: bool) -> None:
+    """An ``OpsError`` when a sandbox runs and the live service is wanted, or the other way round."""
+    runs_sandbox = bool(runtime.with_sandbox(home))
+    if sandbox and not runs_sandbox:
+        raise OpsError(f"what runs is the live service, no sandbox: {origin.beside(home)}")
+    if sandbox or not runs_sandbox:
+        return
+    if settings_module.load(runtime=False, keepa_deals_home=home.path).keepa_api_key is not None:
+        raise OpsError(f"what runs is the sandbox, not the live service: {RESTART} goes live")
+
+
 def _tell_changes(home: Home, say: Say) -> None:
     """Name the settings that were changed since the start: what runs does not know them yet."""
     if runtime.with_sandbox(home):
+        say("  note  this is the sandbox: its deals are invented")
         return
     now = settings_module.load(runtime=False, keepa_deals_home=home.path)
     then = settings_module.load(keepa_deals_home=home.path)
