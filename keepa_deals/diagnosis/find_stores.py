@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-
-import psutil
 
 from keepa_deals.diagnosis.causes import RESTART, START, Finding, classify
 from keepa_deals.diagnosis.errors_of_jobs import last_error
@@ -22,8 +19,6 @@ QUEUE_WAIT = timedelta(seconds=120)
 """No message of ours waits longer: a slice of the backfiller lasts at most 60 s."""
 RELEARNED_WITHIN = timedelta(minutes=3)
 """The next run asks Keepa for the balance: what is unknown for longer has another cause."""
-_ANOTHER_BY = 2.0
-"""Seconds by which a start time may differ before it is another process's."""
 
 
 # -- Redis -----------------------------------------------------------------------------------------
@@ -167,7 +162,7 @@ def zombie_lock(e: Evidence) -> Iterator[Finding]:
             yield Finding(
                 f"{lock.name} is held by {lock.owner}, {left}: none of our locks lasts that long", fix
             )
-        elif holder_is_dead(lock):
+        elif lock.dead:
             yield Finding(f"{lock.name} is held by {lock.owner}, which is dead ({left})", fix)
         elif _holder_does_nothing(e, lock):
             yield Finding(f"{lock.name} is held by {lock.owner}, but no run is under way ({left})", fix)
@@ -179,19 +174,6 @@ def _holder_does_nothing(e: Evidence, lock: LockHealth) -> bool:
     if job is None or not lock.name.endswith(f"{UPSERT_JOB}_lock") or not upserter_is_behind(e.report):
         return False
     return job.last_outcome is not None and job.last_outcome != "running"
-
-
-def holder_is_dead(lock: LockHealth) -> bool:
-    """Whether the holder ran on this machine and is gone, its pid perhaps another's by now."""
-    if lock.host != socket.gethostname() or lock.pid is None:
-        return False
-    try:
-        started = psutil.Process(lock.pid).create_time()
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.Error:
-        return False
-    return lock.started is not None and abs(started - lock.started) > _ANOTHER_BY
 
 
 def worker_deaf(e: Evidence) -> Iterator[Finding]:

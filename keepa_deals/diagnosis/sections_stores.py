@@ -9,7 +9,7 @@ from typing import Any
 from keepa_deals.answer_log import is_good
 from keepa_deals.diagnosis.evidence import Evidence
 from keepa_deals.diagnosis.find_keepa import live_drift, patience_of_small
-from keepa_deals.diagnosis.find_stores import QUEUE_WAIT, holder_is_dead
+from keepa_deals.diagnosis.find_stores import QUEUE_WAIT
 from keepa_deals.diagnosis.sections import Level, Line, warn_if
 from keepa_deals.health.readiness import age_text, duration_text
 from keepa_deals.health.report import ARRIVALS, REPORTED_JOBS, UPSERT_JOB, JobHealth, LockHealth, RedisHealth
@@ -61,7 +61,7 @@ def locks(e: Evidence) -> Iterator[Line]:
 def _holder(lock: LockHealth) -> tuple[str, bool]:
     if lock.host is None:
         return "held by somebody else", True
-    if holder_is_dead(lock):
+    if lock.dead:
         return f"zombie: pid {lock.pid} of this machine is dead", True
     return f"held by pid {lock.pid} of {lock.host}", False
 

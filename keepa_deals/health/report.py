@@ -69,8 +69,8 @@ class LockHealth:
     pid: int | None = None
     ttl_seconds: float | None = None
     """Seconds until it would expire; ``None`` with an owner means: never."""
-    started: int | None = None
-    """When the holder's process started, in Unix seconds: tells it from one that got its pid later."""
+    dead: bool = False
+    """Whether the holder was a process that would be seen from here, and is gone for sure."""
 
 
 @dataclass(frozen=True, slots=True)

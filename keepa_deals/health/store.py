@@ -51,7 +51,7 @@ def _lock(client: Redis, name: str, keys: Keys) -> LockHealth:
     holder = locks.read_holder(client, keys.lock(name))
     if holder is None:
         return LockHealth(name)
-    return LockHealth(name, holder.owner, holder.host, holder.pid, holder.ttl, holder.started)
+    return LockHealth(name, holder.owner, holder.host, holder.pid, holder.ttl, dead=holder.is_dead)
 
 
 def read_queues(client: Redis, prefix: str) -> tuple[QueueHealth, ...]:

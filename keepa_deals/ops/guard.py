@@ -25,22 +25,24 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 2.0
 """Seconds between two looks for an operation that died; the supervisor's death is noticed at once."""
 TRY_AGAIN = 5.0
+LONGEST_LOG = 10_000_000
+"""Bytes after which a guard that is on its own sets its log aside and begins another one."""
 
 
 def watch(home: Home) -> None:
     """Return when a supervisor that is not our parent runs: it has a guard of its own."""
     while True:
-        supervisor = supervise.live_supervisor(home)
-        if supervisor is None:
+        parent = supervise.supervisor_above(home)
+        if parent is None and supervise.live_supervisor(home) is not None:
+            return
+        if parent is None:
             _step_out_of_its_shadow(home)
             _bring_back(home, "the supervisor is gone")
-        elif supervisor.pid != os.getppid():
-            return
         elif (what := abandoned(home.operation_lock)) is not None:
             _bring_back(home, f"a {what} died before its end")
         else:
             with contextlib.suppress(psutil.TimeoutExpired, psutil.NoSuchProcess):
-                supervisor.wait(timeout=LOOK_EVERY)
+                parent.wait(timeout=LOOK_EVERY)
 
 
 def _bring_back(home: Home, reason: str) -> None:
@@ -59,8 +61,15 @@ def _bring_back(home: Home, reason: str) -> None:
 
 
 def _step_out_of_its_shadow(home: Home) -> None:
-    """Write to the log file itself: what was our output ended with the supervisor that read it."""
-    target = os.open(home.log / "guard.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    """Write to the log file itself: what was our output ended with the supervisor that read it.
+
+    Nobody else keeps the log short now.
+    """
+    path = home.log / "guard.log"
+    with contextlib.suppress(OSError):
+        if path.stat().st_size > LONGEST_LOG:
+            path.replace(path.with_name("guard.log.1"))
+    target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     for stream in (1, 2):
         os.dup2(target, stream)
     os.close(target)

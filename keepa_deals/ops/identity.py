@@ -3,8 +3,9 @@
 The proof is in the process's environment, which only its owner and root can read and nobody can forge:
 every child of our supervisor carries :data:`MARK` with the deployment's home. A process that somebody
 started by hand with ``KEEPA_DEALS_HOME`` is ours only if it also runs one of our programs (an editor
-or a ``tail -f`` in the same terminal carries the variable as well). psutil compares the start time
-before each signal, so a pid that was reused meanwhile is safe.
+or a ``tail -f`` in the same terminal carries the variable as well). Times prove nothing: a process's
+start seems to move when the clock is set. psutil tells a pid that was reused before each signal by the
+kernel's ticks, which don't.
 """
 
 from __future__ import annotations
@@ -17,14 +18,12 @@ import psutil
 
 MARK = "KEEPA_DEALS_SUPERVISED"
 HOME_VARIABLE = "KEEPA_DEALS_HOME"
-_CLOCK_SLACK = 2.0
-"""Seconds by which a start time may seem to lie after the pid file that was written later."""
-
+_SUPERVISOR = re.compile(r"\bsupervisord\b")
 _OUR_PROGRAMS = (
     re.compile(r"\bcelery\b.* keepa_deals\.celery_app\b"),
     re.compile(r"\bgunicorn\b.* keepa_deals\.web\b"),
     re.compile(r"\bkeepa-deals (?:.* )?sandbox\b"),
-    re.compile(r"\bsupervisord\b"),
+    _SUPERVISOR,
     re.compile(r"^\S*(?:redis|valkey)-server\b"),
 )
 
@@ -62,20 +61,19 @@ def ours(home: Path) -> list[psutil.Process]:
     return sorted(found, key=lambda process: (_started(process), process.pid))
 
 
-def recorded(pid_file: Path) -> psutil.Process | None:
-    """The live process that wrote ``pid_file``; ``None`` when it is gone or its pid was reused.
+def is_our_supervisor(process: psutil.Process, home: Path) -> bool:
+    """Whether a live process is the supervisor of the deployment in ``home``."""
+    return is_ours(process, home) and bool(_SUPERVISOR.search(command_of(process)))
 
-    Whoever wrote the file was running by then: a process that started after it is another one.
-    """
+
+def recorded(pid_file: Path) -> psutil.Process | None:
+    """The live process that ``pid_file`` names; ``None`` when it is gone. Whose it is, is not proved."""
     try:
-        pid = int(pid_file.read_text(encoding="ascii").split()[0])
-        written = pid_file.stat().st_mtime
-        process = psutil.Process(pid)
-        reused = process.create_time() > written + _CLOCK_SLACK
+        process = psutil.Process(int(pid_file.read_text(encoding="ascii").split()[0]))
         dead = process.status() == psutil.STATUS_ZOMBIE
     except (OSError, ValueError, IndexError, OverflowError, psutil.NoSuchProcess):
         return None
-    return None if reused or dead else process
+    return None if dead else process
 
 
 def describe(process: psutil.Process) -> str:

@@ -17,7 +17,7 @@ from keepa_deals.errors import SettingsError
 from keepa_deals.locks import Holder, read_holder
 from keepa_deals.ops.console import Say
 from keepa_deals.ops.errors import LeftoverError
-from keepa_deals.ops.identity import command_of, describe, is_ours, ours
+from keepa_deals.ops.identity import command_of, describe, is_our_supervisor, is_ours, ours
 from keepa_deals.ops.layout import Home
 from keepa_deals.ops.locking import holder
 from keepa_deals.ops.unit import STOP_SIGNAL
@@ -29,7 +29,6 @@ KILL_WAIT = 5.0
 SUPERVISOR_WAIT = 1.0
 """A supervisor that is stopped by a signal does not hear ours: it is killed after this time."""
 LOCKS = ("update_recent_deals_lock", "backfill_deals_lock")
-_SUPERVISOR = re.compile(r"\bsupervisord\b")
 _REDIS = re.compile(r"^\S*(?:redis|valkey)-server\b")
 
 
@@ -40,7 +39,7 @@ def stop_everything(home: Home, say: Say, *, wait: float = TERM_WAIT) -> None:
     """
     found = ours(home.path)
     # The supervisor first, at once: it would bring back what we stop. Its children go on until their turn.
-    supervisors = [p for p in found if _SUPERVISOR.search(command_of(p))]
+    supervisors = [p for p in found if is_our_supervisor(p, home.path)]
     for process in supervisors:
         say(f"STOP  {describe(process)}")
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ import psutil
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from keepa_deals.ops.errors import OpsError
-from keepa_deals.ops.identity import HOME_VARIABLE, MARK, is_ours, recorded
+from keepa_deals.ops.identity import HOME_VARIABLE, MARK, is_our_supervisor, recorded
 from keepa_deals.ops.layout import Home
 from keepa_deals.ops.programs import WARM_SHUTDOWN, supervisor_socket
 from keepa_deals.settings import inherited_environment
@@ -39,7 +40,16 @@ class Supervised:
 def live_supervisor(home: Home) -> psutil.Process | None:
     """The deployment's supervisor process; ``None`` when it does not run."""
     process = recorded(home.supervisor_pid)
-    return process if process is not None and is_ours(process, home.path) else None
+    return process if process is not None and is_our_supervisor(process, home.path) else None
+
+
+def supervisor_above(home: Home) -> psutil.Process | None:
+    """Our own parent when it is the deployment's supervisor, whatever its pid file says."""
+    try:
+        parent = psutil.Process(os.getppid())
+    except psutil.NoSuchProcess:
+        return None
+    return parent if is_our_supervisor(parent, home.path) else None
 
 
 def states(home: Home) -> list[Supervised]:

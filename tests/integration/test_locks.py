@@ -11,8 +11,9 @@ import pytest
 import redis
 
 from keepa_deals.errors import LockLostError, StoreUnavailableError
+from keepa_deals.health.store import read_locks
 from keepa_deals.locks import SingleFlightLock, read_holder
-from keepa_deals.redis_store import Keys
+from keepa_deals.redis_store import DEFAULT_PREFIX, Keys
 from tests.support.redis_server import RedisServer
 
 KEY = "update_recent_deals_lock"
@@ -106,6 +107,14 @@ def test_the_holder_can_be_read_by_everybody(real_redis: redis.Redis) -> None:
     assert f"{holder.host}:{holder.pid}:{holder.started}:" in lock.owner
     assert holder.ttl is not None
     assert 0 < holder.ttl <= 45
+
+
+def test_a_lock_is_read_as_a_dead_ones_whatever_the_clock_says(real_redis: redis.Redis) -> None:
+    owner = SingleFlightLock(real_redis, KEY).owner
+    host, pid, _, uuid = owner.rsplit(":", 3)
+    for holder, dead in ((int(pid), False), (dead_pid(), True)):
+        real_redis.set(KEY, f"{host}:{holder}:1:{uuid}")
+        assert {lock.name: lock.dead for lock in read_locks(real_redis, DEFAULT_PREFIX)}[KEY] is dead
 
 
 def test_a_value_of_another_program_is_shown_as_it_is(real_redis: redis.Redis) -> None:

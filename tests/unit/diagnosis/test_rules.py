@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import psutil
 import pytest
 
 from keepa_deals.answer_log import Answers, LastAnswer
@@ -309,12 +306,11 @@ def test_an_errors_words_speak_of_a_rule(words: str, rule: str | None) -> None:
     assert classify(words) == rule
 
 
-def test_a_lock_of_a_process_that_lives_is_no_zombie() -> None:
-    lock = LockHealth("update_recent_deals_lock", "x", socket.gethostname(), os.getpid(), 40.0)
-    lock = replace(lock, started=int(psutil.Process().create_time()))
-    assert verdict(evidence(healthy(locks=(lock,)))) == ()
-    reused = replace(lock, started=1)
-    assert [c.rule.name for c in verdict(evidence(healthy(locks=(reused,))))] == ["zombie_lock"]
+@pytest.mark.parametrize("dead", [False, True])
+def test_a_lock_is_a_zombies_when_its_holder_is_gone(dead: bool) -> None:
+    lock = LockHealth("update_recent_deals_lock", "x", "here", 1, 40.0, dead=dead)
+    found = [cause.rule.name for cause in verdict(evidence(healthy(locks=(lock,))))]
+    assert found == (["zombie_lock"] if dead else [])
 
 
 def test_a_lock_of_another_host_is_a_zombies_when_the_upserter_is_behind_and_runs_nowhere() -> None:

@@ -1,0 +1,116 @@
+"""The guard: whom it takes for the supervisor, when it acts, and what it does again when it fails."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from keepa_deals.ops import guard, supervise
+from keepa_deals.ops import start as starting
+from keepa_deals.ops.errors import OpsError
+from keepa_deals.ops.identity import MARK
+from keepa_deals.ops.layout import Home
+
+Stand = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "home")
+    home.make()
+    return home
+
+
+@pytest.fixture
+def stand() -> Iterator[Stand]:
+    """Starts a process that does nothing but has a name and a mark."""
+    found: list[subprocess.Popen[bytes]] = []
+
+    def start(name: str, mark: Path) -> subprocess.Popen[bytes]:
+        code = "import sys; sys.stdin.read()"
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, name], env={MARK: str(mark)}, stdin=subprocess.PIPE
+        )
+        found.append(process)
+        return process
+
+    yield start
+    for process in found:
+        process.kill()
+        process.communicate()
+
+
+def test_a_clock_that_was_set_does_not_hide_the_supervisor(home: Home, stand: Stand) -> None:
+    process = stand("supervisord", home.path)
+    home.supervisor_pid.write_text(f"{process.pid}\n")
+    written = home.supervisor_pid.stat().st_mtime
+    for shift in (-86_400, -30, 30, 86_400):
+        os.utime(home.supervisor_pid, (written + shift, written + shift))
+        found = supervise.live_supervisor(home)
+        assert found is not None
+        assert found.pid == process.pid
+
+
+@pytest.mark.parametrize(("name", "mark"), [("supervisord", "another"), ("celery", "home")])
+def test_a_process_that_has_got_the_supervisors_pid_is_not_it(
+    home: Home, stand: Stand, name: str, mark: str
+) -> None:
+    home.supervisor_pid.write_text(f"{stand(name, home.path.with_name(mark)).pid}\n")
+    assert supervise.live_supervisor(home) is None
+
+
+class _EnoughError(Exception):
+    """Ends a guard, which never ends by itself."""
+
+
+@pytest.mark.parametrize("lie", ["", "1", "no number"])
+def test_a_guard_under_a_live_supervisor_starts_and_ends_nothing_whatever_the_pid_file_says(
+    home: Home, stand: Stand, monkeypatch: pytest.MonkeyPatch, lie: str
+) -> None:
+    parent = stand("supervisord", home.path)
+    home.supervisor_pid.write_text(lie)
+    monkeypatch.setattr(os, "getppid", lambda: parent.pid)
+
+    def looks_for_the_dead(path: Path) -> None:
+        raise _EnoughError
+
+    def start(*_: object, **__: object) -> None:
+        pytest.fail("the supervisor lives")
+
+    monkeypatch.setattr(guard, "abandoned", looks_for_the_dead)
+    monkeypatch.setattr(starting, "start", start)
+    with pytest.raises(_EnoughError):
+        guard.watch(home)
+
+
+def test_the_log_of_a_guard_that_tries_for_ever_stays_small(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = iter(range(3))
+
+    def start(*_: object, **__: object) -> None:
+        if next(tries, None) is None:
+            os._exit(0)
+        os.write(2, b"x" * 1000)
+        raise OpsError("the disk is full")
+
+    monkeypatch.setattr(starting, "start", start)
+    monkeypatch.setattr(guard, "TRY_AGAIN", 0)
+    monkeypatch.setattr(guard, "LONGEST_LOG", 900)
+    child = multiprocessing.get_context("fork").Process(target=guard.watch, args=(home,))
+    child.start()
+    child.join()
+    sizes = {file.name: file.stat().st_size for file in home.log.glob("guard.log*")}
+    assert sizes.keys() == {"guard.log", "guard.log.1"}
+    assert max(sizes.values()) < 2000
+
+
+def test_a_guard_goes_when_another_supervisor_runs(home: Home, stand: Stand) -> None:
+    home.supervisor_pid.write_text(f"{stand('supervisord', home.path).pid}")
+    guard.watch(home)
