@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from keepa_deals.diagnosis.evidence import Evidence
 
 START = "./start_celery.sh"
-RESTART = "./kill_everything_force.sh && ./start_celery.sh"
+KILL = "./kill_everything_force.sh"
+RESTART = f"{KILL} && {START}"
+RESTORE = ".venv/bin/keepa-deals ops restore"
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ def home_exposed(e: Evidence) -> Iterator[Finding]:
     home = e.home.value
     if home and home.exists and home.mode & 0o077:
         yield Finding(f"{home.path} has the mode {home.mode:04o}", f"chmod 700 {home.path}")
+    for file in home.exposed_secrets if home else ():
+        yield Finding(f"{file} may be read by others", f"chmod 600 {file}")
 
 
 def supervisor_down(e: Evidence) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from keepa_deals.diagnosis.causes import RESTART, START, Finding, classify
+from keepa_deals.diagnosis.causes import KILL, RESTART, RESTORE, START, Finding, classify
 from keepa_deals.diagnosis.errors_of_jobs import last_error
 from keepa_deals.diagnosis.evidence import PAST, Evidence
 from keepa_deals.health.database import sqlite_path
@@ -103,8 +103,7 @@ def database_unavailable(e: Evidence) -> Iterator[Finding]:
         return
     path = sqlite_path(e.settings.database_dsn)
     if path is not None and "does not exist" in error:
-        copies = e.settings.keepa_deals_home / "backups"
-        yield Finding(error, f"put the newest of {copies}/deals-*.db there, or begin anew: {START}")
+        yield Finding(error, _restore(e, f"no copy of it is there, so begin anew: {RESTART}"))
     else:
         yield Finding(error)
 
@@ -135,10 +134,14 @@ def database_damaged(e: Evidence) -> Iterator[Finding]:
     if not text and found and not found.startswith(("ok", "no file", "left to")):
         text = f"quick_check: {found}"
     if text:
-        copies = e.settings.keepa_deals_home / "backups"
-        yield Finding(
-            text, f"./kill_everything_force.sh, put the newest of {copies}/deals-*.db in its place, {START}"
-        )
+        path = sqlite_path(e.settings.database_dsn)
+        anew = f"no copy of it is there, so begin anew: {KILL}, move {path}* away, {START}"
+        yield Finding(text, _restore(e, anew) if path is not None else None)
+
+
+def _restore(e: Evidence, without_a_copy: str) -> str:
+    copy = e.home.value.newest_copy if e.home.value else None
+    return f"{KILL} && {RESTORE} {copy} && {START}" if copy else without_a_copy
 
 
 def database_not_migrated(e: Evidence) -> Iterator[Finding]:

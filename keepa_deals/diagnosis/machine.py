@@ -15,6 +15,8 @@ import psutil
 
 from keepa_deals.health.database import BUSY_TIMEOUT
 from keepa_deals.health.words import redact
+from keepa_deals.ops import backup
+from keepa_deals.settings import PROJECT_ROOT
 
 INTEGRITY_SECONDS = 1.0
 """For so long the database's pages are checked at each look."""
@@ -38,6 +40,10 @@ class HomeState:
     """What cannot be written although its user may: a file system mounted read-only, or a lost mode bit."""
     misowned: tuple[str, ...] = ()
     """What belongs to somebody else than the home: the service cannot write it."""
+    exposed_secrets: tuple[Path, ...] = ()
+    """Files with the key that others on this machine may read."""
+    newest_copy: Path | None = None
+    """The newest copy of a SQLite database that a deploy has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,19 @@ def read_home(home: Path) -> HomeState:
         *(base.path, base.exists, base.owner, base.user, readable, base.mode),
         read_only=tuple(str(path) for path in parts if mine and not _writable(path, found.st_uid)),
         misowned=tuple(str(path) for path in parts if path.stat().st_uid != found.st_uid),
+        exposed_secrets=exposed(PROJECT_ROOT / ".env", found.st_uid),
+        newest_copy=backup.newest(home / "backups"),
     )
+
+
+def exposed(file: Path, owner: int) -> tuple[Path, ...]:
+    """The file if others may read it; a group may where another user than the home's owner lends the file."""
+    try:
+        found = file.stat()
+    except OSError:
+        return ()
+    unwanted = 0o077 if found.st_uid == owner else 0o007
+    return (file,) if found.st_mode & unwanted else ()
 
 
 def _is_open(folder: Path) -> bool:

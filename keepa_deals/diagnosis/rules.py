@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from keepa_deals.diagnosis import find_deals, find_keepa, find_machine, find_stores
-from keepa_deals.diagnosis.causes import RESTART, START, Cause, Find, Finding, Rule
+from keepa_deals.diagnosis.causes import KILL, RESTART, RESTORE, START, Cause, Find, Finding, Rule
 from keepa_deals.diagnosis.evidence import Evidence
 
 __all__ = ["RULES", "Cause", "Rule", "verdict"]
@@ -122,7 +122,7 @@ RULES: tuple[Rule, ...] = (
         find_stores.database_unavailable,
         "Nothing can be read or written.",
         "the database does not answer, or its file is missing",
-        "check DATABASE_URL and the database's own log",
+        "check DATABASE_URL and the database's own log; a missing file comes back like a damaged one",
         "disk_full home_not_writable",
     ),
     _rule(
@@ -130,7 +130,8 @@ RULES: tuple[Rule, ...] = (
         find_stores.database_damaged,
         "Reads and writes fail at some rows or all.",
         "quick_check finds a fault, or the file is no database",
-        f"./kill_everything_force.sh, put the newest copy of backups/ in its place, {START}",
+        f"{KILL} && {RESTORE} backups/<the newest copy> && {START}; without a copy, move deals.db* away and "
+        "begin anew",
     ),
     _rule(
         "database_locked",
@@ -252,7 +253,8 @@ RULES: tuple[Rule, ...] = (
         find_keepa.keepa_trouble,
         "Keepa fails or cannot be reached; deals go stale until it is back.",
         "a job's last run failed for it after all its attempts, or attempts fail in a row",
-        "wait: the next run tries again; if the network is ours, mend it (curl -sS https://api.keepa.com)",
+        "wait: the next run tries again; if the network is ours, mend it (the workers use no proxy: "
+        "curl --noproxy '*' -sS https://api.keepa.com)",
         "sandbox_down process_suspended",
     ),
     _rule(
@@ -337,8 +339,8 @@ RULES: tuple[Rule, ...] = (
         "home_exposed",
         find_machine.home_exposed,
         "Others on this machine can read the key.",
-        "the home's mode lets others in",
-        "chmod 700 var (your home)",
+        "the home's mode or that of .env lets others in",
+        "chmod 700 var (your home); chmod 600 .env",
     ),
     _rule(
         "upserter_behind",

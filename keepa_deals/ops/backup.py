@@ -6,43 +6,54 @@ import contextlib
 import shutil
 import sqlite3
 import subprocess
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
+from keepa_deals.clock import SystemClock
 from keepa_deals.db.session import Database
+from keepa_deals.ops.console import Say
 from keepa_deals.ops.errors import OpsError
+from keepa_deals.ops.identity import describe, ours
 from keepa_deals.ops.layout import Home
-from keepa_deals.settings import inherited_environment
+from keepa_deals.settings import Settings, inherited_environment
 
 KEPT = 5
 """Copies that are kept; older ones are deleted."""
+_UNFINISHED = ".part"
 RESTORE_PATIENCE = 30.0
 """Seconds to wait for whoever still writes."""
 
 
 def make(home: Home, database: Database, now: datetime) -> Path:
-    """A copy of the database in ``backups/``; the service may go on writing meanwhile."""
+    """A copy of the database in ``backups/``; the service may go on writing meanwhile.
+
+    It has its name only when it is whole, and only then older ones go: what is there can be trusted.
+    """
     name = f"deals-{now:%Y%m%dT%H%M%SZ}"
     source = database.path
-    if source is None:
-        target = home.backups / f"{name}.dump"
-        _dump_postgresql(database, target)
-    else:
-        target = home.backups / f"{name}.db"
-        try:
-            with (
-                contextlib.closing(sqlite3.connect(source)) as old,
-                contextlib.closing(sqlite3.connect(target)) as new,
-            ):
-                old.backup(new)
-        except sqlite3.Error as error:
-            raise OpsError(f"the database could not be copied to {target}: {error}") from None
-    target.chmod(0o600)
+    target = home.backups / f"{name}{'.dump' if source is None else '.db'}"
+    for left_over in home.backups.glob(f"*{_UNFINISHED}"):
+        left_over.unlink()
+    with _written(target) as part:
+        if source is None:
+            _dump_postgresql(database, part)
+        else:
+            try:
+                _copy_sqlite(source, part)
+            except sqlite3.Error as error:
+                raise OpsError(f"the database could not be copied to {target}: {error}") from None
     for outdated in sorted(home.backups.glob("deals-*"))[:-KEPT]:
         outdated.unlink()
     return target
+
+
+def newest(backups: Path) -> Path | None:
+    """The newest copy of a SQLite database in a folder; ``None`` when there is none."""
+    copies = (path for path in backups.glob("deals-*.db") if path.stat().st_size)
+    return max(copies, key=lambda path: path.name, default=None)
 
 
 def restore(copy: Path, database: Database) -> None:
@@ -58,6 +69,85 @@ def restore(copy: Path, database: Database) -> None:
             old.backup(new)
     except sqlite3.Error as error:
         raise OpsError(f"the database could not be brought back from {copy}: {error}") from None
+
+
+def restore_deployment(home: Home, settings: Settings, copy: Path, say: Say) -> None:
+    """Put a copy in the place of a deployment's SQLite database, whatever state that is in."""
+    path = Database(settings.database_dsn).path
+    if path is None:
+        raise OpsError(f"DATABASE_URL names PostgreSQL: pg_restore --clean --if-exists --dbname … {copy}")
+    running = ours(home.path)
+    if running:
+        raise OpsError(f"{describe(running[0])} runs and may write: ./kill_everything_force.sh first")
+    moved = put_back(copy, path, SystemClock().now())
+    if moved is not None:
+        say(f"what was there is in {moved}: delete it when you like")
+    say(f"{path} is what {copy} holds; ./start_celery.sh goes on with it")
+
+
+def put_back(copy: Path, path: Path, now: datetime) -> Path | None:
+    """Make a copy the database at ``path``, which nobody may use meanwhile.
+
+    What was there, with its log of changes, is moved into a folder beside it, which is returned.
+    """
+    _refuse_unusable(copy)
+    with _written(path) as part:
+        try:
+            _copy_sqlite(copy, part)
+        except sqlite3.Error as error:
+            raise OpsError(f"{copy} could not be brought back: {error}") from None
+        return _move_away(path, now)
+
+
+def _refuse_unusable(copy: Path) -> None:
+    try:
+        with contextlib.closing(sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro", uri=True)) as look:
+            (found,) = look.execute("PRAGMA quick_check(1)").fetchone()
+            look.execute("SELECT 1 FROM alembic_version")
+    except sqlite3.Error as error:
+        found = str(error)
+    if found != "ok":
+        raise OpsError(f"{copy} is no whole copy of the database ({found}), and nothing was changed")
+
+
+def _move_away(path: Path, now: datetime) -> Path | None:
+    """Move a database with its log of changes: laid beside another file, that log would spoil it."""
+    files = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "")]
+    if not any(file.exists() for file in files):
+        return None
+    folder = path.with_name(f"replaced-{now:%Y%m%dT%H%M%SZ}")
+    try:
+        folder.mkdir(mode=0o700)
+        for file in files:
+            if file.exists():
+                file.rename(folder / file.name)
+    except OSError as error:
+        raise OpsError(f"{path} cannot be moved to {folder} ({error.strerror})") from None
+    return folder
+
+
+@contextlib.contextmanager
+def _written(target: Path) -> Iterator[Path]:
+    """A private file that becomes ``target`` when the block ends well, and is gone otherwise."""
+    part = target.with_name(f".{target.name}{_UNFINISHED}")
+    try:
+        part.unlink(missing_ok=True)
+        part.touch(mode=0o600)
+        yield part
+        part.replace(target)
+    except OSError as error:
+        raise OpsError(f"{target} cannot be written ({error.strerror})") from None
+    finally:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            part.with_name(part.name + suffix).unlink(missing_ok=True)
+
+
+def _copy_sqlite(source: Path, target: Path) -> None:
+    with (
+        contextlib.closing(sqlite3.connect(source)) as old,
+        contextlib.closing(sqlite3.connect(target)) as new,
+    ):
+        old.backup(new)
 
 
 def _dump_postgresql(database: Database, target: Path) -> None:

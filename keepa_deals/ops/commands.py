@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import click
 
@@ -18,7 +19,7 @@ from keepa_deals import settings as settings_module
 from keepa_deals.ops import stop as stopping
 from keepa_deals.ops.console import to_terminal as say
 from keepa_deals.ops.errors import BusyError, LeftoverError, OpsError, UnhealthyError
-from keepa_deals.ops.layout import Home
+from keepa_deals.ops.layout import Home, keep_key_private
 from keepa_deals.ops.locking import only_one
 
 FAILED, BUSY, UNHEALTHY, LEFTOVERS = 1, 3, 4, 5
@@ -38,6 +39,9 @@ def start(*, sandbox: bool, within: float | None) -> None:
     """Start what does not run, and return when it works."""
     from keepa_deals.ops import start as starting
 
+    changed = keep_key_private()
+    if changed:
+        say(f"  note  {changed}")
     home = Home(settings_module.load(runtime=False).keepa_deals_home)
     home.make()
     began = time.monotonic()
@@ -81,6 +85,19 @@ def unit() -> None:
     from keepa_deals.ops import unit as units
 
     say(units.render(Home(settings_module.deployment_home())))
+
+
+@ops.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def restore(*, file: Path) -> None:
+    """Put a copy of backups/ in the database's place; what was there is moved aside."""
+    from keepa_deals.ops import backup
+
+    settings = settings_module.load(runtime=False)
+    home = Home(settings.keepa_deals_home)
+    home.make()
+    with _exit_codes(), only_one(home.operation_lock, "restore"):
+        backup.restore_deployment(home, settings, file, say)
 
 
 @ops.command()

@@ -23,7 +23,7 @@ from keepa_deals.ops import backup, programs, runtime, supervise, version
 from keepa_deals.ops import start as starting
 from keepa_deals.ops.console import Say
 from keepa_deals.ops.errors import OpsError
-from keepa_deals.ops.layout import Home
+from keepa_deals.ops.layout import Home, keep_key_private
 from keepa_deals.settings import PROJECT_ROOT, Settings
 
 PIPELINE = ("beat", "worker-upsert", "worker-backfill")
@@ -151,9 +151,7 @@ def _set_permissions(home: Home) -> None:
     for name in SCRIPTS:
         path = PROJECT_ROOT / name
         path.chmod(path.stat().st_mode | 0o111)
-    secrets = PROJECT_ROOT / ".env"
-    if secrets.exists():
-        secrets.chmod(0o600)
+    keep_key_private()
 
 
 def _configuration(home: Home) -> str:

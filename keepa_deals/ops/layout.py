@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keepa_deals.errors import SettingsError
-from keepa_deals.settings import RUNTIME_FILE
+from keepa_deals.settings import PROJECT_ROOT, RUNTIME_FILE
 
 LONGEST_SOCKET_PATH = 90
 """Bytes: the kernel takes 107, and supervisor adds a pid to its socket's name while it makes it."""
@@ -98,6 +98,22 @@ class Home:
                 f"{folder} is not a private folder of ours: remove it, or choose a shorter home"
             )
         return folder
+
+
+def keep_key_private() -> str | None:
+    """Let nobody but its owner read ``.env``, which holds the key; in words what was changed.
+
+    A file that another user lends us keeps its mode.
+    """
+    file = PROJECT_ROOT / ".env"
+    try:
+        found = file.stat()
+        if found.st_uid != os.geteuid() or not found.st_mode & 0o077:
+            return None
+        file.chmod(0o600)
+    except OSError:
+        return None
+    return f".env was readable by others (mode {found.st_mode & 0o777:04o}) and now is yours alone"
 
 
 def _refuse_foreign(path: Path) -> None:

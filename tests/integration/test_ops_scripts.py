@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.checkout import Checkout
 from tests.support.redis_server import RedisServer
 from tests.support.sandboxes import SandboxProcess
 from tests.support.service import Service
@@ -107,6 +108,17 @@ def test_a_start_that_cannot_work_says_why_and_starts_nothing(
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert service.processes() == []
+
+
+def test_a_start_lets_nobody_else_read_the_key(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "checkout", DASHBOARD_PORT="no number")
+    file = checkout.root / ".env"
+    file.write_text(f"KEEPA_API_KEY={'a' * 64}\n")
+    file.chmod(0o644)
+    done = checkout.run("start_celery.sh")
+    assert done.returncode == 1
+    assert ".env was readable by others (mode 0644)" in done.stdout
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_refused_key_is_said_at_once_and_a_new_one_needs_a_restart(tmp_path: Path) -> None:

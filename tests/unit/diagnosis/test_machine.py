@@ -51,6 +51,18 @@ def test_a_file_of_somebody_else_is_named(tmp_path: Path) -> None:
     assert machine.read_home(tmp_path).misowned == (str(tmp_path / "log"),)
 
 
+def test_a_settings_file_that_others_may_read_is_named(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    assert machine.exposed(file, os.geteuid()) == ()
+    file.touch(mode=0o600)
+    assert machine.exposed(file, os.geteuid()) == ()
+    file.chmod(0o640)
+    assert machine.exposed(file, os.geteuid()) == (file,)
+    assert machine.exposed(file, os.geteuid() + 1) == ()  # lent to the service's group by another user
+    file.chmod(0o604)
+    assert machine.exposed(file, os.geteuid() + 1) == (file,)
+
+
 def test_a_home_of_another_user_is_closed_and_no_error() -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can look as another user")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from keepa_deals.answer_log import Answers, LastAnswer
 from keepa_deals.diagnosis.causes import classify
-from keepa_deals.diagnosis.evidence import PidFile
+from keepa_deals.diagnosis.evidence import Evidence, PidFile
 from keepa_deals.diagnosis.machine import LockHolder
 from keepa_deals.diagnosis.rules import RULES, verdict
 from keepa_deals.diagnosis.supervision import Supervision
@@ -26,7 +27,7 @@ from keepa_deals.health.report import (
     QueueHealth,
 )
 from keepa_deals.health.tokens import LaneHealth, TokenHealth
-from tests.unit.diagnosis.cases import PROGRAMS, ago, down, evidence, healthy, home, process, table
+from tests.unit.diagnosis.cases import HOME, PROGRAMS, ago, down, evidence, healthy, home, process, table
 from tests.unit.health.reports import deals, job, jobs, redis_health
 
 TOKENS = TokenHealth(40, 20, 1200, ago(seconds=20))
@@ -247,6 +248,30 @@ def test_the_holder_of_the_database_is_named_with_the_command_that_ends_it() -> 
     (cause,) = verdict(held)
     assert "pid 77 (sqlite3)" in cause.evidence
     assert cause.fix.endswith("kill 77")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        evidence(integrity="row 7 missing from index"),
+        evidence(healthy(database=Reading(error=f"the database file {HOME}/deals.db does not exist"))),
+    ],
+    ids=["damaged", "missing"],
+)
+def test_a_lost_database_comes_back_from_its_newest_copy_or_begins_anew(broken: Evidence) -> None:
+    copy = HOME / "backups" / "deals-20261124T000000Z.db"
+    (cause,) = verdict(broken)
+    assert "no copy of it is there, so begin anew: ./kill_everything_force.sh" in cause.fix
+    (cause,) = verdict(replace(broken, home=Reading(value=home(newest_copy=copy))))
+    assert cause.fix == (
+        f"./kill_everything_force.sh && .venv/bin/keepa-deals ops restore {copy} && ./start_celery.sh"
+    )
+
+
+def test_a_key_that_others_may_read_is_named_with_its_file() -> None:
+    (cause,) = verdict(evidence(home=home(exposed_secrets=(Path("/srv/keepa/.env"),))))
+    assert cause.rule.name == "home_exposed"
+    assert cause.fix == "chmod 600 /srv/keepa/.env"
 
 
 def test_an_old_foreign_spender_is_not_present() -> None:
