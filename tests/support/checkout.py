@@ -34,9 +34,8 @@ class Checkout(Service):
                 copy = here / "bin" / script.name
                 copy.write_text(f"#!{here}/bin/python\n{rest}")
                 copy.chmod(0o755)
-        files = ("pyproject.toml", "constraints.txt", ".venv/pyvenv.cfg")
-        joined = b"".join((self.root / file).read_bytes() for file in files)
-        stamp = subprocess.run(["sha256sum"], input=joined, capture_output=True, check=True).stdout
+        sum_up = ["bash", "-c", "source keepa_deals/ops/environment.sh; wanted_packages"]
+        stamp = subprocess.run(sum_up, cwd=self.root, capture_output=True, check=True).stdout
         (here / ".installed").write_bytes(stamp)
 
     def git(self, *arguments: str) -> str:
