@@ -54,6 +54,10 @@ def _key_prefix(value: str) -> str:
     return value
 
 
+def _host_and_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class Settings(BaseSettings):
     """The settings of one deployment. Build it with :func:`load`, which words the errors for people."""
 
@@ -200,6 +204,18 @@ class Settings(BaseSettings):
             return not ipaddress.ip_address(self.dashboard_host).is_loopback
         except ValueError:
             return True
+
+    @property
+    def dashboard_bind(self) -> str:
+        """Where the dashboard listens, as ``host:port``."""
+        return _host_and_port(self.dashboard_host, self.dashboard_port)
+
+    @property
+    def dashboard_url(self) -> str:
+        """Where the dashboard answers on this machine, with a slash at the end."""
+        every_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where we ask, not listen
+        host = every_address.get(self.dashboard_host, self.dashboard_host)
+        return f"http://{_host_and_port(host, self.dashboard_port)}/"
 
     @property
     def trusted_hosts(self) -> tuple[str, ...]:

@@ -173,13 +173,8 @@ def _read_troubles(settings: Settings) -> tuple[Trouble, ...]:
 
 def _ask_dashboard(settings: Settings) -> dict[str, Any]:
     """The dashboard's own status; empty when it answers and wants a password."""
-    host = settings.dashboard_host
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # where we ask, not listen
-    host = f"[{host}]" if ":" in host else host
     try:
-        with urllib.request.urlopen(
-            f"http://{host}:{settings.dashboard_port}/api/status", timeout=1.5
-        ) as answer:
+        with urllib.request.urlopen(f"{settings.dashboard_url}api/status", timeout=1.5) as answer:  # noqa: S310  # ours
             return dict(json.load(answer))
     except urllib.error.HTTPError as error:
         if error.code in (401, 403):

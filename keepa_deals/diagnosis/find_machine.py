@@ -200,5 +200,5 @@ def dashboard_disagrees(e: Evidence) -> Iterator[Finding]:
     deals = e.report.deals.value
     shown = ((e.dashboard.value or {}).get("deals") or {}).get("live")
     if deals is not None and shown is not None and abs(shown - deals.live) > max(5, deals.live // 20):
-        where = f"{e.settings.dashboard_host}:{e.settings.dashboard_port}"
+        where = e.settings.dashboard_bind
         yield Finding(f"{where} shows {shown} live deals, the table has {deals.live}")

@@ -27,7 +27,7 @@ def check(home: Home, settings: Settings, say: Say, *, own_redis: bool) -> None:
     checks: list[tuple[str, Callable[[], str]]] = [
         ("disk", lambda: room(home)),
         ("dashboard's password", lambda: _password(home, settings)),
-        ("dashboard's port", lambda: _port(settings.dashboard_host, settings.dashboard_port)),
+        ("dashboard's port", lambda: _port(settings)),
         ("database", lambda: migrated(settings)),
     ]
     if not own_redis:
@@ -44,18 +44,19 @@ def room(home: Home) -> str:
     return f"{free} MB free"
 
 
-def _port(host: str, port: int) -> str:
+def _port(settings: Settings) -> str:
+    host, port = settings.dashboard_host, settings.dashboard_port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-        except OSError as error:
-            raise OpsError(
-                f"dashboard's port: {host}:{port} cannot be used ({error.strerror}): "
-                "stop what listens there, or set DASHBOARD_PORT"
-            ) from None
-    return f"{host}:{port} is free"
+    except OSError as error:
+        raise OpsError(
+            f"dashboard's port: {settings.dashboard_bind} cannot be used ({error.strerror}): "
+            "stop what listens there, or set DASHBOARD_PORT"
+        ) from None
+    return f"{settings.dashboard_bind} is free"
 
 
 def _password(home: Home, settings: Settings) -> str:

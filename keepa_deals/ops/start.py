@@ -168,7 +168,7 @@ def wait_until_healthy(
     Only what happened after ``launched`` counts, if it is given. An ``UnhealthyError`` after ``within``
     seconds, an ``OpsError`` as soon as a program fails again and again.
     """
-    address = f"http://{settings.dashboard_host}:{settings.dashboard_port}/"
+    address = settings.dashboard_url
     since, told, attempts = time.monotonic(), "", _Attempts(home)
     while True:
         attempts.refuse_failing()

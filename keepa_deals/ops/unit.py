@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 
 from keepa_deals.ops.layout import Home
 from keepa_deals.settings import PROJECT_ROOT
@@ -21,9 +22,9 @@ Type=forking
 PIDFile={pid}
 User={user}
 WorkingDirectory={root}
-Environment=KEEPA_DEALS_HOME={home}
-ExecStart={root}/start_celery.sh
-ExecStop={root}/kill_everything_force.sh
+Environment={home}
+ExecStart={start}
+ExecStop={kill}
 # 4: it runs and is not healthy yet, because Keepa is away, say: no reason to start all over
 SuccessExitStatus=4
 Restart=on-failure
@@ -41,15 +42,24 @@ STOP_SIGNAL = "SIGUSR1"
 
 
 def render(home: Home) -> str:
-    """The unit's text; ``%`` and blanks in paths are written the way systemd reads them."""
+    """The unit's text, with paths written the way systemd reads them."""
     return _UNIT.format(
-        pid=_path(home.supervisor_pid),
-        home=_path(home.path),
-        root=_path(PROJECT_ROOT),
+        pid=_plain(home.supervisor_pid),
+        root=_plain(PROJECT_ROOT),
+        home=_quoted(f"KEEPA_DEALS_HOME={home.path}"),
+        start=_quoted(PROJECT_ROOT / "start_celery.sh"),
+        kill=_quoted(PROJECT_ROOT / "kill_everything_force.sh"),
         user=getpass.getuser(),
         signal=STOP_SIGNAL,
     )
 
 
-def _path(value: object) -> str:
-    return str(value).replace("\\\\", "\\\\\\\\").replace("%", "%%").replace(" ", "\\\\x20")
+def _plain(path: Path) -> str:
+    """A path that is the whole of a line: only specifiers are looked for in it."""
+    return str(path).replace("%", "%%")
+
+
+def _quoted(value: object) -> str:
+    """One word among others. (systemd starts no program whose path has a quote or a backslash.)"""
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{text}"' if " " in text else text

@@ -21,7 +21,7 @@ except KeepaDealsError as error:
 if _refusal is not None:
     raise SystemExit(f"keepa_deals: {_refusal}")
 
-bind = f"{_settings.dashboard_host}:{_settings.dashboard_port}"
+bind = _settings.dashboard_bind
 worker_class = "gthread"
 workers = 1
 threads = 8

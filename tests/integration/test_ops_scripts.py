@@ -81,6 +81,19 @@ def test_kill_works_with_redis_down(tmp_path: Path) -> None:
     assert "Redis does not answer" in service.kill()
 
 
+def test_the_dashboard_listens_on_loopback_of_ipv6(tmp_path: Path) -> None:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("no IPv6 on this machine")
+    service = Service(tmp_path / "home", DASHBOARD_HOST="::1")
+    try:
+        assert f"on http://[::1]:{service.port}/" in service.start()
+    finally:
+        service.kill()
+
+
 def test_a_kill_of_nothing_says_so(tmp_path: Path) -> None:
     assert "nothing was ever started" in Service(tmp_path / "home").kill()
 

@@ -132,3 +132,17 @@ def test_the_example_file_lists_every_setting_with_its_default() -> None:
             assert float(shown) == field.default, name
         else:
             assert shown == (field.default or ""), name
+
+
+@pytest.mark.parametrize(
+    ("host", "bind", "url"),
+    [
+        ("127.0.0.1", "127.0.0.1:8000", "http://127.0.0.1:8000/"),
+        ("::1", "[::1]:8000", "http://[::1]:8000/"),
+        ("0.0.0.0", "0.0.0.0:8000", "http://127.0.0.1:8000/"),
+        ("::", "[::]:8000", "http://[::1]:8000/"),
+    ],
+)
+def test_the_dashboard_has_an_address_to_listen_on_and_one_to_ask(host: str, bind: str, url: str) -> None:
+    found = settings.load(env_file=None, runtime=False, dashboard_host=host, dashboard_port=8000)
+    assert (found.dashboard_bind, found.dashboard_url) == (bind, url)

@@ -29,12 +29,23 @@ def test_what_an_operator_stops_stays_stopped() -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd's own checker")
-@pytest.mark.parametrize("home", ["/srv/deals", "/srv/with blank/100%"])
-def test_systemd_accepts_it(tmp_path: Path, home: str) -> None:
-    file = tmp_path / "keepa-deals.service"
-    file.write_text(unit.render(Home(Path(home))))
-    done = subprocess.run(
-        ["systemd-analyze", "verify", str(file)], capture_output=True, text=True, check=False
-    )
-    complaints = [line for line in done.stderr.splitlines() if "keepa-deals" in line]
-    assert complaints == []
+@pytest.mark.parametrize("name", ["deals", "with blank, 100%"])
+def test_systemd_accepts_it_and_finds_the_scripts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    checkout = tmp_path / name
+    checkout.mkdir()
+    for script in ("start_celery.sh", "kill_everything_force.sh"):
+        (checkout / script).touch(mode=0o755)
+    monkeypatch.setattr(unit, "PROJECT_ROOT", checkout)
+    assert complaints(tmp_path, unit.render(Home(checkout / "var"))) == ""
+    (checkout / "start_celery.sh").unlink()  # systemd did look there
+    assert "start_celery.sh" in complaints(tmp_path, unit.render(Home(checkout / "var")))
+
+
+def complaints(folder: Path, text: str) -> str:
+    file = folder / "keepa-deals.service"
+    file.write_text(text)
+    command = ["systemd-analyze", "verify", str(file)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    return "\n".join(line for line in said.splitlines() if "keepa-deals" in line)
