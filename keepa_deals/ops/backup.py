@@ -50,6 +50,17 @@ def make(home: Home, database: Database, now: datetime) -> Path:
     return target
 
 
+def make_now(home: Home, settings: Settings) -> Path:
+    """A copy of a deployment's database as it is at this moment."""
+    database = Database(settings.database_dsn)
+    if database.path is not None and not database.path.exists():
+        raise OpsError(f"the database file {database.path} does not exist")
+    try:
+        return make(home, database, SystemClock().now())
+    finally:
+        database.close()
+
+
 def newest(backups: Path) -> Path | None:
     """The newest copy of a SQLite database in a folder; ``None`` when there is none."""
     copies = (path for path in backups.glob("deals-*.db") if path.stat().st_size)

@@ -88,16 +88,28 @@ def unit() -> None:
 
 
 @ops.command()
+def backup() -> None:
+    """Copy the database to backups/ while the service goes on (a deploy does so by itself)."""
+    from keepa_deals.ops import backup as backups
+
+    settings = settings_module.load()
+    home = Home(settings.keepa_deals_home)
+    home.make()
+    with _exit_codes(), only_one(home.operation_lock, "backup"):
+        say(str(backups.make_now(home, settings)))
+
+
+@ops.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def restore(*, file: Path) -> None:
     """Put a copy of backups/ in the database's place; what was there is moved aside."""
-    from keepa_deals.ops import backup
+    from keepa_deals.ops import backup as backups
 
     settings = settings_module.load(runtime=False)
     home = Home(settings.keepa_deals_home)
     home.make()
     with _exit_codes(), only_one(home.operation_lock, "restore"):
-        backup.restore_deployment(home, settings, file, say)
+        backups.restore_deployment(home, settings, file, say)
 
 
 @ops.command()

@@ -44,12 +44,18 @@ def make_way(home: Home, settings: Settings, now: datetime, say: Say, *, sandbox
 
 
 def note(settings: Settings, *, sandbox: bool) -> None:
-    """Mark the database, whose tables are there, with who tells its deals from now on."""
-    database = Database.from_settings(settings)
+    """Mark the database, whose tables are there, with who tells its deals from now on.
+
+    Only a mark that changes is written: a start must not wait for whoever holds the database.
+    """
+    database, kind = Database.from_settings(settings), _kind(sandbox=sandbox)
     try:
+        with database.session() as session:
+            if session.scalar(select(Origin.told_by)) == kind:
+                return
         with database.begin() as session:
             session.execute(delete(Origin))
-            session.add(Origin(told_by=_kind(sandbox=sandbox)))
+            session.add(Origin(told_by=kind))
     except StoreError as error:
         raise OpsError(f"database: {error}") from None
     finally:

@@ -116,10 +116,26 @@ def test_what_a_killed_copy_has_left_is_no_copy_and_goes_with_the_next(tmp_path:
 
 
 # -- putting one back --------------------------------------------------------------------------------
-def restore(home: Home, copy: Path) -> Result:
+def ops(home: Home, *arguments: str) -> Result:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KEEPA_DEALS_HOME", str(home.path))
-        return CliRunner().invoke(cli.cli, ["ops", "restore", str(copy)])
+        return CliRunner().invoke(cli.cli, ["ops", *arguments])
+
+
+def restore(home: Home, copy: Path) -> Result:
+    return ops(home, "restore", str(copy))
+
+
+def test_a_copy_can_be_made_at_any_time(tmp_path: Path) -> None:
+    home, database = opened(tmp_path)
+    database.close()
+    result = ops(home, "backup")
+    assert result.exit_code == 0, result.output
+    assert backup.newest(home.backups) == Path(result.output.strip())
+    (home.path / "deals.db").unlink()
+    result = ops(home, "backup")
+    assert result.exit_code == 1
+    assert "deals.db does not exist" in result.output
 
 
 def quick_check(path: Path) -> str:

@@ -154,6 +154,15 @@ def test_the_mark_is_one_row(home: Home) -> None:
     database.close()
 
 
+def test_a_mark_that_stands_is_not_written_again(home: Home) -> None:
+    settings = settings_of(home)
+    fill(settings, sandbox=True)
+    with closing(sqlite3.connect(home.path / "deals.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")  # whoever writes now would fail
+        origin.note(settings, sandbox=True)
+        holder.execute("ROLLBACK")
+
+
 # -- the way of README: try it, then go live -------------------------------------------------------
 @pytest.fixture
 def keepa() -> Iterator[SandboxProcess]:
