@@ -125,8 +125,11 @@ def deploy(*, dry_run: bool) -> None:
         if dry_run:
             deploying.deploy(home, say, dry_run=True)
             return
-        with only_one(home.operation_lock, "deploy"):
-            deploying.deploy(home, say)
+        try:
+            with only_one(home.operation_lock, "deploy"):
+                deploying.deploy(home, say)
+        except deploying.PreviousVersionError:
+            deploying.start_previous(home, say)
 
 
 class _exit_codes:  # noqa: N801  # a context manager, used like a function

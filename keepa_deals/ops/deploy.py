@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 from keepa_deals import settings as settings_module
 from keepa_deals.clock import SystemClock
@@ -19,10 +21,12 @@ from keepa_deals.db.errors import StoreError
 from keepa_deals.db.session import Database
 from keepa_deals.diagnosis.evidence import gather
 from keepa_deals.diagnosis.report import diagnose, to_text
-from keepa_deals.ops import backup, programs, runtime, supervise, version
+from keepa_deals.errors import KeepaDealsError
+from keepa_deals.health.words import redact
+from keepa_deals.ops import backup, programs, runtime, stop, supervise, version
 from keepa_deals.ops import start as starting
 from keepa_deals.ops.console import Say
-from keepa_deals.ops.errors import OpsError
+from keepa_deals.ops.errors import HalfWayError, OpsError, UnhealthyError
 from keepa_deals.ops.layout import Home, keep_key_private
 from keepa_deals.settings import PROJECT_ROOT, Settings
 
@@ -46,8 +50,17 @@ class Plan:
     def migrates(self) -> bool:
         return self.revision != migrate.head()
 
+    @property
+    def goes_back(self) -> bool:
+        """Whether there is another version to go back to."""
+        return None not in (self.previous, self.target) and self.previous != self.target
+
     def __str__(self) -> str:
         return f"{_short(self.previous)} → {_short(self.target)}"
+
+
+class PreviousVersionError(OpsError):
+    """The new version did not start and is gone; the previous one is checked out, and nothing runs."""
 
 
 def _short(commit: str | None) -> str:
@@ -66,7 +79,8 @@ def deploy(home: Home, say: Say, *, dry_run: bool = False) -> None:
             return
         _log(home, "begins", plan)
         began = time.monotonic()
-        _carry_out(_Deploy(home, settings, database, plan, say, _configuration(home)))
+        running = supervise.live_supervisor(home) is not None
+        _carry_out(_Deploy(home, settings, database, plan, say, _configuration(home), running))
         _log(home, f"succeeded after {time.monotonic() - began:.0f} s", plan)
     except StoreError as error:
         raise OpsError(f"database: {error}") from None
@@ -106,31 +120,41 @@ class _Deploy:
     say: Say
     programs: str
     """The supervisor's configuration before the deploy."""
+    running: bool
+    """Whether a supervisor ran when the deploy began."""
 
 
 def _carry_out(d: _Deploy) -> None:
     d.say(f"deploying {d.plan}")
-    d.say("1/5 Permissions")
-    _set_permissions(d.home)
-    if supervise.live_supervisor(d.home) is None:
-        d.say("2/5 Stop: nothing runs")
-        d.say("3/5 Start")
-        starting.start(d.home, d.say, sandbox=bool(runtime.with_sandbox(d.home)))
-        d.say("4/5 Reload: the dashboard is new")
-    else:
-        copy = None
-        try:
-            d.say("2/5 Stop: workers and beat; the dashboard goes on")
+    copy = None
+    try:
+        d.say("1/5 Permissions")
+        _set_permissions(d.home)
+        d.say(f"2/5 Stop: {'workers and beat; the dashboard goes on' if d.running else 'nothing runs'}")
+        if d.running:
             _stop_pipeline(d.home)
-            copy = backup.make(d.home, d.database, SystemClock().now())
-            d.say(f"    the database is saved in {copy.relative_to(d.home.path)}")
+        copy = _save(d)
+        if d.running:
             _switch(d)
-        except (OpsError, StoreError, KeyboardInterrupt) as error:
-            _go_back(d, copy, str(error) or "it was interrupted")
-    d.say("5/5 Backfill")
-    _send_backfill()
+        else:
+            d.say("3/5 Start")
+            starting.start(d.home, d.say, sandbox=bool(runtime.with_sandbox(d.home)))
+            d.say("4/5 Reload: the dashboard is new")
+        d.say("5/5 Backfill")
+        _send_backfill()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # whatever a new version does: it goes back
+        _go_back(d, copy, error)
     version.remember()
     d.say(f"in service: {_short(d.plan.target)}")
+
+
+def _save(d: _Deploy) -> Path | None:
+    """The copy of the database that the way back needs; ``None`` when there is nothing to save."""
+    if d.plan.revision is None:
+        return None
+    copy = backup.make(d.home, d.database, SystemClock().now())
+    d.say(f"    the database is saved in {copy.relative_to(d.home.path)}")
+    return copy
 
 
 def _switch(d: _Deploy) -> None:
@@ -194,33 +218,114 @@ def _reload_dashboard(home: Home) -> None:
     os.kill(found.pid, signal.SIGHUP)
 
 
-def _go_back(d: _Deploy, copy: Path | None, reason: str) -> None:
+def _go_back(d: _Deploy, copy: Path | None, error: BaseException) -> NoReturn:
     """The previous version and database; ends with an ``OpsError`` in any case.
 
     Without a ``copy`` of the database nothing was done to it.
     """
+    reason = _words(error)
     d.say(f"    that did not work: {reason}")
-    for line in to_text(diagnose(gather(d.settings), log_lines=10, trouble=reason), width=100):
-        d.say(f"    {line}")
-    _log(d.home, f"failed: {reason.splitlines()[0]}", d.plan)
-    _stop_pipeline(d.home)
-    if copy is not None and d.plan.migrates and d.plan.revision is not None:
-        _restore_database(d, copy)
-    if d.plan.previous and d.plan.target and d.plan.previous != d.plan.target:
-        d.say(f"    going back to {_short(d.plan.previous)}")
-        version.go_to(d.plan.previous)
-        if version.changed_between(d.plan.previous, d.plan.target, "pyproject.toml", "constraints.txt"):
-            _install()
-    _configure(d.home, d.programs)
-    launched = _start_pipeline(d.home)
-    _reload_dashboard(d.home)
-    starting.wait_until_healthy(d.home, d.settings, d.say, within=GATE, launched=launched)
+    _log(d.home, f"failed: {reason.splitlines()[0]}", d.plan, error)
+    _tell_diagnosis(d, reason)
+    if not d.running and not d.plan.goes_back:
+        raise error if isinstance(error, OpsError) else OpsError(f"the service did not start: {reason}")
+    try:
+        if d.running and supervise.live_supervisor(d.home) is not None:
+            _return_in_place(d, copy)
+        else:
+            _clear_the_ground(d, copy)
+    except UnhealthyError as second:
+        _log(d.home, "the previous version is back, and not healthy yet", d.plan)
+        raise UnhealthyError(
+            f"the new version did not work; {_short(d.plan.previous)} is back, but {second}"
+        ) from None
+    except Exception as second:  # noqa: BLE001  # told in words and in the log
+        words = _words(second)
+        _log(d.home, f"the way back failed: {words.splitlines()[0]}", d.plan, second)
+        raise HalfWayError(
+            f"the new version did not work, and the way back failed: {words}. ./start_celery.sh starts "
+            f"what is stopped, as {_short(version.current())}; see {d.home.log / 'deploy.log'}"
+        ) from None
+    if supervise.live_supervisor(d.home) is None:
+        raise PreviousVersionError(f"nothing runs; {_short(d.plan.previous)} is checked out again")
     _log(d.home, "the previous version is back", d.plan)
     raise OpsError(f"the new version did not work; {_short(d.plan.previous)} is back in service")
 
 
-def _restore_database(d: _Deploy, copy: Path) -> None:
-    assert d.plan.revision is not None
+def _return_in_place(d: _Deploy, copy: Path | None) -> None:
+    """The previous version under the supervisor that runs; the dashboard goes on meanwhile."""
+    _stop_pipeline(d.home)
+    _restore_database(d, copy)
+    _check_out_previous(d)
+    _configure(d.home, d.programs)
+    launched = _start_pipeline(d.home)
+    _reload_dashboard(d.home)
+    starting.wait_until_healthy(d.home, d.settings, d.say, within=GATE, launched=launched)
+
+
+def _clear_the_ground(d: _Deploy, copy: Path | None) -> None:
+    """Leave nothing of a version that did not start, so that the previous one can be started.
+
+    That is up to its own script, once our lock is free: what this process has loaded is the new version.
+    """
+    stop.stop_everything(d.home, d.say)
+    _restore_database(d, copy)
+    _check_out_previous(d)
+
+
+def start_previous(home: Home, say: Say) -> NoReturn:
+    """Start the version that is checked out by its own script; ends with an ``OpsError`` in any case."""
+    here = _short(version.current())
+    command = [str(PROJECT_ROOT / "start_celery.sh"), *(["--sandbox"] if runtime.with_sandbox(home) else [])]
+    with subprocess.Popen(  # noqa: S603  # our own script
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as start:
+        assert start.stdout is not None
+        for line in start.stdout:
+            say(f"    {line.rstrip()}")
+    if start.returncode == 0:
+        _log(home, "the previous version is back", here)
+        raise OpsError(f"the new version did not work; {here} is back in service")
+    _log(home, "the previous version does not start", here)
+    raise OpsError(
+        f"the new version did not work, and {here}, which is checked out again, did not start either: "
+        "see above; ./start_celery.sh tries again"
+    )
+
+
+def _check_out_previous(d: _Deploy) -> None:
+    if not d.plan.goes_back:
+        return
+    assert d.plan.previous is not None
+    assert d.plan.target is not None
+    d.say(f"    going back to {_short(d.plan.previous)}")
+    version.go_to(d.plan.previous)
+    if version.changed_between(d.plan.previous, d.plan.target, "pyproject.toml", "constraints.txt"):
+        _install()
+
+
+def _tell_diagnosis(d: _Deploy, reason: str) -> None:
+    """Print what the diagnosis finds; it may be as broken as the version, and must not stop the way back."""
+    try:
+        for line in to_text(diagnose(gather(d.settings), log_lines=10, trouble=reason), width=100):
+            d.say(f"    {line}")
+    except Exception as error:  # noqa: BLE001
+        d.say(f"    the diagnosis could not look: {_words(error)}")
+
+
+def _words(error: BaseException) -> str:
+    """What went wrong, never empty and never with a secret."""
+    if isinstance(error, KeyboardInterrupt):
+        return "it was interrupted"
+    text = redact(str(error)).strip()
+    if isinstance(error, KeepaDealsError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _restore_database(d: _Deploy, copy: Path | None) -> None:
+    if copy is None or d.plan.revision is None or not d.plan.migrates:
+        return
     if d.database.is_sqlite:
         backup.restore(copy, d.database)
     else:
@@ -239,7 +344,11 @@ def _send_backfill() -> None:
     backfill_deals.apply_async(queue="backfill", expires=60)
 
 
-def _log(home: Home, outcome: str, plan: Plan) -> None:
-    now = SystemClock().now()
+def _log(home: Home, outcome: str, plan: Plan | str, error: BaseException | None = None) -> None:
+    """One line in ``deploy.log``; before it the place of an ``error`` that nobody foresaw."""
+    lines = [f"{SystemClock().now():%Y-%m-%dT%H:%M:%SZ} {plan}: {outcome}"]
+    if error is not None and not isinstance(error, (KeepaDealsError, KeyboardInterrupt)):
+        where = redact("".join(traceback.format_exception(error))).splitlines()
+        lines = [*(f"    {line}" for line in where), *lines]
     with contextlib.suppress(OSError), (home.log / "deploy.log").open("a", encoding="utf-8") as log:
-        log.write(f"{now:%Y-%m-%dT%H:%M:%SZ} {plan}: {outcome}\n")
+        log.writelines(f"{line}\n" for line in lines)

@@ -17,5 +17,9 @@ class UnhealthyError(OpsError):
     """The service did not become healthy in time."""
 
 
+class HalfWayError(OpsError):
+    """An operation failed with programs stopped: the guard is left to start them."""
+
+
 class LeftoverError(OpsError):
     """Processes of ours survived every signal."""

@@ -16,7 +16,7 @@ import psutil
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.ops import start as starting
 from keepa_deals.ops import supervise
-from keepa_deals.ops.errors import BusyError
+from keepa_deals.ops.errors import BusyError, OpsError
 from keepa_deals.ops.layout import Home
 from keepa_deals.ops.locking import abandoned, only_one
 
@@ -46,17 +46,28 @@ def watch(home: Home) -> None:
 
 
 def _bring_back(home: Home, reason: str) -> None:
-    """Start what does not run, with the settings that it was started with; what fails is tried again."""
+    """Start what does not run, with the settings that it was started with; what fails is tried again.
+
+    What was started and does not work is left to the supervisor: waiting would keep the operator away.
+    """
     try:
         with only_one(home.operation_lock, "guard"):
             log.warning("%s: starting what does not run", reason)
-            starting.start(home, log.info, resume=True)
-            log.warning("the service is whole again")
+            try:
+                starting.start(home, log.info, resume=True)
+                log.warning("the service is whole again")
+            except OpsError as error:
+                if supervise.live_supervisor(home) is None or supervise.stopped(home):
+                    raise
+                log.error("everything was started, but %s", error)  # noqa: TRY400  # expected: no traceback
     except BusyError as error:
         log.info("%s, but %s", reason, error)
         time.sleep(LOOK_EVERY)
     except (KeepaDealsError, OSError) as error:  # a full disk, say: nobody would start us again
         log.error("%s, and it can't be started yet: %s", reason, error)  # noqa: TRY400  # expected: no traceback
+        time.sleep(TRY_AGAIN)
+    except Exception:
+        log.exception("%s, and the start failed in a way that nobody foresaw", reason)
         time.sleep(TRY_AGAIN)
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import psutil
 
-from keepa_deals.ops.errors import BusyError
+from keepa_deals.ops.errors import BusyError, HalfWayError
 
 _POLL = 0.1
+_LONGEST_WORD = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +34,38 @@ class Holder:
 @contextmanager
 def only_one(path: Path, what: str, *, wait: float = 0.0) -> Iterator[None]:
     """Hold the lock at ``path`` as ``what`` ("start"); a ``BusyError`` that names the holder when it is
-    still taken after ``wait`` seconds."""
+    still taken after ``wait`` seconds.
+
+    Who was interrupted or fails half-way leaves a word, from which the guard knows that there is something to
+    heal; it stays until an operation succeeds.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _acquire(descriptor, path, time.monotonic() + wait)
-        _sign(descriptor, what)
+        of_the_dead = os.pread(descriptor, _LONGEST_WORD, 0)
+        _write(descriptor, _signature(what))
         try:
             yield
-        except Exception:
-            os.ftruncate(descriptor, 0)
+        except HalfWayError:
             raise
-        os.ftruncate(descriptor, 0)  # one that was interrupted leaves its word: the guard heals what is down
+        except Exception:
+            _write(descriptor, of_the_dead)
+            raise
+        _write(descriptor, b"")
     finally:
         os.close(descriptor)
 
 
-def _sign(descriptor: int, what: str) -> None:
-    """Leave a word on who holds the lock; a full disk, on which a kill must work too, has no room for it."""
+def _signature(what: str) -> bytes:
     me = {"what": what, "pid": os.getpid(), "started": psutil.Process().create_time()}
+    return json.dumps(me).encode()
+
+
+def _write(descriptor: int, word: bytes) -> None:
+    """Leave a word on who holds the lock; a full disk, on which a kill must work too, has no room for it."""
     os.ftruncate(descriptor, 0)
     with contextlib.suppress(OSError):
-        os.pwrite(descriptor, json.dumps(me).encode(), 0)
+        os.pwrite(descriptor, word, 0)
 
 
 def _acquire(descriptor: int, path: Path, deadline: float) -> None:

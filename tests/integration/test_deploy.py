@@ -101,6 +101,24 @@ def test_a_version_that_migrates_and_cannot_work_goes_back_with_the_database(clo
     clone.wait_for_success()
 
 
+def test_a_version_that_fails_in_a_way_that_nobody_foresaw_goes_back(clone: Checkout) -> None:
+    good, revision = clone.head(), migrate.head()
+    file = clone.root / "keepa_deals" / "db" / "migrations" / "versions" / "v20991231_0000_test.py"
+    file.write_text(MIGRATION.format(down=revision).replace("op.add_column", "raise KeyError"))
+    clone.commit("# another version")
+    done = clone.run("deploy_update.sh")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "that did not work: KeyError: " in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert f"{good[:10]} is back in service" in done.stderr
+    assert clone.head() == good
+    told = "\n".join(clone.deployments())
+    assert "KeyError" in told
+    assert "Traceback" in told, "the place is in the log"
+    assert clone.deployments()[-1].endswith("the previous version is back")
+    clone.wait_for_success()
+
+
 MIGRATION = """\
 from alembic import op
 import sqlalchemy as sa

@@ -13,9 +13,10 @@ import pytest
 
 from keepa_deals.ops import guard, supervise
 from keepa_deals.ops import start as starting
-from keepa_deals.ops.errors import OpsError
+from keepa_deals.ops.errors import OpsError, UnhealthyError
 from keepa_deals.ops.identity import MARK
 from keepa_deals.ops.layout import Home
+from keepa_deals.ops.locking import abandoned
 
 Stand = Callable[..., subprocess.Popen[bytes]]
 
@@ -109,6 +110,52 @@ def test_the_log_of_a_guard_that_tries_for_ever_stays_small(
     sizes = {file.name: file.stat().st_size for file in home.log.glob("guard.log*")}
     assert sizes.keys() == {"guard.log", "guard.log.1"}
     assert max(sizes.values()) < 2000
+
+
+@pytest.mark.parametrize("trouble", [OpsError("the database is locked"), KeyError("x"), OSError(28, "full")])
+def test_a_guard_goes_on_with_a_dead_deploy_until_nothing_is_left_of_it(
+    home: Home, stand: Stand, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    parent = stand("supervisord", home.path)
+    monkeypatch.setattr(os, "getppid", lambda: parent.pid)
+    monkeypatch.setattr(guard, "TRY_AGAIN", 0)
+    home.operation_lock.write_text('{"what": "deploy", "pid": 4194304, "started": 1.0}')
+    tries = []
+
+    def start(*_: object, **__: object) -> None:
+        tries.append(abandoned(home.operation_lock))
+        if len(tries) < 3:
+            raise trouble
+
+    def looks_for_the_dead(path: Path) -> str | None:
+        if len(tries) == 3:
+            raise _EnoughError
+        return abandoned(path)
+
+    monkeypatch.setattr(starting, "start", start)
+    monkeypatch.setattr(guard, "abandoned", looks_for_the_dead)
+    with pytest.raises(_EnoughError):
+        guard.watch(home)
+    assert abandoned(home.operation_lock) is None
+
+
+@pytest.mark.parametrize("trouble", [UnhealthyError("Keepa is down"), OpsError("beat does not stay alive")])
+def test_what_was_started_and_does_not_work_is_not_the_guards_affair(
+    home: Home, stand: Stand, monkeypatch: pytest.MonkeyPatch, trouble: OpsError
+) -> None:
+    parent = stand("supervisord", home.path)
+    monkeypatch.setattr(os, "getppid", lambda: parent.pid)
+    home.operation_lock.write_text('{"what": "deploy", "pid": 4194304, "started": 1.0}')
+
+    def start(*_: object, **__: object) -> None:
+        monkeypatch.setattr(supervise, "supervisor_above", lambda home: None)
+        raise trouble
+
+    monkeypatch.setattr(supervise, "stopped", lambda home: [])
+    home.supervisor_pid.write_text(str(parent.pid))
+    monkeypatch.setattr(starting, "start", start)
+    guard.watch(home)
+    assert abandoned(home.operation_lock) is None, "a guard at work would keep the operator's start away"
 
 
 def test_a_guard_goes_when_another_supervisor_runs(home: Home, stand: Stand) -> None:

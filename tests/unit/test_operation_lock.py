@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from keepa_deals.ops.errors import BusyError, OpsError
+from keepa_deals.ops.errors import BusyError, HalfWayError, OpsError
 from keepa_deals.ops.locking import abandoned, holder, only_one
 
 
@@ -37,8 +37,24 @@ def test_a_holder_that_could_not_sign_is_found_all_the_same(tmp_path: Path) -> N
     assert holder(path) is None
 
 
+def test_what_a_dead_one_left_stays_until_somebody_heals_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.write_text('{"what": "deploy", "pid": 4194304, "started": 1.0}')
+    for what in ("guard", "start"):
+        with pytest.raises(OpsError), only_one(path, what):
+            _fails()
+        assert abandoned(path) == "deploy"
+    with only_one(path, "guard"):
+        pass
+    assert abandoned(path) is None
+
+
 def _fails() -> None:
     raise OpsError("a check failed")
+
+
+def _fails_half_way() -> None:
+    raise HalfWayError("and the way back failed")
 
 
 def _is_interrupted() -> None:
@@ -51,8 +67,14 @@ def _is_killed() -> None:
 
 @pytest.mark.parametrize(
     ("end", "left"),
-    [(lambda: None, None), (_fails, None), (_is_interrupted, "deploy"), (_is_killed, "deploy")],
-    ids=["ended", "failed", "interrupted", "killed"],
+    [
+        (lambda: None, None),
+        (_fails, None),
+        (_fails_half_way, "deploy"),
+        (_is_interrupted, "deploy"),
+        (_is_killed, "deploy"),
+    ],
+    ids=["ended", "failed", "failed half-way", "interrupted", "killed"],
 )
 def test_only_one_that_died_half_way_is_abandoned(
     tmp_path: Path, end: Callable[[], None], left: str | None
