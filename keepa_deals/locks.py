@@ -16,7 +16,7 @@ from types import TracebackType
 import psutil
 import redis
 
-from keepa_deals.errors import LockLostError, StoreUnavailableError
+from keepa_deals.errors import StoreUnavailableError
 from keepa_deals.redis_store import load_script
 
 log = logging.getLogger(__name__)
@@ -164,11 +164,6 @@ class SingleFlightLock:
         except redis.RedisError as error:
             log.warning("%s: not released, it expires by itself: %s", self._key, error)
             return False
-
-    def check(self) -> None:
-        """Return while the lock is ours; a ``LockLostError`` otherwise."""
-        if self.lost.is_set():
-            raise LockLostError(f"{self._key} went to another owner")
 
     def __enter__(self) -> SingleFlightLock:
         return self

@@ -71,5 +71,12 @@ def _connection_trouble(lowered: str) -> str | None:
         "terminating connection": "the server ended the connection",
         "connection is closed": "the connection broke",
         "the connection is lost": "the connection broke",
+        "the database system is": "it is starting, stopping or recovering",
+        "read-only transaction": "it is a standby: check DATABASE_URL",
+        "slots are reserved": "it has no connection left: raise max_connections or run fewer workers",
+        "no pg_hba.conf entry": "it lets this host or user not in: see its pg_hba.conf",
+        "connection failed": "no connection: check DATABASE_URL and the network",
+        "could not connect": "no connection: check DATABASE_URL and the network",
+        "syscall error": "the connection broke",
     }
     return next((words for sign, words in signs.items() if words and sign in lowered), None)

@@ -94,7 +94,7 @@ class Database:
             if problem is None:
                 raise
         if problem is not None:
-            raise problem  # outside the handler: the driver's error repeats the statement and its values
+            raise problem from None  # the driver's error repeats the statement and its values
 
 
 def _sqlite_engine(dsn: str) -> Engine:

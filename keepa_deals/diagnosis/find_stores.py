@@ -176,7 +176,7 @@ def _holder_does_nothing(e: Evidence, lock: LockHealth) -> bool:
     job = e.report.job(UPSERT_JOB)
     if job is None or not lock.name.endswith(f"{UPSERT_JOB}_lock") or not upserter_is_behind(e.report):
         return False
-    return job.last_outcome is not None and job.last_outcome != "running"
+    return not job.running
 
 
 def worker_deaf(e: Evidence) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 
 from keepa_deals.db.models import Deal, JobState
 from keepa_deals.db.past import pack
-from keepa_deals.db.upsert import write_pasts
+from keepa_deals.db.upsert import lock_writers, write_pasts
 from keepa_deals.ingest import economics, memory, past
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome, Run, RunResult, run_job
@@ -106,6 +106,7 @@ def _enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
     asked, answer = read_products(run, asins, options, timeout=timeout)
     pasts = _pasts(run.context, asked, answer, run.context.clock.now())
     with run.commit() as session:
+        lock_writers(session)  # else a price that changes meanwhile leaves the profit of the old one
         now = run.context.clock.now()
         for row in _details(run, asked, answer, now):
             deal = session.get_one(Deal, (run.context.domain_id, row.pop("asin")))

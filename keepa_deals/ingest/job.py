@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 class Outcome(StrEnum):
     """How a run ended."""
 
-    RUNNING = "running"
     SUCCEEDED = "succeeded"
     NOTHING_TO_DO = "nothing_to_do"
     WAITING_FOR_TOKENS = "waiting_for_tokens"

@@ -14,7 +14,7 @@ from keepa_deals.ingest.planner import Limit, Plan, Sweep
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
-MOMENTS = ("head_at", "overlapped_at", "floor", "swept_since", "horizon")
+MOMENTS = ("head_at", "overlapped_at", "doubted_at", "floor", "swept_since", "horizon")
 NEVER = datetime(2011, 1, 1, tzinfo=UTC)
 """Before anything that Keepa knows."""
 
@@ -40,6 +40,8 @@ class Memory:
     """When the newest page was last read."""
     overlapped_at: datetime | None = None
     """When a look for what is new last read all of the overlap below the watermark."""
+    doubted_at: datetime | None = None
+    """Since when the feed has had less than half of the deals of ``reference``."""
     sweep: Sweep | None = None
     plan: Plan | None = None
     reference: int = 0

@@ -33,16 +33,26 @@ def reach_of(page: DealPage, number: int, *, reference: int) -> Reach | None:
     in_order = all(newer >= older for newer, older in itertools.pairwise(created))
     if not in_order or total_of(page, number) < LEAST_SHARE * reference:
         return None
+    if page.unreadable or is_in_part(page, number):
+        return None
     if not created:
         return Reach(None, None) if number == 0 else None
-    ends = len(created) < DEALS_PER_PAGE and not is_last_shown(number)
+    ends = is_last_page(page, number) and not is_last_shown(number)
     return Reach(None if number == 0 else created[0], None if ends else created[-1])
 
 
 def total_of(page: DealPage, number: int) -> int:
     """How many deals the whole feed has, as far as a page tells."""
-    seen = number * DEALS_PER_PAGE + len(page.deals) if page.deals else 0
+    seen = number * DEALS_PER_PAGE + page.size if page.size else 0
     return max(seen, sum(page.category_counts.values()))
+
+
+def is_in_part(page: DealPage, number: int) -> bool:
+    """Whether a short page's own counts have a page of deals more than it and those before it showed."""
+    if page.size >= DEALS_PER_PAGE or is_last_shown(number):
+        return False
+    shown = number * DEALS_PER_PAGE + page.size
+    return sum(page.category_counts.values()) > shown + DEALS_PER_PAGE
 
 
 def is_last_shown(number: int) -> bool:
@@ -56,5 +66,10 @@ def shows_no_more(page: DealPage, number: int) -> bool:
 
 
 def is_last_page(page: DealPage, number: int) -> bool:
-    """Whether the feed ends with this page, or Keepa shows no more of it."""
-    return len(page.deals) < DEALS_PER_PAGE or is_last_shown(number)
+    """Whether the feed ends with this page, or Keepa shows no more of it.
+
+    An answer in part is no end, but an empty one is: counts that are too high must not be followed for ever.
+    """
+    if not page.size or is_last_shown(number):
+        return True
+    return page.size < DEALS_PER_PAGE and not is_in_part(page, number)

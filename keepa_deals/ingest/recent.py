@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind
 from keepa_deals.ingest import planner
@@ -16,7 +16,7 @@ from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome, Run, RunResult, run_job
 from keepa_deals.ingest.memory import NEVER, CatchUp, Memory, recall
 from keepa_deals.ingest.planner import Feed, Limit, Plan, Step, Supply, Sweep
-from keepa_deals.ingest.reach import Reach, is_last_page, reach_of, shows_no_more, total_of
+from keepa_deals.ingest.reach import LEAST_SHARE, Reach, is_last_page, reach_of, shows_no_more, total_of
 from keepa_deals.ingest.rows import feed_rows
 from keepa_deals.ingest.spending import read_page
 from keepa_deals.ingest.store import apply_listed, note_unlisted
@@ -116,6 +116,8 @@ class _Upserter:
         self.matching = self.memory.plan.matching if self.memory.plan else 0
         self.head: _Seen | None = None
         """The last of the newest pages that this run has read."""
+        self.asked: set[str] = set()
+        """ASINs that this run has asked about."""
         tick = run.context.settings.keepa_tick_seconds
         length = min(max(self.interval.total_seconds(), tick), LONGEST.total_seconds())
         self.ends = run.context.clock.monotonic() + length
@@ -129,7 +131,7 @@ class _Upserter:
             end_those_of_another_selection(self.run, self.memory.selected_at)
         end_those_not_asked_about(self.run)
         while self.context.clock.monotonic() < self.ends:
-            waiting = pending(self.run, self.memory)
+            waiting = pending(self.run, self.memory, self.asked)
             if waiting.gone:
                 waiting = replace(waiting, gone=waiting.gone[: self._spare_tokens()])
             step = planner.next_step(self._page_deadline(), waiting.deadline, gone=bool(waiting.gone))
@@ -145,7 +147,7 @@ class _Upserter:
                 end_those_of_another_selection(self.run, self.memory.selected_at)
         else:
             is_gone = step is Step.VERIFY_GONE
-            verify(self.run, waiting.gone if is_gone else waiting.missed, gone=is_gone)
+            self.asked |= {*verify(self.run, waiting.gone if is_gone else waiting.missed, gone=is_gone)}
 
     # -- what is new -------------------------------------------------------------------------
     def _head_is_due(self) -> bool:
@@ -164,6 +166,7 @@ class _Upserter:
         The watermark moves with the rows of the last page, so that any failure leaves it where it was.
         """
         seen = self._read(0)
+        self.memory = replace(self.memory, doubted_at=self._doubted_since(seen))
         mark = self._mark(seen.page)
         bottom = mark - planner.OVERLAP if mark else None
         deep = planner.overlap_is_due(self.memory.overlapped_at, self.now(), self.memory.plan, self.interval)
@@ -216,8 +219,28 @@ class _Upserter:
             self.run.started_at, planner.HEAD_PAGES, max(plan.pages, planner.HEAD_PAGES + 1), hurry=True
         )
         return replace(
-            memory, catch_up=CatchUp(down_to, newest), sweep=sweep, plan=plan, reference=self.matching
-        )
+            memory, catch_up=CatchUp(down_to, newest), sweep=sweep, plan=plan,
+            reference=self._matching(), floor=self._floor(),
+        )  # fmt: skip
+
+    # -- how much there is -------------------------------------------------------------------
+    def _doubted_since(self, first: _Seen) -> datetime | None:
+        """Since when the feed has had less than half of its deals; ``None`` when it has not."""
+        if total_of(first.page, first.number) >= LEAST_SHARE * self.memory.reference:
+            return None
+        before = self.memory.doubted_at
+        return before if before is not None and before <= self.now() else self.now()
+
+    def _matching(self) -> int:
+        """How many deals there are: as many as before, until a much smaller feed has lasted for a while."""
+        since = self.memory.doubted_at
+        if since is None or self.selection_changed or self.now() - since >= self.window / 2:
+            return self.matching
+        return self.memory.reference
+
+    def _floor(self) -> datetime | None:
+        """The oldest ``creationDate`` of the newest pages that this run has read."""
+        return min(self.head.created, default=None) if self.head else None
 
     # -- the sweep ---------------------------------------------------------------------------
     def _sweep_begins(self) -> bool:
@@ -240,8 +263,7 @@ class _Upserter:
         done = min(head.number + 1, plan.pages)
         hurry = lost or self.selection_changed
         begun = Sweep(self.run.started_at, done, plan.pages, hurry=hurry)
-        floor = min(head.created, default=None)
-        memory = replace(memory, sweep=begun, plan=plan, reference=self.matching, floor=floor)
+        memory = replace(memory, sweep=begun, plan=plan, reference=self._matching(), floor=self._floor())
         if begun.done:
             memory = replace(memory, **self._when_complete(memory, begun, self.head))
         with self.run.commit(cursor=memory.to_json()):
@@ -271,14 +293,14 @@ class _Upserter:
         if self.memory.swept_since is None and self.head is not None and not self.head.is_down_to(since):
             head = self.head
             span = head.page.envelope.timestamp - min(head.created)
-            return planner.at_first(self.matching, (head.number + 1) * DEALS_PER_PAGE, span, self.window)
+            return planner.at_first(self._matching(), (head.number + 1) * DEALS_PER_PAGE, span, self.window)
         left = select(func.count()).where(DealEvent.at > since, DealEvent.kind == DealEventKind.ENDED)
         came = select(func.count()).where(
             Deal.domain_id == self.context.domain_id, Deal.ended_at.is_(None), Deal.deal_created_at > since
         )
         with self.context.database.session() as session:
             arriving, leaving = session.scalar(came) or 0, session.scalar(left) or 0
-        return Feed(self.matching, arriving, leaving, self.window)
+        return Feed(self._matching(), arriving, leaving, self.window)
 
     def _page_deadline(self) -> datetime | None:
         """When the next page of the sweep has to be read at the latest; ``None``: not in this run."""
@@ -314,12 +336,14 @@ class _Upserter:
         self, *, below: datetime | None = None, above: datetime | None = None
     ) -> list[datetime]:
         """For each page of the feed between these dates: when the first of the deals on it was last seen."""
+        sweep = self.memory.sweep
         position = func.row_number().over(order_by=Deal.deal_created_at.desc()) - 1
         listed = select(Deal.last_seen_at, (position // DEALS_PER_PAGE).label("page")).where(
             Deal.domain_id == self.context.domain_id, Deal.ended_at.is_(None), Deal.unlisted_at.is_(None)
         )
-        if below is not None:
-            listed = listed.where(Deal.deal_created_at <= below)
+        if below is not None and sweep is not None:
+            unread = and_(Deal.deal_created_at == below, Deal.listed_at < sweep.started_at)
+            listed = listed.where(or_(Deal.deal_created_at < below, unread))
         if above is not None:
             listed = listed.where(Deal.deal_created_at > above)
         if self.memory.horizon is not None:

@@ -8,7 +8,7 @@ is confirmed and stays live.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, and_, false, or_, select
 from keepa_deals.db.models import Deal, EndedReason
 from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.ingest.job import Run
+from keepa_deals.ingest.lifecycle import CLOCK_TOLERANCE
 from keepa_deals.ingest.memory import Memory
 from keepa_deals.ingest.spending import read_few_products, read_products
 from keepa_deals.ingest.store import Verdict, apply_verdicts
@@ -44,11 +45,11 @@ class Pending:
     deadline: datetime | None
 
 
-def pending(run: Run, memory: Memory) -> Pending:
-    """What waits to be verified."""
+def pending(run: Run, memory: Memory, asked: Collection[str] = ()) -> Pending:
+    """What waits to be verified, but for those that this run has ``asked`` about, whatever came of it."""
     context = run.context
     now, window = context.clock.now(), context.fresh_for
-    open_deals = and_(Deal.domain_id == context.domain_id, Deal.ended_at.is_(None))
+    open_deals = and_(Deal.domain_id == context.domain_id, Deal.ended_at.is_(None), Deal.asin.not_in(asked))
     columns = select(Deal.asin, Deal.last_seen_at).order_by(Deal.last_seen_at).limit(MAX_ASINS_PER_REQUEST)
     about_stale = Deal.last_seen_at < now - window + window / URGENT_PART
     with context.database.session() as session:
@@ -71,8 +72,8 @@ def _passed_by(memory: Memory) -> ColumnElement[bool]:
     return or_(*passed) if kept is None else and_(or_(*passed), kept)
 
 
-def verify(run: Run, asins: Sequence[str], *, gone: bool) -> int:
-    """Ask about the first of ``asins``, as many as the tokens allow; how many were settled.
+def verify(run: Run, asins: Sequence[str], *, gone: bool) -> Collection[str]:
+    """Ask about the first of ``asins``, as many as the tokens allow; which ones.
 
     With the tokens at hand for many, many; else as many as a small request pays.
     """
@@ -85,20 +86,22 @@ def verify(run: Run, asins: Sequence[str], *, gone: bool) -> int:
             asked, answer = read_products(run, asins, OPTIONS, timeout=0.0)
     except TokensUnavailableError:
         asked, answer = few, read_few_products(run, few, OPTIONS)
-    return _settle(run, asked, answer, gone=gone)
+    _settle(run, asked, answer, gone=gone)
+    return asked
 
 
-def _settle(run: Run, asked: Sequence[str], answer: ProductBatch, *, gone: bool) -> int:
+def _settle(run: Run, asked: Sequence[str], answer: ProductBatch, *, gone: bool) -> None:
     found = {product.asin: product for product in answer.products}
     context = run.context
     now = context.clock.now()
-    verdicts = [judge(asin, found.get(asin), context.selection) for asin in asked]
+    readable = [asin for asin in asked if asin not in answer.unreadable]
+    verdicts = [judge(asin, found.get(asin), context.selection) for asin in readable]
     if gone:
+        verdicts += [Verdict(asin, EndedReason.NO_LONGER_MATCHES) for asin in answer.unreadable]
         verdicts = [_unlisted(verdict) if verdict.reason is None else verdict for verdict in verdicts]
     with run.commit() as session:
         apply_verdicts(session, context.domain_id, verdicts, now, context.fresh_for, context.pricing)
     run.rows += len(verdicts)
-    return len(verdicts)
 
 
 def _unlisted(verdict: Verdict) -> Verdict:
@@ -132,16 +135,21 @@ def _end_unasked(run: Run, which: ColumnElement[bool]) -> int:
     query = select(Deal.domain_id, Deal.asin).where(Deal.ended_at.is_(None), which).limit(SETTLED_AT_ONCE)
     while True:
         run.checkpoint()
+        now = context.clock.now()
         with context.database.session() as session:
-            rows = session.execute(query).all()
+            rows = session.execute(query.where(_may_end(now))).all()
         if not rows:
             return settled
-        now = context.clock.now()
         with run.commit() as session:
             for domain in {domain for domain, _ in rows}:
                 verdicts = [Verdict(a, EndedReason.NO_LONGER_MATCHES) for d, a in rows if d == domain]
                 apply_verdicts(session, domain, verdicts, now, context.fresh_for)
         settled += len(rows)
+
+
+def _may_end(now: datetime) -> ColumnElement[bool]:
+    """The deals that were not seen later than ``now``, by a clock that has been set back since."""
+    return or_(Deal.last_seen_at <= now, Deal.last_seen_at > now + CLOCK_TOLERANCE)
 
 
 def judge(asin: str, product: Product | None, selection: Mapping[str, Any]) -> Verdict:
@@ -158,11 +166,15 @@ def judge(asin: str, product: Product | None, selection: Mapping[str, Any]) -> V
 
 
 def _average(product: Product, kind: CsvType, selection: Mapping[str, Any]) -> int | None:
-    """The average that the selection compares with; only month and 90 days come with every product."""
+    """The average that the selection compares with; ``None`` for day and week, which no product tells."""
     stats = product.stats
     assert stats is not None
-    month = int(selection.get("dateRange", Interval.DAYS_90)) == Interval.MONTH
-    return at(stats.avg30 if month else stats.avg90, kind)
+    match int(selection.get("dateRange", Interval.DAYS_90)):
+        case Interval.MONTH:
+            return at(stats.avg30, kind)
+        case Interval.DAYS_90:
+            return at(stats.avg90, kind)
+    return None
 
 
 def _fault(

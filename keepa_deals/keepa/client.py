@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import requests
 import tenacity
@@ -39,6 +39,9 @@ BACKOFF_INITIAL = 0.5
 BACKOFF_MAX = 8.0
 RETRY_AFTER_UNKNOWN = 60.0
 """Seconds to wait after a 429 that does not say when tokens arrive: one tick of a real account."""
+T = TypeVar("T")
+_MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+"""What reading an answer of another shape than the documented one provokes."""
 
 
 class _WithoutKey(logging.Filter):
@@ -49,7 +52,7 @@ class _WithoutKey(logging.Filter):
         return True
 
 
-for _logger in ("urllib3.connectionpool", "urllib3.util.retry"):
+for _logger in ("urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager", "urllib3.util.retry"):
     logging.getLogger(_logger).addFilter(_WithoutKey())
 
 
@@ -129,11 +132,13 @@ class KeepaClient:
         with _parsing("/deal", envelope):
             found = answer["deals"]
             ids = found.get("categoryIds") or ()
+            deals, unreadable = _readable("/deal", Deal.from_json, found.get("dr") or ())
             return DealPage(
-                deals=tuple(Deal.from_json(raw) for raw in found.get("dr") or ()),
+                deals=deals,
                 category_names=dict(zip(ids, found.get("categoryNames") or (), strict=False)),
                 category_counts=dict(zip(ids, found.get("categoryCount") or (), strict=False)),
                 envelope=envelope,
+                unreadable=len(unreadable),
             )
 
     def products(
@@ -150,10 +155,12 @@ class KeepaClient:
         query = {"domain": domain_id, "asin": ",".join(asins), **_product_query(options or ProductOptions())}
         answer, envelope = self._call("GET", "/product", permit, query=query)
         with _parsing("/product", envelope):
-            entries = answer.get("products") or ()
-            products = tuple(Product.from_json(raw) for raw in entries if raw and raw.get("title"))
+            entries = [raw for raw in answer.get("products") or () if raw and raw.get("title")]
+            products, misshapen = _readable("/product", Product.from_json, entries)
         known = {product.asin for product in products}
-        return ProductBatch(products, tuple(a for a in asins if a not in known), envelope)
+        unreadable = tuple(asin for asin in misshapen if asin in asins and asin not in known)
+        unknown = tuple(asin for asin in asins if asin not in known and asin not in unreadable)
+        return ProductBatch(products, unknown, envelope, unreadable)
 
     # -- one call --------------------------------------------------------------------------
     def _call(
@@ -267,8 +274,32 @@ def _envelope(body: object) -> TokenEnvelope | None:
         return None
     try:
         return TokenEnvelope.from_json(body)
-    except (KeyError, TypeError, ValueError):
+    except _MISSHAPEN:
         return None
+
+
+def _readable(
+    path: str, parse: Callable[[Mapping[str, Any]], T], entries: Sequence[Mapping[str, Any]]
+) -> tuple[tuple[T, ...], list[str]]:
+    """The entries that can be read, and the ASINs of the others; the error of the first when none can.
+
+    One that cannot must not cost what the others tell: the call is paid for, and would be again.
+    """
+    parsed: list[T] = []
+    failed: list[str] = []
+    first: Exception | None = None
+    for raw in entries:
+        try:
+            parsed.append(parse(raw))
+        except _MISSHAPEN as error:
+            first = first or error
+            failed.append(str(raw.get("asin")) if isinstance(raw, Mapping) else "")
+    if first is not None and not parsed:
+        raise first
+    if first is not None:
+        log.warning("Keepa %s: %d of %d entries cannot be read and are left out, the first %.40s (%r)",
+                    path, len(failed), len(entries), failed[0], first)  # fmt: skip
+    return tuple(parsed), failed
 
 
 @contextmanager
@@ -277,7 +308,7 @@ def _parsing(path: str, envelope: TokenEnvelope) -> Iterator[None]:
     trouble: ServerTroubleError | None = None
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except _MISSHAPEN as error:
         trouble = ServerTroubleError(
             f"Keepa {path}: unexpected answer ({error!r})", status=200, envelope=envelope
         )

@@ -161,7 +161,7 @@ class Deal:
         """Parsed from an entry of ``deals.dr``; ``KeyError`` or ``ValueError`` when it is none."""
         root = raw.get("rootCat")
         return cls(
-            asin=str(raw["asin"]),
+            asin=_asin(raw),
             parent_asin=raw.get("parentAsin") or None,
             title=plain_text(raw.get("title")),
             root_category=root if root not in (0, UNKNOWN_CATEGORY) else None,
@@ -191,12 +191,21 @@ class Deal:
 
 @dataclass(frozen=True, slots=True)
 class DealPage:
-    """One page of ``/deal``: at most 150 deals, and how many the selection has by category."""
+    """One page of ``/deal``: at most 150 deals, and how many the selection has by category.
+
+    ``unreadable`` entries were left out of ``deals``.
+    """
 
     deals: tuple[Deal, ...]
     category_names: Mapping[int, str]
     category_counts: Mapping[int, int]
     envelope: TokenEnvelope
+    unreadable: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many entries came."""
+        return len(self.deals) + self.unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +271,8 @@ class ProductStats:
 class Product:
     """One entry of ``/product`` (api_backend: Product.java), the fields that the project uses.
 
-    ``referral_fee_percent`` may have decimals; ``fba_fee`` is the pick-and-pack fee in cents;
-    ``category_names`` runs from the root down. ``history`` holds the types that came with the answer;
-    one that is misshapen is a ``ValueError`` when it is asked for.
+    ``referral_fee_percent`` may have decimals; ``fba_fee`` is the pick-and-pack fee in cents; ``history``
+    holds the types that came with the answer; one that is misshapen is a ``ValueError`` when it is asked for.
     """
 
     asin: str
@@ -272,8 +280,6 @@ class Product:
     title: str
     brand: str | None
     root_category: int | None
-    category_names: tuple[str, ...]
-    image: str | None
     last_update: datetime | None
     fba_fee: int | None
     referral_fee_percent: float | None
@@ -285,15 +291,12 @@ class Product:
     @classmethod
     def from_json(cls, raw: Json) -> Product:
         """Parsed from an entry of ``products``; ``KeyError`` or ``ValueError`` when it is none."""
-        images = raw.get("images") or [{}]
         return cls(
-            asin=str(raw["asin"]),
+            asin=_asin(raw),
             domain_id=int(raw["domainId"]),
             title=plain_text(raw.get("title")),
             brand=plain_text(raw.get("brand")) or None,
             root_category=raw.get("rootCategory") or None,
-            category_names=tuple(plain_text(node["name"]) for node in raw.get("categoryTree") or ()),
-            image=images[0].get("l") or images[0].get("m"),
             last_update=_moment(raw.get("lastUpdate")),
             fba_fee=value_or_none((raw.get("fbaFees") or {}).get("pickAndPackFee")),
             referral_fee_percent=_percentage(raw.get("referralFeePercentage")),
@@ -306,13 +309,20 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class ProductBatch:
-    """The found products of one ``/product`` call; ASINs that Keepa does not know are in ``unknown``."""
+    """The found products of one ``/product`` call; ASINs that Keepa does not know are in ``unknown``.
+
+    Those whose entries cannot be read are in ``unreadable``, and nothing is known of them.
+    """
 
     products: tuple[Product, ...]
     unknown: tuple[str, ...]
     envelope: TokenEnvelope
+    unreadable: tuple[str, ...] = ()
 
 
+MAX_ASIN = 16
+MAX_IMAGE_NAME = 128
+"""What the columns hold."""
 UNKNOWN_CATEGORY = 9_223_372_036_854_775_807
 """The id that Keepa gives to deals whose root category it does not know."""
 
@@ -341,10 +351,14 @@ def plain_text(markup: str | None) -> str:
 
 
 def image_name(codes: Sequence[int] | str | None) -> str | None:
-    """The file name of a deal's picture, which Keepa sends as ASCII codes."""
+    """The file name of a deal's picture, which Keepa sends as ASCII codes; ``None`` for what is none."""
     if not codes:
         return None
-    return codes if isinstance(codes, str) else "".join(map(chr, codes))
+    try:
+        name = codes if isinstance(codes, str) else bytes(codes).decode("ascii")
+    except (TypeError, ValueError):
+        return None
+    return name if len(name) <= MAX_IMAGE_NAME and name.isascii() and name.isprintable() else None
 
 
 def parse_history(kind: CsvType, flat: Sequence[int]) -> tuple[PricePoint, ...]:
@@ -376,6 +390,13 @@ class _Histories(Mapping[CsvType, tuple[PricePoint, ...]]):
 
     def __len__(self) -> int:
         return len(self._flat)
+
+
+def _asin(raw: Json) -> str:
+    asin = raw["asin"]
+    if not (isinstance(asin, str) and asin.isascii() and asin.isalnum() and len(asin) <= MAX_ASIN):
+        raise ValueError(f"{asin!r:.40} is no ASIN")
+    return asin
 
 
 def _moment(minutes: int | None) -> datetime | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,14 +18,15 @@ from keepa_deals.db.errors import SchemaError
 from keepa_deals.db.models import Base, Deal, DealEvent, DealPast, DealPoint, EndedReason
 from keepa_deals.db.past import unpack
 from keepa_deals.db.session import Database
-from keepa_deals.ingest import backfill, maintenance, recent
+from keepa_deals.ingest import backfill, economics, maintenance, recent
+from keepa_deals.ingest.economics import Pricing
 from keepa_deals.ingest.job import Outcome
 from keepa_deals.keepa.types import CsvType, PricePoint
 from keepa_deals.web import store
 from keepa_deals.web.paging import decode_cursor
 from keepa_deals.web.store import Moment
 from keepa_deals.web.view import parse_view
-from tests.unit.ingest.fakes import START, World, make_deal, make_product, make_world
+from tests.unit.ingest.fakes import START, FakeLock, World, make_deal, make_product, make_world
 
 
 @pytest.fixture
@@ -115,6 +118,35 @@ def test_two_workers_never_both_find_a_deal(world: World) -> None:
     assert count(world, DealEvent) == count(world, Deal)
     assert set(outcomes) <= {Outcome.SUCCEEDED, Outcome.LOST_LOCK, Outcome.FAILED}
     assert Outcome.SUCCEEDED in outcomes
+
+
+def test_a_price_that_changes_while_details_are_written_never_leaves_the_profit_of_the_old_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.keepa.list(make_deal("B000000001", price=1500))
+    recent.run(world.context)
+    world.clock.pass_time(timedelta(minutes=1))
+    url = world.database.engine.url.render_as_string(hide_password=False)
+    other = replace(world.context, database=Database(url), lock=lambda _name: FakeLock())
+    upserter = threading.Thread(target=recent.run, args=(other,))
+
+    def calculate(deal: Deal, pricing: Pricing) -> dict[str, int | None]:
+        """The enrichment has read the deal, and the upserter comes with another price."""
+        if upserter.ident is None:
+            world.keepa.list(make_deal("B000000001", price=1000))
+            upserter.start()
+            upserter.join(timeout=1)
+        return economics.of(deal, pricing)
+
+    monkeypatch.setattr(backfill, "economics", SimpleNamespace(of=calculate))
+    assert backfill.run_slice(world.context).outcome is Outcome.SUCCEEDED
+    upserter.join()
+    with world.database.session() as session:
+        deal = session.get_one(Deal, (1, "B000000001"))
+    assert deal.price == 1000
+    assert deal.profit is not None
+    assert deal.profit == economics.of(deal, world.context.pricing)["profit"]
+    other.database.close()
 
 
 def test_migrations_run_up_and_down_on_filled_tables(empty_dsn: str) -> None:

@@ -343,7 +343,7 @@ def test_a_lock_of_another_host_is_a_zombies_when_the_upserter_is_behind_and_run
     idle = job(UPSERT_JOB, last_success_at=ago(minutes=30), last_outcome="skipped_locked")
     named = [c.rule.name for c in verdict(evidence(healthy(jobs=jobs(idle), locks=(lock,))))]
     assert named[0] == "zombie_lock"
-    busy = job(UPSERT_JOB, last_success_at=ago(minutes=30), last_outcome="running")
+    busy = replace(idle, last_started_at=ago(minutes=1), last_finished_at=ago(minutes=2))
     named = [c.rule.name for c in verdict(evidence(healthy(jobs=jobs(busy), locks=(lock,))))]
     assert "zombie_lock" not in named
 

@@ -131,8 +131,6 @@ def make_product(deal: Deal, **changes: Any) -> Product:
         title=deal.title,
         brand="Acme",
         root_category=deal.root_category,
-        category_names=("Books",),
-        image=None,
         last_update=deal.last_update,
         fba_fee=350,
         referral_fee_percent=15.01,

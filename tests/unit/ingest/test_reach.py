@@ -8,7 +8,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepa_deals.ingest.reach import Reach, reach_of
+from keepa_deals.ingest.reach import Reach, is_last_page, reach_of
 from keepa_deals.keepa.types import Deal, DealPage, TokenEnvelope
 from tests.unit.ingest.fakes import START, make_deal
 
@@ -49,6 +49,19 @@ def test_a_feed_of_less_than_half_a_page_out_of_order_and_nothing_prove_nothing(
     assert reach_of(page_of(deals[::-1], 0), 0, reference=100) is None
     assert reach_of(page_of([], 0), 0, reference=100) is None
     assert reach_of(page_of(deals, 3), 3, reference=100) is None
+
+
+def test_a_page_shorter_than_its_counts_say_or_with_an_entry_nobody_can_read_proves_nothing() -> None:
+    page = page_of(feed(list(range(1000))), 2)
+    in_part = replace(page, deals=page.deals[:149])
+    assert reach_of(page, 2, reference=1000) is not None
+    assert reach_of(in_part, 2, reference=1000) is None
+    assert not is_last_page(in_part, 2)
+    assert reach_of(replace(page, unreadable=1), 2, reference=1000) is None
+
+
+def test_an_empty_page_ends_the_feed_whatever_its_counts_say() -> None:
+    assert is_last_page(replace(page_of([], 3), category_counts={1: 5000}), 3)
 
 
 @given(st.lists(st.integers(0, 300), max_size=500), st.integers(0, 3))

@@ -97,6 +97,18 @@ def test_the_whole_feed_is_seen_again_within_the_freshness_window(world: World) 
         assert (result.live, result.stale) == (700, 0)
 
 
+def test_the_first_sweep_spreads_its_pages_evenly_over_the_window(world: World) -> None:
+    world.tokens.account = make_account(world.clock, rate=60)
+    feed(world, 410)
+    first: dict[object, int] = {}
+    for minute in range(60):
+        recent.run(world.context)
+        world.clock.pass_time(timedelta(minutes=1))
+        for page in world.keepa.pages_read():
+            first.setdefault(page, minute)
+    assert {page: minute // 15 for page, minute in first.items()} == {0: 0, 1: 1, 2: 2}, first
+
+
 def test_a_sweep_that_ends_late_is_not_followed_by_one_too_many(world: World) -> None:
     """Its pages were read late because nothing on them was due: the next sweep's are not due either."""
     feed(world, 700)

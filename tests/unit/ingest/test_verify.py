@@ -14,7 +14,7 @@ from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.ingest import maintenance, recent
 from keepa_deals.ingest.rows import PERCENTAGES
 from keepa_deals.ingest.verify import judge
-from tests.unit.ingest.fakes import SELECTION, START, World, make_deal, make_product, make_world
+from tests.unit.ingest.fakes import PRICE, SELECTION, START, World, make_deal, make_product, make_world
 
 
 @pytest.fixture
@@ -98,6 +98,18 @@ def test_a_feed_that_stays_small_is_believed_with_the_next_sweep(world: World) -
     an_hour_of_runs(world, 70)
     assert maintenance.run(world.context).live == 2
     assert deal(world, "A1").ended_reason is EndedReason.NO_LONGER_MATCHES
+
+
+@pytest.mark.parametrize(("interval", "reason"), [(0, None), (1, None), (3, EndedReason.PRICE_RECOVERED)])
+def test_a_deal_of_the_day_or_week_is_not_judged_by_the_average_of_90_days(
+    interval: int, reason: EndedReason | None
+) -> None:
+    deal = make_deal("A", price=1500)
+    product = make_product(deal)
+    assert product.stats is not None
+    average = tuple(1400 if kind == PRICE else value for kind, value in enumerate(product.stats.avg90))
+    product = replace(product, stats=replace(product.stats, avg90=average))
+    assert judge("A", product, {**SELECTION, "dateRange": interval}).reason is reason
 
 
 def test_an_empty_feed_ends_nothing_that_product_confirms(world: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind, EndedReason, JobState
-from keepa_deals.ingest import maintenance, recent
+from keepa_deals.ingest import maintenance, recent, verify
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome
 from keepa_deals.keepa.errors import ServerTroubleError
@@ -102,6 +102,21 @@ def test_much_that_is_new_is_read_to_the_last_deal_and_only_then_the_watermark_m
     assert state(world).watermark == world.clock.now()
 
 
+def test_a_hurried_sweep_asks_no_product_about_what_it_is_about_to_read(world: World) -> None:
+    """The outage came in the middle of a sweep, whose floor lay deep in the feed."""
+    world.tokens.account = make_account(world.clock, rate=60)
+    feed(world, 2000, first=5000)
+    minutes(world, 100)
+    assert state(world).cursor["floor"] is not None
+    world.clock.pass_time(timedelta(hours=2))
+    now = world.clock.now()
+    world.keepa.list(*(make_deal(f"N{n:09d}", created=now - timedelta(seconds=7 * n)) for n in range(1000)))
+    world.keepa.calls.clear()
+    minutes(world, 3)
+    assert {kind for kind, _ in world.keepa.calls} == {"deals"}
+    assert max(page for page in world.keepa.pages_read() if isinstance(page, int)) == 20
+
+
 def test_another_selection_ends_what_it_does_not_match_without_a_token(world: World) -> None:
     world.keepa.list(make_deal("DEEP", price=600))  # 80 % below
     minutes(world, 1)
@@ -118,6 +133,23 @@ def test_another_locale_ends_the_deals_of_the_one_before(world: World) -> None:
     minutes(world, 1)
     assert count(world, Deal.domain_id == 1, Deal.ended_at.is_(None)) == 0
     assert count(world, Deal.domain_id == 3, Deal.ended_at.is_(None)) == 40
+
+
+def test_deals_seen_by_a_clock_that_has_been_set_back_are_not_ended_again_and_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.clock.jump(timedelta(minutes=-3))
+    object.__setattr__(world.context, "selection", {**SELECTION, "domainId": 3})
+    written: list[int] = []
+    real = verify.apply_verdicts
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            verify, "apply_verdicts", lambda *args: (written.append(1), world.stop.set(), real(*args))
+        )
+        assert recent.run(world.context).outcome is Outcome.SUCCEEDED
+    assert written == []
+    minutes(world, 4)
+    assert count(world, Deal.domain_id == 1, Deal.ended_at.is_(None)) == 0
 
 
 @pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(days=-1), timedelta(minutes=-30)])

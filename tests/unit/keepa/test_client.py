@@ -305,6 +305,31 @@ def test_a_misshapen_page_is_server_trouble_that_names_the_field(
     assert caught.value.envelope is not None
 
 
+MISSHAPEN_DEALS = [{"asin": "B2"}, {"asin": "B3", "creationDate": 10**10, "lastUpdate": 1}, None]
+
+
+def test_what_cannot_be_read_of_a_page_is_left_out_counted_and_said(
+    keepa: Keepa, client: KeepaClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    sound = {"asin": "B1", "creationDate": 1, "lastUpdate": 1}
+    keepa.answers = [reply(200, ENVELOPE | {"deals": {"dr": [*MISSHAPEN_DEALS, sound]}})]
+    page = client.deals({}, 0)
+    assert ([deal.asin for deal in page.deals], page.unreadable, page.size) == (["B1"], 3, 4)
+    assert "3 of 4 entries cannot be read and are left out, the first B2" in caplog.text
+
+
+def test_a_product_that_cannot_be_read_is_not_called_unknown(keepa: Keepa, client: KeepaClient) -> None:
+    products = [
+        {"asin": "B1", "title": "one", "domainId": 1},
+        {"asin": "B2", "title": "two", "domainId": 1, "stats": {"current": [1.5, "x"]}},
+        {"asin": "B3", "title": None},
+    ]
+    keepa.answers = [reply(200, ENVELOPE | {"products": products})]
+    batch = client.products(["B1", "B2", "B3", "B4"])
+    assert [product.asin for product in batch.products] == ["B1"]
+    assert (batch.unreadable, batch.unknown) == (("B2",), ("B3", "B4"))
+
+
 @pytest.mark.parametrize(
     "answer", [cut_short, hang_up, reply(302, b""), reply(402, ENVELOPE), reply(500, b"x"), reply(200, b"x")]
 )
@@ -332,6 +357,15 @@ def test_what_urllib3_logs_of_its_urls_comes_without_the_key(
     caplog.set_level(logging.DEBUG)
     keepa.answers = [reply(200, ENVELOPE)]
     client.token_status()
+    assert "/token?key=[key]" in caplog.text
+    assert KEY not in caplog.text
+
+
+def test_a_header_that_urllib3_cannot_read_is_logged_without_the_key(
+    client: KeepaClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("urllib3.connection", "urllib3.poolmanager"):
+        logging.getLogger(name).warning("Failed to parse headers (url=%s)", f"http://keepa/token?key={KEY}")
     assert "/token?key=[key]" in caplog.text
     assert KEY not in caplog.text
 
