@@ -97,11 +97,17 @@ class Database:
             raise problem from None  # the driver's error repeats the statement and its values
 
 
+def _lower(value: Any) -> Any:
+    """In the place of SQLite's own, which knows no case but ASCII's: ``öl`` would not be found in ``ÖL``."""
+    return value.lower() if isinstance(value, str) else value
+
+
 def _sqlite_engine(dsn: str) -> Engine:
     engine = create_engine(dsn, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: object) -> None:
+        connection.create_function("lower", 1, _lower, deterministic=True)
         connection.isolation_level = None  # the driver must not begin transactions on its own
         for pragma in (
             "journal_mode = WAL",

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import abort, request
+from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
 from keepa_deals.db.past import Past, unpack
 from keepa_deals.web import saved, store
 from keepa_deals.web.lines import Line, lines
 from keepa_deals.web.paging import Cursor, decode_cursor
+from keepa_deals.web.replica.follower import select_newest_event
 from keepa_deals.web.replica.replica import Reading
 from keepa_deals.web.saved import Named
 from keepa_deals.web.services import Services
@@ -22,6 +24,8 @@ from keepa_deals.web.store import Category, DealRow, Moment
 from keepa_deals.web.view import VIEW_PARAMETERS, Status, View, parse_view, reject_unknown
 
 ASIN = re.compile(r"[A-Z0-9]{10}")
+OLDEST_PAGE = timedelta(days=2)
+"""A page that was left open for longer is told of the arrivals of this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class Browse:
 
     view: View
     moment: Moment
+    news_since: datetime
+    """What happened later is not in it."""
     deals: Sequence[Line]
     total: int
     statuses: Mapping[Status, int | None]
@@ -67,11 +73,13 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
     moment = services.moment()
     with services.reading() as reads:
         named = saved.read_all(reads.connection)
+        newest = newest_event(reads, view, moment)
         statuses = count_statuses(reads, view, moment)  # first: the other questions look among its finds
         page = store.read_page(reads, view, moment, cursor)
         return Browse(
             view=view,
             moment=moment,
+            news_since=newest or moment.now - OLDEST_PAGE,
             deals=lines(page.rows, view, moment, since),
             total=statuses[view.status] or 0,
             statuses=statuses,
@@ -82,6 +90,20 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
             previous=page.previous.encode() if page.previous else None,
             next=page.next.encode() if page.next else None,
         )
+
+
+def newest_event(reads: Reading, view: View, moment: Moment) -> datetime | None:
+    """When the newest event happened that whoever answers about ``view`` knows; ``None`` when there is none.
+
+    Asked before the deals: what comes later is news to whoever reads them. By the event and not by our own
+    clock: its writer read a clock, perhaps another one, some time before it could write.
+    """
+
+    def of_database(connection: Connection) -> datetime | None:
+        newest: datetime | None = connection.scalar(select_newest_event(moment.now))
+        return newest
+
+    return reads.ask(view, lambda look: look.newest_event, of_database)
 
 
 def tally(services: Services, named: Sequence[Named], reads: Reading, moment: Moment) -> Mapping[str, int]:

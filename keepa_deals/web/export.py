@@ -16,6 +16,7 @@ from keepa_deals.web import present, store
 from keepa_deals.web.browse import requested_view
 from keepa_deals.web.money import from_minor, market
 from keepa_deals.web.paging import Cursor
+from keepa_deals.web.replica.questions import Look
 from keepa_deals.web.services import Services, services
 from keepa_deals.web.store import DealRow, Moment
 from keepa_deals.web.view import View
@@ -50,12 +51,18 @@ def as_json() -> Response:
 
 
 def _deals(here: Services, view: View, moment: Moment) -> Iterator[DealRow]:
-    """Every deal of the view, each read a moment before it is sent."""
+    """Every deal of the view, each read a moment before it is sent.
+
+    By one look at the copy: a deal that changes its place meanwhile would be left out, or come twice.
+    """
     cursor: Cursor | None = None
+    look: Look | None = None
     view = replace(view, limit=CHUNK)
     while True:
         with here.reading() as reads:
+            reads.look = look or reads.look
             page = store.read_page(reads, view, moment, cursor)
+            look = reads.look
         yield from page.rows
         if page.next is None:
             return

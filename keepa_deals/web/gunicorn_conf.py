@@ -28,6 +28,8 @@ threads = 8
 timeout = 60
 graceful_timeout = 25
 keepalive = 30
+limit_request_line = 8190
+"""The most there may be: two hundred deals that a page asks about, beside a search in Japanese."""
 forwarded_allow_ips = ""  # DASHBOARD_PROXIES says whom to believe; gunicorn would believe all of loopback
 max_requests = 1_000_000
 max_requests_jitter = 100_000

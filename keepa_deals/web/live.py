@@ -1,14 +1,15 @@
 """What a page that is open already wants to know: how its deals are now, and whether new ones came.
 
 The answer is a piece of HTML made by the templates of the page itself, so that a renewed row can't look
-different from a loaded one. ``since`` is when the page was made, ``keys`` are the deals that it shows:
-they are read by their keys, so that a deal that ended or left the view is told, not silently kept.
+different from a loaded one. ``since`` is when the newest event happened of which the page knew, ``keys``
+are the deals that it shows: they are read by their keys, so that a deal that ended or left the view is
+told, not silently kept.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from flask import Blueprint, Response, make_response, render_template, request
 from sqlalchemy import Connection, func, select
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, func, select
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind
 from keepa_deals.web import choices, saved, store
 from keepa_deals.web.banner import banner
-from keepa_deals.web.browse import count_statuses, requested_view, tally
+from keepa_deals.web.browse import OLDEST_PAGE, count_statuses, requested_view, tally
 from keepa_deals.web.chips import STATUS_WORDS
 from keepa_deals.web.columns import RANGES
 from keepa_deals.web.lines import lines
@@ -26,8 +27,6 @@ from keepa_deals.web.view import FLAGS, MAX_LIMIT, ParameterError, View
 
 blueprint = Blueprint("live", __name__)
 
-OLDEST_PAGE = timedelta(days=2)
-"""A page that was left open for longer is told of the arrivals of this time."""
 _KEY = re.compile(r"(\d{1,2})-([A-Z0-9]{10})")
 _ARRIVALS = (DealEventKind.FOUND, DealEventKind.RETURNED, DealEventKind.LIVE_AGAIN)
 _D = Deal.__table__.c

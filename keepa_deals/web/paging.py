@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from keepa_deals.web.columns import SORTS, Sort
 from keepa_deals.web.view import MAX_CURSOR, Order, ParameterError
 
 _T = Deal.__table__.c
+_ASIN = re.compile(r"[A-Z0-9]{10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Cursor:
     def encode(self) -> str:
         value = self.value.isoformat() if isinstance(self.value, datetime) else self.value
         parts = [self.sort, self.order, value, self.domain_id, self.asin, int(self.backwards)]
-        text = json.dumps(parts, separators=(",", ":"))
+        text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -48,7 +50,7 @@ def decode_cursor(token: str, sort: str, order: Order) -> Cursor:
         padded = token[:MAX_CURSOR] + "=" * (-len(token) % 4)
         parts = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
         cursor = _cursor(parts)
-    except (ValueError, TypeError, KeyError, binascii.Error, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, binascii.Error, RecursionError):
         raise ParameterError("cursor", "is not a cursor of this service: take it from 'next'") from None
     if (cursor.sort, cursor.order) != (sort, order):
         raise ParameterError(
@@ -59,7 +61,7 @@ def decode_cursor(token: str, sort: str, order: Order) -> Cursor:
 
 def _cursor(parts: Any) -> Cursor:
     name, order, value, domain_id, asin, backwards = parts
-    if not (isinstance(asin, str) and asin.isalnum() and asin.isascii() and len(asin) <= 16):
+    if not (isinstance(asin, str) and _ASIN.fullmatch(asin)):
         raise ValueError("no ASIN")
     if type(domain_id) is not int or not 0 < domain_id < 100 or backwards not in (0, 1):
         raise ValueError("no domain")
@@ -72,9 +74,14 @@ def _value(sort: Sort, value: Any) -> Any:
         return None
     kind = sort.column.type.python_type
     if kind is datetime:
-        return datetime.fromisoformat(value).astimezone(UTC)
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise ValueError("no zone")
+        return moment.astimezone(UTC)
     if type(value) is not kind or (kind is str and "\x00" in value):
         raise ValueError("wrong type")
+    if kind is str:
+        value.encode()  # half a character is nothing that a database compares
     if kind is int and abs(value) >= 2**62:
         raise ValueError("out of range")
     return value

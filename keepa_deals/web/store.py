@@ -289,7 +289,7 @@ def count_statuses(reads: Reads, view: View, moment: Moment) -> tuple[int, int, 
 
 
 def count_hidden(reads: Reads, view: View, moment: Moment) -> dict[str, int]:
-    """How many deals each filter hides only because their value is unknown."""
+    """How many deals are hidden only because values are unknown: by each filter alone, and by ``SEVERAL``."""
     if view.flag("unknown") or not questions(view):
         return {}
     return _ask(
@@ -303,15 +303,16 @@ def count_hidden(reads: Reads, view: View, moment: Moment) -> dict[str, int]:
 def _count_hidden(view: View, moment: Moment, connection: Connection) -> dict[str, int]:
     asked = questions(view)
     base = [*_plain_conditions(view, moment), *_category_condition(view), *_text_conditions(view)]
-    unknown = [cast(question.unknown, Integer) for question in asked]
-    hides_alone = [question.lenient for question in asked]
+    times = functools.reduce(operator.add, (cast(question.unknown, Integer) for question in asked))
+    groups = [(question.name, and_(times == 1, question.unknown)) for question in asked]
+    groups.append((copied.SEVERAL, times > 1))
     query = (
-        select(*(func.sum(one).label(question.name) for one, question in zip(unknown, asked, strict=True)))
+        select(*(func.sum(cast(group, Integer)) for _, group in groups))
         .select_from(Deal.__table__)
-        .where(*base, *hides_alone, functools.reduce(operator.add, unknown) == 1)
+        .where(*base, *(question.lenient for question in asked), times > 0)
     )
     counts = connection.execute(query).one()
-    return {question.name: int(n) for question, n in zip(asked, counts, strict=True) if n}
+    return {name: int(n) for (name, _), n in zip(groups, counts, strict=True) if n}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ DEFAULT_SORT = "found"
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 MAX_TEXT = 200
-MAX_CURSOR = 1000
+MAX_CURSOR = 3000
+"""Holds 500 characters of any alphabet, Amazon's longest title."""
 MAX_CATEGORIES = 50
 
 _NUMBER = re.compile(r"-?\d{1,9}(\.\d{1,2})?")

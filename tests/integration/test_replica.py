@@ -21,7 +21,7 @@ from keepa_deals.web.columns import RANGES, SORTS, Interval
 from keepa_deals.web.paging import decode_cursor
 from keepa_deals.web.replica import block
 from keepa_deals.web.replica import replica as replica_module
-from keepa_deals.web.replica.questions import Look
+from keepa_deals.web.replica.questions import SEVERAL, Look
 from keepa_deals.web.replica.replica import OLDEST_SECONDS, Reading, Replica, reading
 from keepa_deals.web.store import Moment
 from keepa_deals.web.view import FLAGS, Order, Status, parse_view
@@ -140,6 +140,34 @@ def test_what_a_filter_hides_for_being_unknown_is_what_unknown_shows_more(
             assert reads.look is not None
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("profit_min", "roi_min"),
+        ("sold_min", "rank_drops_min", "rating_min"),
+        ("lowest", "amazon", "discount_min"),
+        ("lowest", "price_max", "rank_max"),
+    ],
+)
+def test_what_several_filters_hide_is_told_too(
+    world: World, replica: Replica, names: tuple[str, ...]
+) -> None:
+    given_ = {
+        name: [str(FLAGS[name][0]("yes" if name == "amazon" else "ever"))] if name in FLAGS else ["2"]
+        for name in names
+    }
+    view = parse_view(given_, domain_id=1)
+    lenient = parse_view({**given_, "unknown": ["1"]}, domain_id=1)
+    moment = Moment(world.clock.now(), FRESH)
+    with reading(world.database.engine, replica) as reads:
+        more = store.count(reads, lenient, moment) - store.count(reads, view, moment)
+        hidden = store.count_hidden(reads, view, moment)
+        assert sum(hidden.values()) == more
+        assert SEVERAL in hidden
+        assert store.count_hidden(reads.connection, view, moment) == hidden
+        assert reads.look is not None
+
+
 def asins(replica: Replica, world: World, **given: str) -> list[str]:
     """The ASINs of a view's first page by the copy."""
     view = parse_view({name: [value] for name, value in given.items()}, domain_id=1)
@@ -154,6 +182,11 @@ def asins(replica: Replica, world: World, **given: str) -> list[str]:
 
 def test_words_are_found_in_any_case_of_any_alphabet(world: World, replica: Replica) -> None:
     assert asins(replica, world, q="ÜNÏCODE") == asins(replica, world, q="ünïcode") != []
+    with world.database.engine.connect() as connection:
+        for word in ("ÜNÏCODE", "ünïcode"):
+            view = parse_view({"q": [word]}, domain_id=1)
+            page = store.read_page(connection, view, Moment(world.clock.now(), FRESH), None)
+            assert [row.asin for row in page.rows] == asins(replica, world, q=word)
 
 
 def test_the_copy_follows_new_changed_and_ended_deals(empty_dsn: str) -> None:
@@ -269,6 +302,36 @@ def test_whatever_happens_the_copy_says_what_the_database_does(
     world.database.close()
 
 
+@pytest.mark.parametrize("name", ["last_seen_at", "changed_at"])
+def test_a_row_from_the_future_does_not_end_the_following(
+    empty_dsn: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A machine whose clock was ahead wrote it."""
+    monkeypatch.setattr(replica_module, "LEAST_BETWEEN_LOADS", 1e9)
+    world = make_world(empty_dsn)
+    engine, source = world.database.engine, random.Random(5)
+    fill_deals(engine, 60, world.clock.now())
+    with engine.begin() as connection:
+        asin = connection.scalar(select(Deal.asin).where(Deal.ended_at.is_not(None)))
+        ahead = world.clock.now() + timedelta(hours=9)
+        connection.execute(update(Deal).where(Deal.asin == asin).values({name: ahead}))
+    replica = Replica(engine, world.clock)
+    replica.step()
+    numbers = iter(range(1000, 2000))
+    for _ in range(5):
+        world.clock.pass_time(timedelta(minutes=2))
+        happen(engine, source, numbers, world.clock.now())
+        replica.step()
+        moment = Moment(world.clock.now(), FRESH)
+        with engine.connect() as connection:
+            reads = Reading(connection, replica.look())
+            for given_ in VIEWS:
+                assert everything(reads, given_, moment) == everything(connection, given_, moment)
+            assert reads.look is not None
+    replica.stop()
+    world.database.close()
+
+
 def test_a_copy_without_the_ended_deals_leaves_questions_about_them_to_the_database(
     world: World, replica: Replica
 ) -> None:
@@ -327,4 +390,16 @@ def test_a_copy_that_fails_is_given_up_and_the_database_answers(world: World, re
         assert store.count(reads, view, moment) == expected
     assert replica.look() is None
     replica.step()
+    assert replica.look() is not None
+
+
+def test_a_question_that_fails_costs_nobody_else_the_copy(world: World, replica: Replica) -> None:
+    view = parse_view({}, domain_id=1)
+
+    def fail(_: Look) -> int:
+        raise ValueError("no ASIN")
+
+    with reading(world.database.engine, replica) as reads:
+        assert reads.ask(view, fail, lambda _: 1) == 1
+        assert reads.look is None
     assert replica.look() is not None

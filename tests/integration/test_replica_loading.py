@@ -6,11 +6,12 @@ import random
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
-from keepa_deals.db.models import Deal
+from keepa_deals.db.models import Deal, EndedReason
 from keepa_deals.ingest import janitor
 from keepa_deals.web import store
 from keepa_deals.web.replica.fields import selected
@@ -87,6 +88,39 @@ def test_readers_stop_waiting_for_a_copy_that_can_not_be_made(
     assert replica.wait_for(parse_view({}, domain_id=1)) is None
 
 
+def test_a_copy_made_anew_is_no_older_than_the_one_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = world.database.engine
+    replica = Replica(engine, world.clock)
+    replica.step()
+    live, told = parse_view({}, domain_id=1), []
+    parts = Replica._parts
+
+    def count() -> int:
+        with reading(engine, replica) as reads:
+            total = store.count(reads, live, Moment(world.clock.now(), FRESH))
+            assert reads.look is not None
+            return total
+
+    def slowly(self: Replica, connection: Connection, *, is_open: bool) -> Iterator[list[Any]]:
+        yield from parts(self, connection, is_open=is_open)
+        if is_open:
+            world.clock.pass_time(timedelta(seconds=14))
+            now = world.clock.now()
+            with engine.begin() as writing:
+                ended = {"ended_at": now, "ended_reason": EndedReason.PRICE_RECOVERED, "changed_at": now}
+                writing.execute(update(Deal).where(Deal.ended_at.is_(None)).values(ended))
+            self._keep_in_step()
+            told.append(count())
+
+    monkeypatch.setattr(Replica, "_parts", slowly)
+    world.clock.pass_time(timedelta(minutes=5))
+    replica.step()
+    assert [*told, count()] == [0, 0]
+    replica.stop()
+
+
 def test_what_was_followed_while_a_copy_was_made_is_not_overwritten(world: World) -> None:
     engine, now = world.database.engine, world.clock.now()
     with engine.connect() as connection:
@@ -96,7 +130,7 @@ def test_what_was_followed_while_a_copy_was_made_is_not_overwritten(world: World
         returned = connection.scalar(ended)
         back = update(Deal).where(Deal.asin == returned)
         connection.execute(back.values(ended_at=None, ended_reason=None, last_seen_at=now, changed_at=now))
-    follower = Follower(engine.dialect.name)
+    follower = Follower(engine.dialect.name, now)
     half = [row for row in rows if row.asin != returned][:30]
     follower.add(half)
     follower.build()

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from keepa_deals.web.replica.fields import NO_TIME, NULL, Array, Batch, joined
+from keepa_deals.web.replica.fields import COLUMNS, NO_TIME, NULL, Array, Batch, joined
 from keepa_deals.web.replica.texts import Texts, Words
 
 MOST = 65_536
@@ -35,6 +35,11 @@ class Block:
 
     def __len__(self) -> int:
         return len(self.places)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether all columns are there, each as long as the block."""
+        return all(len(self.arrays.get(name, ())) == len(self) for name in (*COLUMNS, "is_here", "category"))
 
     @cached_property
     def last_seen_open(self) -> int:

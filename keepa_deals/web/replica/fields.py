@@ -110,6 +110,8 @@ NUMBERS = tuple(
         | {"amazon_price"}
     )
 )
+COLUMNS = (*NUMBERS, *DIFFERENCES, *ANSWERS, *MOMENTS, "domain_id", "is_open", "was_out_of_stock")
+"""What is asked of the copy."""
 _ORDER = ("domain_id", "asin", *TEXTS, "root_category", *MOMENTS, *ANSWERS, *NUMBERS)
 
 

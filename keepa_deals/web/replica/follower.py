@@ -34,16 +34,23 @@ _RECENT = OVERLAP * 2
 _E = DealEvent.__table__.c
 
 
+def select_newest_event(now: datetime) -> Select[Any]:
+    """When the newest event happened. One that a clock dated ahead would keep later ones from being news."""
+    return select(func.max(_E.at)).where(_E.at <= now + OVERLAP)
+
+
 class Follower:
     """The blocks, and what of the database is in them."""
 
-    def __init__(self, dialect: str) -> None:
+    def __init__(self, dialect: str, now: datetime) -> None:
         self._dialect = dialect
+        self._now = to_number(now)
         self._blocks: list[Block] = []
         self._categories: dict[int, str] = {}
         self._seen: int | None = None
         self._changed: int | None = None
         self._event_id = 0
+        self._newest_event: datetime | None = None
         self._has_followed = False
         self._waiting: list[Batch] = []
         """Rows of the first load that are too few for a block."""
@@ -53,7 +60,7 @@ class Follower:
         """What was copied of rows touched within the overlap, by place: they come again and again."""
 
     def look(self, *, is_whole: bool) -> Look:
-        return Look(tuple(self._blocks), self._categories, is_whole)
+        return Look(tuple(self._blocks), self._categories, is_whole, self._newest_event)
 
     # -- everything ----------------------------------------------------------------------------
     def add(self, rows: Sequence[Any]) -> None:
@@ -77,7 +84,11 @@ class Follower:
         self._blocks += built(batch)
 
     def read_events(self, connection: Connection) -> Array:
-        """Only the events by which the dashboard filters; the places of the deals of the new ones."""
+        """Only the events by which the dashboard filters; the places of the deals of the new ones.
+
+        Before the rows: what is noted as known of the events must be in the rows.
+        """
+        self._newest_event = connection.scalar(select_newest_event(to_moment(self._now)))
         query = select(_E.domain_id, _E.asin, _E.id).where(
             _E.kind == DealEventKind.ENDED,
             _E.reason == EndedReason.OUT_OF_STOCK,
@@ -95,7 +106,7 @@ class Follower:
     # -- what changed --------------------------------------------------------------------------
     def follow(self, connection: Connection, now: datetime) -> None:
         """Take up what happened since."""
-        self._has_followed = True
+        self._has_followed, self._now = True, to_number(now)
         self._forget_deleted(connection, now)
         returned = self.read_events(connection)
         if rows := connection.execute(self._touched()).all():
@@ -146,8 +157,7 @@ class Follower:
         if not len(batch):
             return
         seen, changed = batch.arrays["last_seen_at"], batch.arrays["changed_at"]
-        self._seen = max(self._seen or 0, int(seen.max()))
-        self._changed = max(self._changed or 0, int(changed.max()))
+        self._seen, self._changed = self._led_by(self._seen, seen), self._led_by(self._changed, changed)
         recent = (seen >= self._seen - _in_numbers(_RECENT)) | (
             changed >= self._changed - _in_numbers(_RECENT)
         )
@@ -158,6 +168,10 @@ class Follower:
         self._categories.update(
             (n, row[2]) for n, row in zip(numbers, batch.texts, strict=True) if n and row[2]
         )
+
+    def _led_by(self, known: int | None, moments: Array) -> int:
+        """How far these moments lead: not beyond now, whatever a clock that was ahead has written."""
+        return min(max(known or 0, int(moments.max())), self._now)
 
     def _forget_old(self) -> None:
         if self._seen is None or self._changed is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 Column = Callable[[str], Array]
+SEVERAL = "several"
+"""Stands for a filter's name where it takes more than one to hide a deal for being unknown."""
 FEW = 8
 """Less than this part of a block's rows are picked out instead of looking at all."""
 
@@ -62,7 +64,14 @@ class Look:
     """The names of the root categories."""
     is_whole: bool = True
     """Whether the ended deals are there, too."""
+    newest_event: datetime | None = None
+    """When the newest event happened that the copy knows: what comes later is not in it."""
     _known: dict[Status, tuple[View, Moment, list[Chosen]]] = field(default_factory=dict, init=False)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether every block has all its columns, and they are as long as it is."""
+        return all(block.is_sound for block in self.blocks)
 
     def can_tell(self, view: View) -> bool:
         return self.is_whole or view.status in (Status.LIVE, Status.STALE, Status.OPEN)
@@ -257,22 +266,25 @@ def count_statuses(look: Look, view: View, moment: Moment) -> tuple[int, int, in
 
 
 def count_hidden(look: Look, view: View, moment: Moment) -> dict[str, int]:
-    """How many deals each filter alone hides for being unknown, by its name, without the zeros."""
+    """How many deals are hidden only for being unknown: by each filter alone, and by ``SEVERAL`` together."""
     asked = questions(view)
     found: Counter[str] = Counter()
     for part in look.chosen(view, moment):
-        but_one = part.but_questions & (part.held == len(asked) - 1)
-        at, column = _columns(part.block, but_one)
+        failing = part.but_questions & (part.held < len(asked))
+        at, column = _columns(part.block, failing)
         unknown = [question.unknown(column) for question in asked]
         times = np.zeros(len(part.block) if at is None else at.size, np.uint8)
         for mask in unknown:
             times += mask
-        alone = times == 1
+        hidden = times + (part.held if at is None else part.held[at]) == len(asked)
         if at is None:
-            alone &= but_one
+            hidden &= failing
+        alone = hidden & (times == 1)
         for question, mask in zip(asked, unknown, strict=True):
             found[question.name] += int(np.count_nonzero(alone & mask))
-    return {question.name: found[question.name] for question in asked if found[question.name]}
+        found[SEVERAL] += int(np.count_nonzero(hidden) - np.count_nonzero(alone))
+    names = (*(question.name for question in asked), SEVERAL)
+    return {name: found[name] for name in names if found[name]}
 
 
 def count_categories(look: Look, view: View, moment: Moment) -> list[tuple[int | None, str | None, int]]:

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, case, select
@@ -111,7 +111,7 @@ class Replica:
         copy = self._copy
         if copy is None or self._clock.monotonic() - copy.synced_at > OLDEST_SECONDS:
             return None
-        return Look(copy.look.blocks, copy.look.categories, copy.look.is_whole)
+        return replace(copy.look)  # with finds of its own
 
     def announce(self) -> None:
         """A copy is about to be made for the first time: readers may wait for it."""
@@ -186,7 +186,7 @@ class Replica:
     def _load(self) -> None:
         """Copy everything, the open deals first: as soon as they are there, they answer for themselves."""
         began, old = self._clock.monotonic(), self._copy
-        follower = Follower(self._source.dialect.name)
+        follower = Follower(self._source.dialect.name, self._clock.now())
         with self._source.connect() as connection:
             follower.read_events(connection)
             for rows in self._parts(connection, is_open=True):
@@ -195,19 +195,18 @@ class Replica:
             follower.build()
             first = follower.look(is_whole=False)
             if old is None:
-                self._publish(follower, first)
+                self._copy = _Copy(follower, first, self._clock.monotonic())
                 self._tell(is_making=True)
             for rows in self._parts(connection, is_open=False):
                 follower.add(rows)
                 self._keep_in_step()
         follower.build()
         if not self._stopping.is_set():
-            self._publish(follower, follower.look(is_whole=True))
+            whole = _Copy(follower, follower.look(is_whole=True), began)
+            self._follow(whole)  # it is as old as loading took, and readers may have seen newer
+            self._copy = whole
         took = self._clock.monotonic() - began
         self._load_again_at = began + max(LEAST_BETWEEN_LOADS, LOAD_SHARE * took)
-
-    def _publish(self, follower: Follower, look: Look) -> None:
-        self._copy = _Copy(follower, look, self._clock.monotonic())
 
     def _parts(self, connection: Connection, *, is_open: bool) -> Iterator[list[Any]]:
         """The rows in pieces. The condition is one that no index serves: a scan reads so many faster."""
@@ -251,9 +250,9 @@ class Reading:
                 return of_copy(self.look)
             except Exception as error:  # noqa: BLE001  # whatever it is, the database knows
                 log.warning("the copy of the deals gave no answer (%s)", type(error).__name__)
+                if self.replica is not None and not self.look.is_sound:
+                    self.replica.distrust()  # else it was the question
                 self.look = None
-                if self.replica is not None:
-                    self.replica.distrust()
         return of_database(self.connection)
 
 

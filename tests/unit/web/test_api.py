@@ -85,6 +85,26 @@ def test_every_sort_pages_through_everything_once(
     assert len(found) == len(set(found)) == 23
 
 
+@pytest.mark.parametrize("character", ["日", "😀", '"', "é", "\\"])
+def test_the_longest_titles_of_any_alphabet_lead_on(
+    client: FlaskClient, stock: Stock, character: str
+) -> None:
+    stock(3, title=character * 500)
+    first = client.get("/api/deals?sort=title&limit=2").json
+    assert first is not None
+    rest = client.get("/api/deals", query_string={"sort": "title", "limit": 2, "cursor": first["next"]})
+    assert rest.status_code == 200
+    assert [deal["asin"] for deal in (rest.json or {})["deals"]] == ["B000000002"]
+
+
+def test_words_are_found_in_any_case_of_any_alphabet(client: FlaskClient, stock: Stock) -> None:
+    stock(2, title="ÖL FÜR MÖBEL")
+    for word, total in (("öl", 2), ("Möbel", 2), ("ol", 0)):
+        body = client.get("/api/deals", query_string={"q": word}).json
+        assert body is not None
+        assert body["total"] == total
+
+
 @pytest.mark.parametrize(
     ("query", "named"),
     [

@@ -6,12 +6,17 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from xml.etree import ElementTree as Xml
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
+from keepa_deals.db.models import Deal
 from keepa_deals.web import export
+from keepa_deals.web.services import EXTENSION
+from keepa_deals.web.view import parse_view
 from tests.unit.ingest.fakes import World
 
 Stock = Callable[..., None]
@@ -45,6 +50,25 @@ def test_the_files_hold_all_deals_of_the_view_in_its_order(
     assert [link.get("href") for link in links if link is not None] == [
         f"http://localhost/deals/1/{asin}" for asin in wanted
     ]
+
+
+def test_a_file_holds_each_deal_once_though_their_order_changes_meanwhile(
+    client: FlaskClient, stock: Stock, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "CHUNK", 2)
+    stock(6)
+    here = client.application.extensions[EXTENSION]
+    here.replica.step()
+    view = parse_view({"sort": ["price"], "order": ["asc"]}, domain_id=1)
+    rows = export._deals(here, view, here.moment())
+    found = [next(rows).asin, next(rows).asin]
+    world.clock.pass_time(timedelta(seconds=1))
+    with world.database.begin() as session:
+        for asin, price in (("B000000005", 1), ("B000000000", 9_999)):
+            changed = update(Deal).where(Deal.asin == asin)
+            session.execute(changed.values(price=price, changed_at=world.clock.now()))
+    here.replica.step()
+    assert found + [row.asin for row in rows] == [f"B{number:09d}" for number in range(6)]
 
 
 def test_an_empty_view_is_a_whole_file(client: FlaskClient) -> None:

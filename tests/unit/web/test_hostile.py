@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -120,6 +121,62 @@ def test_a_parameter_is_answered_or_refused_by_name(client: FlaskClient, stock: 
                 assert Markup(answer.text).dangers == [], (name, value)
             elif answer.status_code == 400 and answer.json:
                 assert answer.json["error"]["parameter"] in (name, "cursor")
+
+
+def token(*parts: object) -> str:
+    """A cursor as somebody makes it who knows how they are made."""
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("copied", [False, True])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("price", "asc", 1001, 1, "x", 0),
+        ("price", "asc", 1001, 1, "b000000000", 0),
+        ("price", "asc", 1001, 1, "B0000000000", 0),
+        ("price", "asc", 2**63, 1, "B000000000", 0),
+        ("price", "asc", True, 1, "B000000000", 0),
+        ("found", "desc", "0001-01-01T00:00:00+14:00", 1, "B000000000", 0),
+        ("found", "desc", "9999-12-31T23:59:59-14:00", 1, "B000000000", 0),
+        ("found", "desc", "2026-03-01T12:00:00", 1, "B000000000", 0),
+        ("found", "desc", 1, 1, "B000000000", 0),
+        ("title", "asc", "\ud800", 1, "B000000000", 0),
+        ("title", "asc", "a\x00", 1, "B000000000", 0),
+        ("title", "asc", "a", 100, "B000000000", 0),
+        ("title", "asc", "a", 1, "B000000000", 2),
+        ("title", "asc", "a", 1, "B000000000", []),
+        ("title", "asc", ["a"], 1, "B000000000", 0),
+        ([], "asc", "a", 1, "B000000000", 0),
+        ("title", [], "a", 1, "B000000000", 0),
+    ],
+)
+def test_a_cursor_that_somebody_made_is_refused_by_name(
+    client: FlaskClient, stock: Stock, parts: tuple[object, ...], copied: bool
+) -> None:
+    stock(3)
+    if copied:
+        client.application.extensions[EXTENSION].replica.step()
+    query = {"sort": parts[0], "order": parts[1], "cursor": token(*parts)}
+    if not isinstance(parts[0], str) or not isinstance(parts[1], str):
+        query |= {"sort": "title", "order": "asc"}
+    answer = client.get("/api/deals", query_string=query)
+    assert answer.status_code == 400
+    assert (answer.json or {})["error"]["parameter"] == "cursor"
+
+
+def test_no_parameter_makes_the_copy_fail(
+    client: FlaskClient, stock: Stock, caplog: pytest.LogCaptureFixture
+) -> None:
+    stock(3)
+    replica = client.application.extensions[EXTENSION].replica
+    replica.step()
+    numbers = ("-999999999.99", "999999999.99", "-0", "2147483648", "9223372036854775807", "8760", "1440")
+    for name in (*VIEW_PARAMETERS, "cursor"):
+        for value in (*VALUES, *numbers):
+            client.get("/api/deals", query_string={name: value})
+            assert replica.look() is not None, (name, value)
+    assert "gave no answer" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from sqlalchemy import update
 from keepa_deals.db.models import Deal
 from keepa_deals.sandbox.words import HOSTILE_TITLES
 from keepa_deals.web.replica.replica import Replica
+from keepa_deals.web.services import EXTENSION
 from tests.unit.ingest.fakes import START, World
 
 Stock = Callable[..., None]
@@ -117,6 +118,18 @@ def test_unknown_values_that_a_filter_hides_are_counted(client: FlaskClient, sto
     page = client.get("/?sold_min=10").text
     assert "hidden because unknown: 4" in page
     assert "<strong>4</strong>" in client.get("/?sold_min=10&unknown=1").text
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_what_two_filters_hide_for_being_unknown_is_said(
+    client: FlaskClient, stock: Stock, copied: bool
+) -> None:
+    stock(4)  # not enriched: neither profit nor monthly sold is known
+    if copied:
+        client.application.extensions[EXTENSION].replica.step()
+    page = client.get("/?sold_min=10&profit_min=1").text
+    assert "hidden because unknown: 4 by several filters" in page
+    assert "<strong>4</strong>" in client.get("/?sold_min=10&profit_min=1&unknown=1").text
 
 
 @pytest.mark.parametrize("title", HOSTILE_TITLES)
