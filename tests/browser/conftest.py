@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy import func, insert, select, update
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from keepa_deals.db.models import Deal, DealEvent, DealEventKind
+from keepa_deals.db.session import Database
+from keepa_deals.settings import Settings
+from keepa_deals.web.app import create_app
+from keepa_deals.web.services import EXTENSION
+from tests.support.deals import fill_deals, make_row
 from tests.support.service import Service
+from tests.unit.ingest.fakes import make_world
 
 
 @pytest.fixture(scope="package")
@@ -40,9 +53,9 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-def opened(browser: Browser, service: Service, **options: Any) -> Iterator[Page]:
+def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
     """A page that lets nothing out of this machine and fails the test on any error of a script."""
-    context = browser.new_context(base_url=service.address, **options)
+    context = browser.new_context(base_url=address, **options)
     context.set_default_timeout(15_000)
     page = context.new_page()
     page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
@@ -56,23 +69,117 @@ def opened(browser: Browser, service: Service, **options: Any) -> Iterator[Page]
     assert [error for error in errors if "Failed to load resource" not in error] == []
 
 
+@pytest.fixture
+def still(tmp_path: Path) -> Iterator[Still]:
+    """A dashboard whose deals change only as a test says: no service runs, and each answer is made anew."""
+    world = make_world(tmp_path / "deals.db")
+    fill_deals(world.database.engine, 120, datetime.now(UTC))
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        keepa_api_key="k" * 64,  # type: ignore[arg-type]
+        keepa_deals_home=tmp_path,
+        redis_url=f"unix://{tmp_path}/none.sock",  # type: ignore[arg-type]
+    )
+    app = create_app(settings)
+    app.config["COMPRESS_STREAMS"] = False  # files that it compresses are closed when they are collected
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Silent)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    still = Still(f"http://127.0.0.1:{server.server_port}", world.database, server)
+    yield still
+    still.die()
+    thread.join()
+    app.extensions[EXTENSION].engine.dispose()
+    world.database.close()
+
+
+@dataclass
+class Still:
+    """A dashboard and its database."""
+
+    address: str
+    database: Database
+    server: BaseWSGIServer
+    lives: bool = True
+
+    def die(self) -> None:
+        """From now on nobody answers."""
+        if self.lives:
+            self.lives = False
+            self.server.shutdown()
+            self.server.server_close()
+
+    def see_all(self) -> None:
+        """Every deal that has not ended is live."""
+        with self.database.begin() as session:
+            session.execute(
+                update(Deal).where(Deal.ended_at.is_(None)).values(last_seen_at=datetime.now(UTC))
+            )
+
+    def lose_one(self) -> None:
+        """A live deal becomes stale."""
+        with self.database.begin() as session:
+            newest = (
+                select(Deal.asin).where(Deal.ended_at.is_(None)).order_by(Deal.last_seen_at.desc()).limit(1)
+            )
+            long_ago = datetime.now(UTC) - timedelta(hours=3)
+            session.execute(
+                update(Deal).where(Deal.asin == session.scalar(newest)).values(last_seen_at=long_ago)
+            )
+
+    def find_one(self) -> None:
+        """A new deal comes in."""
+        now = datetime.now(UTC)
+        with self.database.begin() as session:
+            number = 1000 + (session.scalar(select(func.count()).select_from(Deal)) or 0)
+            row = make_row(random.Random(9), number, now, ended=0)
+            session.execute(
+                insert(Deal), [{**row, "first_seen_at": now, "last_seen_at": now, "deal_created_at": now}]
+            )
+            found = {"domain_id": 1, "asin": row["asin"], "at": now, "kind": DealEventKind.FOUND}
+            session.execute(insert(DealEvent), [found])
+
+
+class _Silent(WSGIRequestHandler):
+    def log(self, *_: Any) -> None:
+        """The output belongs to the tests."""
+
+
+@pytest.fixture(params=[(1440, "light"), (390, "dark")], ids=["desk", "phone"])
+def open_page(request: pytest.FixtureRequest, browser: Browser, still: Still) -> Iterator[Page]:
+    """A page of the dashboard that stands still, on a desk and on a phone."""
+    width, scheme = request.param
+    yield from opened(browser, still.address, viewport={"width": width, "height": 850}, color_scheme=scheme)
+
+
+@pytest.fixture
+def cached_page(browser: Browser, still: Still) -> Iterator[Page]:
+    """One that keeps what it has loaded: a page whose requests are looked at does not."""
+    context = browser.new_context(base_url=still.address)
+    context.set_default_timeout(15_000)
+    yield context.new_page()
+    context.close()
+
+
 @pytest.fixture(params=[(1440, "light"), (390, "dark")], ids=["desk", "phone"])
 def page(request: pytest.FixtureRequest, browser: Browser, service: Service) -> Iterator[Page]:
     """On a desk by day, and on a phone by night."""
     width, scheme = request.param
-    yield from opened(browser, service, viewport={"width": width, "height": 850}, color_scheme=scheme)
+    yield from opened(browser, service.address, viewport={"width": width, "height": 850}, color_scheme=scheme)
 
 
 @pytest.fixture
 def desk(browser: Browser, service: Service) -> Iterator[Page]:
     """On a desk alone: what a phone shows in the same way."""
-    yield from opened(browser, service, viewport={"width": 1440, "height": 850})
+    yield from opened(browser, service.address, viewport={"width": 1440, "height": 850})
 
 
 @pytest.fixture
 def plain(browser: Browser, service: Service) -> Iterator[Page]:
     """Without JavaScript."""
-    yield from opened(browser, service, viewport={"width": 1280, "height": 850}, java_script_enabled=False)
+    yield from opened(
+        browser, service.address, viewport={"width": 1280, "height": 850}, java_script_enabled=False
+    )
 
 
 class Table:

@@ -90,6 +90,7 @@ def test_a_category_applies_as_it_is_chosen_without_leaving_the_page(desk: Page)
     assert len(set(desk.locator("[data-key] .where").all_inner_texts())) == 1
     expect(desk.get_by_role("status")).to_have_text(re.compile(r"^\d+ live deals$"))
     desk.get_by_role("group", name="Layout").get_by_role("link", name="Cards").press("Enter")
+    desk.wait_for_url(re.compile(r"layout=cards$"))
     expect(desk.get_by_role("group", name="Layout").get_by_role("link", name="Cards")).to_be_focused()
     desk.get_by_label("Search").fill("being typed")
     desk.get_by_role("group", name="Status").get_by_role("link", name=re.compile("Ended")).click()
@@ -144,6 +145,24 @@ def test_keys_lead_to_search_deals_and_help(desk: Page) -> None:
     desk.keyboard.press("Escape")
     desk.keyboard.press("Enter")
     desk.wait_for_url(re.compile("/deals/1/"))
+
+
+@pytest.mark.parametrize(
+    ("held", "leads"), [({"modifierAltGraph": True}, True), ({}, False)], ids=["AltGr", "Ctrl and Alt"]
+)
+def test_a_bracket_that_a_keyboard_has_on_altgr_leads_on(
+    desk: Page, held: dict[str, bool], leads: bool
+) -> None:
+    first = rows(desk)[0]
+    key = {"key": "]", "ctrlKey": True, "altKey": True, "bubbles": True, **held}
+    was_free = desk.evaluate(
+        "(key) => document.body.dispatchEvent(new KeyboardEvent('keydown', { cancelable: true, ...key }))",
+        key,
+    )
+    assert was_free is not leads
+    if leads:
+        desk.wait_for_url(re.compile("cursor="))
+        expect(desk.locator(f'[data-key="{first}"]')).to_have_count(0)
 
 
 def test_everything_is_reached_with_the_tab_key(page: Page) -> None:

@@ -6,6 +6,11 @@ export function setServerTime(iso) {
   ahead = Date.parse(iso) - Date.now();
 }
 
+// Where the server's is not known.
+export function useOwnClock() {
+  ahead = 0;
+}
+
 export function serverNow() {
   return Date.now() + ahead;
 }

@@ -1,10 +1,10 @@
 // Keeps an open list true without moving what is being read: the deals that are shown are renewed in
 // their place, new ones are announced and come on request. Without this script the page reloads itself.
 
-import { serverNow, setServerTime, tick } from "./ages.js";
+import { serverNow, setServerTime, tick, useOwnClock } from "./ages.js";
 
 const PERIOD = 15000, HIDDEN_PERIOD = 60000, LONGEST = 120000;
-let madeAt, title, failures = 0, timer = 0, views = 0;
+let newsSince, title, failures = 0, timer = 0, views = 0;
 
 function shown() {
   return new Map([...document.querySelectorAll("#deals [data-key]")].map((row) => [row.dataset.key, row]));
@@ -49,15 +49,25 @@ function renew(row, fresh) {
 function markOverdue() {
   const limit = Number(document.getElementById("deals").dataset.fresh) * 1000;
   for (const row of shown().values()) {
-    const seen = row.querySelector(".seen time, [data-part=when] time:last-of-type");
+    const seen = row.querySelector(".seen time");
     if (row.classList.contains("live") && seen) row.classList.toggle("overdue", serverNow() - Date.parse(seen.dateTime) > limit);
   }
+}
+
+// The focus stays on the control of the same number; when there is none any more, it goes to the list.
+function replace(old, now) {
+  const controls = (part) => [part, ...part.querySelectorAll("a[href], button")];
+  const at = controls(old).indexOf(document.activeElement), next = document.importNode(now, true);
+  old.replaceWith(next);
+  if (at < 0) return;
+  controls(next)[at]?.focus({ preventScroll: true });
+  if (document.activeElement === document.body) document.getElementById("results").focus({ preventScroll: true });
 }
 
 function apply(fresh) {
   for (const id of ["banner", "total", "statuses", "news"]) {
     const old = document.getElementById(id), now = fresh.getElementById(id);
-    if (old.innerHTML !== now.innerHTML || old.hidden !== now.hidden) old.replaceWith(document.importNode(now, true));
+    if (old.innerHTML !== now.innerHTML || old.hidden !== now.hidden) replace(old, now);
   }
   for (const now of fresh.querySelectorAll("[data-tally]")) {
     const old = document.querySelector(`.views [data-tally="${CSS.escape(now.dataset.tally)}"]`);
@@ -76,7 +86,7 @@ function apply(fresh) {
 async function refresh() {
   const view = new URLSearchParams(location.search);
   for (const own of ["cursor", "since"]) view.delete(own);
-  view.set("since", madeAt);
+  view.set("since", newsSince);
   view.set("keys", [...shown().keys()].join(","));
   const asked = views;
   try {
@@ -107,15 +117,24 @@ function schedule() {
 }
 
 function begin() {
-  madeAt = document.getElementById("taken").dataset.at;
+  const { at, since } = document.getElementById("taken").dataset;
+  newsSince = since;
   title = document.title;
   views += 1;
-  setServerTime(madeAt);
+  setServerTime(at);
   schedule();
 }
 
 begin();
 document.addEventListener("keepa_deals:view", begin);
+// Out of the browser's cache (going back, a restored tab) the page was made some time ago: until the server
+// tells the time, this machine's clock does.
+if (performance.getEntriesByType("navigation")[0]?.transferSize === 0) {
+  useOwnClock();
+  tick();
+  markOverdue();
+  refresh();
+}
 document.addEventListener("visibilitychange", async () => {
   if (!document.hidden) await refresh();
   schedule();

@@ -39,7 +39,9 @@ const KEYS = {
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input:not([type=checkbox]), select, textarea, dialog");
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || !(event.key in KEYS)) return;
+  const isTypedSo = event.getModifierState("AltGraph"); // as brackets are on many keyboards; some call it Ctrl and Alt
+  const isChord = event.metaKey || ((event.ctrlKey || event.altKey) && !isTypedSo);
+  if (typing || isChord || !(event.key in KEYS)) return;
   event.preventDefault();
   KEYS[event.key]();
 });

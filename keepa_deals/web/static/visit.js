@@ -58,14 +58,15 @@ function fits(fresh) {
 }
 
 function show(fresh, sent) {
-  const place = placeOfFocus();
+  const place = placeOfFocus(), held = document.activeElement !== document.body;
   for (const part of PARTS) document.querySelector(part).replaceWith(document.importNode(fresh.querySelector(part), true));
   renewForm(fresh.getElementById("filters"), sent);
   const toggle = document.querySelector(".filters-toggle");
   toggle.querySelector("summary").innerHTML = fresh.querySelector(".filters-toggle summary").innerHTML;
   document.title = fresh.title;
-  if (!document.getElementById("filters").offsetParent && document.activeElement === document.body) document.getElementById("results").focus({ preventScroll: true });
   giveBack(place);
+  const isFolded = !document.getElementById("filters").offsetParent;
+  if ((held || isFolded) && document.activeElement === document.body) document.getElementById("results").focus({ preventScroll: true });
   document.dispatchEvent(new Event("keepa_deals:view"));
   document.getElementById("said").textContent = document.getElementById("total").textContent.trim();
 }
@@ -79,6 +80,7 @@ function canonical(fresh, target) {
 async function visit(target, { push = true, scroll = null } = {}) {
   asking?.abort();
   const mine = asking = new AbortController();
+  mine.isReturn = !push;
   const results = document.getElementById("results"), sent = typed(document.getElementById("filters"));
   results.setAttribute("aria-busy", "true");
   try {
@@ -115,5 +117,9 @@ document.getElementById("filters").addEventListener("submit", (event) => {
 });
 
 addEventListener("popstate", (event) => {
-  if (location.search !== shownAt) visit(location.href, { push: false, scroll: event.state?.scroll ?? 0 });
+  if (location.search !== shownAt) return visit(location.href, { push: false, scroll: event.state?.scroll ?? 0 });
+  if (!asking?.isReturn) return;
+  asking.abort(); // on the way to another entry the reader turned round: what is shown is right again
+  asking = null;
+  document.getElementById("results").removeAttribute("aria-busy");
 });
