@@ -72,6 +72,7 @@ def deploy(home: Home, say: Say, *, dry_run: bool = False) -> None:
     settings = settings_module.load(keepa_deals_home=home.path)
     database = Database.from_settings(settings)
     try:
+        version.refuse_unreadable()
         plan = Plan(version.deployed(), version.current(), migrate.current(database))
         _refuse(plan)
         if dry_run:
@@ -83,9 +84,19 @@ def deploy(home: Home, say: Say, *, dry_run: bool = False) -> None:
         _carry_out(_Deploy(home, settings, database, plan, say, _configuration(home), running))
         _log(home, f"succeeded after {time.monotonic() - began:.0f} s", plan)
     except StoreError as error:
-        raise OpsError(f"database: {error}") from None
+        raise OpsError(f"database: {error}{'' if dry_run else _taken_back(say)}") from None
     finally:
         database.close()
+
+
+def _taken_back(say: Say) -> str:
+    """What was done about the checkout of a version whose deploy could not even begin: what dies must come
+    back as the version that it was."""
+    plan = Plan(version.deployed(), version.current(), None)
+    if not plan.goes_back or version.local_changes():
+        return ""
+    _check_out_previous(plan, say)
+    return f". {_short(plan.previous)} is checked out again, nothing was stopped"
 
 
 def _refuse(plan: Plan) -> None:
@@ -256,7 +267,7 @@ def _return_in_place(d: _Deploy, copy: Path | None) -> None:
     """The previous version under the supervisor that runs; the dashboard goes on meanwhile."""
     _stop_pipeline(d.home)
     _restore_database(d, copy)
-    _check_out_previous(d)
+    _check_out_previous(d.plan, d.say)
     _configure(d.home, d.programs)
     launched = _start_pipeline(d.home)
     _reload_dashboard(d.home)
@@ -270,7 +281,7 @@ def _clear_the_ground(d: _Deploy, copy: Path | None) -> None:
     """
     stop.stop_everything(d.home, d.say)
     _restore_database(d, copy)
-    _check_out_previous(d)
+    _check_out_previous(d.plan, d.say)
 
 
 def start_previous(home: Home, say: Say) -> NoReturn:
@@ -293,14 +304,14 @@ def start_previous(home: Home, say: Say) -> NoReturn:
     )
 
 
-def _check_out_previous(d: _Deploy) -> None:
-    if not d.plan.goes_back:
+def _check_out_previous(plan: Plan, say: Say) -> None:
+    if not plan.goes_back:
         return
-    assert d.plan.previous is not None
-    assert d.plan.target is not None
-    d.say(f"    going back to {_short(d.plan.previous)}")
-    version.go_to(d.plan.previous)
-    if version.changed_between(d.plan.previous, d.plan.target, "pyproject.toml", "constraints.txt"):
+    say(f"    going back to {_short(plan.previous)}")
+    assert plan.previous is not None
+    assert plan.target is not None
+    version.go_to(plan.previous)
+    if version.changed_between(plan.previous, plan.target, "pyproject.toml", "constraints.txt"):
         _install()
 
 

@@ -11,6 +11,21 @@ from keepa_deals.settings import PROJECT_ROOT
 DEPLOYED = "refs/keepa-deals/deployed"
 
 
+def refuse_unreadable() -> None:
+    """An ``OpsError`` when git has a checkout here and tells us nothing: no way back would be known."""
+    if not (PROJECT_ROOT / ".git").exists():
+        return
+    git = shutil.which("git")
+    if git is None:
+        raise OpsError("this is a git checkout, and git is not installed: without it no way back is known")
+    done = _run(git, "rev-parse", "--verify", "HEAD")
+    if done.returncode != 0:
+        raise OpsError(
+            f"git does not read this checkout, so no way back is known: {done.stderr.strip()}\n"
+            "Deploy as the user whose checkout it is"
+        )
+
+
 def current() -> str | None:
     """The commit that is checked out; ``None`` where there is no git checkout."""
     return _git("rev-parse", "--verify", "HEAD")
@@ -39,13 +54,8 @@ def changed_between(old: str, new: str, *paths: str) -> bool:
 
 def go_to(commit: str) -> None:
     """Check out ``commit``; an ``OpsError`` with git's words when that fails."""
-    done = subprocess.run(  # noqa: S603  # a commit that git itself gave us
-        [str(shutil.which("git")), "-c", "advice.detachedHead=false", "checkout", "--quiet", commit],
-        cwd=PROJECT_ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    git = str(shutil.which("git"))
+    done = _run(git, "-c", "advice.detachedHead=false", "checkout", "--quiet", commit)
     if done.returncode != 0:
         raise OpsError(f"git cannot go back to {commit[:10]}: {done.stderr.strip()}")
 
@@ -55,7 +65,11 @@ def _git(*arguments: str) -> str | None:
     git = shutil.which("git")
     if git is None:
         return None
-    done = subprocess.run(  # noqa: S603  # fixed arguments
-        [git, *arguments], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
-    )
+    done = _run(git, *arguments)
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  # fixed arguments, and commits that git itself gave us
+        command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )

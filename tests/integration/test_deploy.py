@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -184,3 +185,60 @@ def test_a_version_that_cannot_be_loaded_stops_nothing(clone: Checkout) -> None:
     assert "nothing was stopped" in done.stderr
     assert clone.head() == good
     assert {name: clone.pid(name) for name in pids} == pids
+
+
+def test_a_version_whose_packages_cannot_be_installed_stops_nothing(clone: Checkout) -> None:
+    good = clone.head()
+    before = {process.pid for process in clone.processes()}
+    wants = clone.root / "pyproject.toml"
+    impossible = '"keepa-deals-needs @ file:///nowhere/at/all.whl"'
+    wants.write_text(wants.read_text().replace("dependencies = [", f"dependencies = [\n    {impossible},", 1))
+    clone.commit("# another version")
+    done = clone.run("deploy_update.sh")
+    assert done.returncode == 1
+    assert (
+        f"cannot be installed (see above): {good[:10]} is checked out again, nothing was stopped"
+        in done.stderr
+    )
+    assert clone.head() == good
+    assert {process.pid for process in clone.processes()} >= before
+    clone.wait_for_success()
+
+
+def test_a_version_that_does_not_start_where_nothing_ran_makes_way_for_the_previous_one(
+    clone: Checkout,
+) -> None:
+    good, revision = clone.head(), migrate.head()
+    clone.kill()
+    file = clone.root / "keepa_deals" / "db" / "migrations" / "versions" / "v20991231_0000_test.py"
+    file.write_text(MIGRATION.format(down=revision))
+    broken = 'def wait_until_healthy(*_, **__):\n    raise RuntimeError("this version cannot start")'
+    clone.commit(broken, "keepa_deals/ops/start.py")
+    done = clone.run("deploy_update.sh")
+    assert done.returncode == 1
+    assert "that did not work: RuntimeError: this version cannot start" in done.stdout
+    assert f"the database is back at {revision}" in done.stdout
+    assert f"{good[:10]} is back in service" in done.stderr
+    assert clone.head() == good
+    assert clone.deployments()[-1].endswith("the previous version is back")
+    clone.wait_for_success()
+    wait_until_whole(clone)
+
+
+def test_a_first_version_that_does_not_start_says_why_and_goes_nowhere(tmp_path: Path) -> None:
+    first = Checkout(tmp_path / "clone")
+    done = first.run("deploy_update.sh")
+    assert done.returncode == 1
+    assert "KEEPA_API_KEY is not set" in done.stderr
+    assert any("failed: KEEPA_API_KEY is not set" in line for line in first.deployments())
+
+
+def test_a_checkout_that_git_does_not_read_for_us_is_not_deployed(clone: Checkout) -> None:
+    clone.environment["GIT_TEST_ASSUME_DIFFERENT_OWNER"] = "1"  # as root in another user's checkout
+    try:
+        done = clone.run("deploy_update.sh", "--dry-run")
+    finally:
+        del clone.environment["GIT_TEST_ASSUME_DIFFERENT_OWNER"]
+    assert done.returncode == 1
+    assert "dubious ownership" in done.stderr
+    assert "unknown version" not in done.stdout + done.stderr
