@@ -29,7 +29,7 @@ MAX_HOLD = 20 * 60.0
 
 
 def process_owner() -> str:
-    """``host:pid:start:uuid`` of this process; ``start`` in Unix seconds tells a reused pid from ours.
+    """``host:pid:start:uuid`` of this process; ``start``, in Unix seconds, is for people.
 
     Before the uuid stands the namespace in which the pid counts: containers may share a host's name.
     """
@@ -50,14 +50,19 @@ def _pid_namespace() -> str:
 class Holder:
     """Who holds a lock. ``ttl`` is in seconds and ``None`` for a lock that never expires.
 
-    ``host``, ``pid`` and ``started`` are ``None`` when the value was not written by us.
+    ``host`` and ``pid`` are ``None`` when the value was not written by us.
     """
 
     owner: str
     ttl: float | None
     host: str | None = None
     pid: int | None = None
-    started: int | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the holder's pid counts among the processes that we see."""
+        namespace = self.owner.rpartition(":")[2].partition("-")[0]
+        return self.host == socket.gethostname() and namespace == _pid_namespace()
 
     @property
     def is_dead(self) -> bool:
@@ -65,8 +70,7 @@ class Holder:
 
         A pid that somebody else has got since does not count: such a lock ends by its time to live.
         """
-        namespace = self.owner.rpartition(":")[2].partition("-")[0]
-        if self.pid is None or self.host != socket.gethostname() or namespace != _pid_namespace():
+        if self.pid is None or not self.is_here:
             return False
         try:
             return psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
@@ -86,8 +90,8 @@ def read_holder(client: redis.Redis, key: str) -> Holder | None:
         return None
     left = ttl / 1000 if ttl >= 0 else None
     try:
-        host, pid, started, _ = str(owner).rsplit(":", 3)
-        return Holder(owner, left, host, int(pid), int(started))
+        host, pid, _, _ = str(owner).rsplit(":", 3)
+        return Holder(owner, left, host, int(pid))
     except ValueError:
         return Holder(owner, left)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
-import socket
 import time
 from collections.abc import Sequence
 
@@ -110,7 +109,7 @@ def _is_stopped(process: psutil.Process) -> bool:
 
 
 def free_locks(home: Home, say: Say) -> None:
-    """Delete the two single-flight locks and say whose they were; those of a live stranger stay."""
+    """Delete the two single-flight locks and say whose they were; those of a run that is not ours stay."""
     try:
         settings = settings_module.load(keepa_deals_home=home.path)
         client = connect_probe(settings)
@@ -119,36 +118,37 @@ def free_locks(home: Home, say: Say) -> None:
     keys = Keys(settings.redis_key_prefix)
     try:
         for name in LOCKS:
-            _free(client, keys.lock(name), home, say)
+            _free(client, keys.lock(name), home, settings.lock_ttl_seconds, say)
     except redis.RedisError as error:
         say(f"Redis does not answer ({error}): its locks end by themselves within 45 s")
     finally:
         client.close()
 
 
-def _free(client: redis.Redis, key: str, home: Home, say: Say) -> None:
+def _free(client: redis.Redis, key: str, home: Home, longest: float, say: Say) -> None:
     found = read_holder(client, key)
     if found is None:
         return
-    stranger = _live_stranger(found, home)
+    stranger = _stranger(found, home) if found.ttl is not None and found.ttl <= longest else None
     if stranger is not None:
-        say(f"{key} is held by another deployment's {describe(stranger)} and stays")
+        say(f"{key} is held {stranger} and stays: it ends by itself within {longest:.0f} s unless renewed")
         return
     client.delete(key)
     left = f"{found.ttl:.0f} s left" if found.ttl is not None else "without an end"
     say(f"deleted {key} of {found.owner} ({left})")
 
 
-def _live_stranger(found: Holder, home: Home) -> psutil.Process | None:
-    """The live process that holds the lock when it is not ours; ``None`` when it is dead or elsewhere."""
-    if found.pid is None or found.host != socket.gethostname():
+def _stranger(found: Holder, home: Home) -> str | None:
+    """Who may be at work under the lock without being ours; ``None`` when nobody is."""
+    if found.pid is None or found.is_dead:
         return None
+    if not found.is_here:
+        return f"by {found.owner} on another machine"
     try:
         process = psutil.Process(found.pid)
-        same = abs(process.create_time() - (found.started or 0)) <= 2
     except psutil.NoSuchProcess:
         return None
-    return process if same and not is_ours(process, home.path) else None
+    return None if is_ours(process, home.path) else f"by another deployment's {describe(process)}"
 
 
 def _remove_files(home: Home, say: Say) -> None:
