@@ -110,6 +110,8 @@ def _refuse(plan: Plan) -> None:
 def _tell(plan: Plan, home: Home, say: Say) -> None:
     running = supervise.live_supervisor(home) is not None
     say(f"would deploy {plan}")
+    if running:
+        starting.tell_changes(home, say)
     say("1/5 Permissions: would set them on the scripts, .env and the home")
     say(
         f"2/5 Stop: would {'stop workers and beat' if running else 'find nothing running'}, copy the database"
@@ -137,6 +139,8 @@ class _Deploy:
 
 def _carry_out(d: _Deploy) -> None:
     d.say(f"deploying {d.plan}")
+    if d.running:
+        starting.tell_changes(d.home, d.say)
     copy = None
     try:
         d.say("1/5 Permissions")

@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from keepa_deals import settings as settings_module
+from keepa_deals.ops import embedded_redis
 from keepa_deals.ops.layout import Home
 from keepa_deals.settings import Settings
 
@@ -28,6 +30,19 @@ def with_sandbox(home: Home) -> bool | None:
         return home.runtime.read_text(encoding="utf-8").startswith(SANDBOX_LINE)
     except OSError:
         return None
+
+
+def changes(home: Home) -> list[str]:
+    """The names of the settings that a start would take otherwise now, also those that are given no more."""
+    now = settings_module.load(runtime=False, keepa_deals_home=home.path)
+    then = settings_module.in_force(home.path)
+    chosen = {"keepa_deals_home"}
+    if with_sandbox(home):
+        chosen |= {"keepa_api_url", "keepa_api_key"}
+    if now.redis_url is None and then.redis_url == SecretStr(embedded_redis.url(home)):
+        chosen.add("redis_url")
+    differ = (name for name in Settings.model_fields if getattr(now, name) != getattr(then, name))
+    return sorted(name.upper() for name in differ if name not in chosen)
 
 
 def private(path: Path, text: str) -> None:

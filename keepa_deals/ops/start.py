@@ -63,7 +63,9 @@ def start(
         say(f"already running: {describe(supervisor)}")
         if not resume:
             _refuse_the_other_kind(home, sandbox=sandbox)
-        _tell_changes(home, say)
+            if runtime.with_sandbox(home):
+                say("  note  this is the sandbox: its deals are invented")
+            tell_changes(home, say)
         settings = settings_module.load(keepa_deals_home=home.path)
         launched = _wake(home, settings, say)
         return wait_until_healthy(home, settings, say, within=within, launched=launched)
@@ -103,15 +105,9 @@ def _refuse_the_other_kind(home: Home, *, sandbox: bool) -> None:
         raise OpsError(f"what runs is the sandbox, not the live service: {RESTART} goes live")
 
 
-def _tell_changes(home: Home, say: Say) -> None:
+def tell_changes(home: Home, say: Say) -> None:
     """Name the settings that were changed since the start: what runs does not know them yet."""
-    if runtime.with_sandbox(home):
-        say("  note  this is the sandbox: its deals are invented")
-        return
-    now = settings_module.load(runtime=False, keepa_deals_home=home.path)
-    then = settings_module.load(keepa_deals_home=home.path)
-    given = sorted(now.model_fields_set)
-    changed = [name.upper() for name in given if getattr(now, name) != getattr(then, name)]
+    changed = runtime.changes(home)
     if changed:
         say(f"  note  changed since it was started: {', '.join(changed)}. {RESTART} brings that in")
 

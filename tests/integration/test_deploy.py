@@ -72,6 +72,15 @@ def test_a_good_version_comes_into_service_without_a_dropped_request(clone: Chec
     assert failures == []
 
 
+def test_a_deploy_names_the_settings_that_it_does_not_bring_in(clone: Checkout) -> None:
+    clone.environment["MIN_TOKEN_THRESHOLD"] = "40"
+    try:
+        said = clone.run("deploy_update.sh", "--dry-run").stdout
+    finally:
+        del clone.environment["MIN_TOKEN_THRESHOLD"]
+    assert "changed since it was started: MIN_TOKEN_THRESHOLD. ./kill" in said
+
+
 def test_a_version_that_cannot_work_goes_back(clone: Checkout) -> None:
     good = clone.head()
     clone.commit('raise RuntimeError("this version cannot work")')
