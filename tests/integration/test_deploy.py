@@ -84,7 +84,7 @@ def test_a_deploy_names_the_settings_that_it_does_not_bring_in(clone: Checkout) 
 def test_a_version_that_cannot_work_goes_back(clone: Checkout) -> None:
     good = clone.head()
     clone.commit('raise RuntimeError("this version cannot work")')
-    before = clone.status()["deals"]["live"]
+    before = ledger.read(clone)
     done = clone.run("deploy_update.sh")
     assert done.returncode != 0
     assert f"{good[:10]} is back in service" in done.stderr
@@ -93,7 +93,7 @@ def test_a_version_that_cannot_work_goes_back(clone: Checkout) -> None:
     assert "upserter_behind" in done.stdout or "worker_down" in done.stdout, "the diagnosis is printed"
     assert clone.head() == good
     assert clone.deployments()[-1].endswith("the previous version is back")
-    assert clone.status()["deals"]["live"] >= before
+    assert ledger.read(clone).lost_since(before) == []
 
 
 def test_a_version_that_migrates_and_cannot_work_goes_back_with_the_database(clone: Checkout) -> None:
