@@ -114,6 +114,8 @@ def test_the_copy_answers_every_view_as_the_database_does(
     assert look is not None
     with world.database.engine.connect() as connection:
         expected = everything(connection, given_, moment)
+        lenient = parse_view({**given_, "unknown": ["1"]}, domain_id=1, lenient=True)
+        hidden = store.count(connection, lenient, moment) - expected["total"]
         reads = Reading(connection, look)
         found = everything(reads, given_, moment)
         among_all = Reading(connection, replica.look())
@@ -123,6 +125,7 @@ def test_the_copy_answers_every_view_as_the_database_does(
         assert among_all.look is not None
     assert found == expected
     assert found_among_all == expected
+    assert sum(expected["hidden"].values()) == (0 if "unknown" in given_ else hidden)
 
 
 @pytest.mark.parametrize("name", [*RANGES, "amazon", "lowest"])
