@@ -127,6 +127,12 @@ class Still:
                 update(Deal).where(Deal.asin == session.scalar(newest)).values(last_seen_at=long_ago)
             )
 
+    def reprice(self, asin: str, price: int) -> None:
+        """The deal has another price."""
+        with self.database.begin() as session:
+            changed = update(Deal).where(Deal.asin == asin)
+            session.execute(changed.values(price=price, changed_at=datetime.now(UTC)))
+
     def find_one(self) -> None:
         """A new deal comes in."""
         now = datetime.now(UTC)
@@ -199,10 +205,6 @@ class Table:
     def forget(self, asin: str) -> None:
         """The deal was never seen: the service finds it in the feed anew."""
         self._run("DELETE FROM deals WHERE asin = ?", asin)
-
-    def reprice(self, asin: str, price: int) -> None:
-        """The deal has another price until the upserter sees it again."""
-        self._run("UPDATE deals SET price = ?, changed_at = ? WHERE asin = ?", price, moment(), asin)
 
     def history(self, asin: str, prices: list[int]) -> None:
         """Points of the past, an hour apart, the last one an hour ago."""

@@ -207,19 +207,6 @@ def test_new_deals_wait_until_they_are_asked_for(page: Page, service: Service, t
     expect(news).to_be_hidden()
 
 
-def test_a_changed_price_is_marked_in_its_place(page: Page, table: Table) -> None:
-    row = page.locator("[data-key]").nth(30)
-    asin = (row.get_attribute("data-key") or "").split("-")[1]
-    row.locator("a.open").focus()
-    was = row.locator(".price b").inner_text()
-    price = 123 if was != "$1.23" else 124
-    table.reprice(asin, price)
-    refresh(page)
-    expect(row.locator(".changed")).to_contain_text(f"$1.{price - 100}")
-    expect(row.locator(".changed")).to_contain_text(f"changed, was {was}")
-    expect(row.locator("a.open")).to_be_focused()
-
-
 def test_a_dashboard_that_dies_is_admitted(page: Page) -> None:
     page.route("**/live**", lambda route: route.abort())
     refresh(page)

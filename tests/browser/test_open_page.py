@@ -22,6 +22,19 @@ def tab(page: Page, name: str) -> Locator:
     return page.get_by_role("group", name="Status").get_by_role("link", name=re.compile(name))
 
 
+def test_a_changed_price_is_marked_in_its_place(open_page: Page, still: Still) -> None:
+    row = open_page.locator('[data-key]:not([data-price=""])').nth(20)
+    key = row.get_attribute("data-key") or ""
+    row.locator("a.open").focus()
+    was = row.locator(".price b").inner_text()
+    still.reprice(key.split("-")[1], 99_999)
+    refresh(open_page)
+    expect(row).to_have_attribute("data-key", key)
+    expect(row.locator(".changed")).to_contain_text("$999.99")
+    expect(row.locator(".changed")).to_contain_text(f"changed, was {was}")
+    expect(row.locator("a.open")).to_be_focused()
+
+
 # -- old is not fresh ----------------------------------------------------------------------------
 @pytest.mark.parametrize("layout", ["table", "cards"])
 def test_a_deal_found_long_ago_and_just_seen_is_not_overdue(
