@@ -67,6 +67,7 @@ class Memory:
                 "next_page": self.sweep.next_page,
                 "pages": self.sweep.pages,
                 "hurry": self.sweep.hurry,
+                "reading_since": _text(self.sweep.reading_since),
             }
         if self.plan:
             found["plan"] = _plan_json(self.plan)
@@ -102,14 +103,26 @@ def _parse(cursor: Mapping[str, Any]) -> Memory:
     return Memory(
         selection=str(cursor["selection"]),
         selected_at=datetime.fromisoformat(cursor["selected_at"]),
-        sweep=Sweep(**{**sweep, "started_at": datetime.fromisoformat(sweep["started_at"])})
-        if sweep
-        else None,
+        sweep=_sweep(sweep) if sweep else None,
         plan=_plan(plan) if plan else None,
         reference=int(cursor.get("reference", 0)),
         **{name: _moment(cursor.get(name)) for name in MOMENTS},
         catch_up=CatchUp(**{k: datetime.fromisoformat(v) for k, v in catch_up.items()}) if catch_up else None,
     )
+
+
+def _sweep(found: Mapping[str, Any]) -> Sweep:
+    return Sweep(
+        started_at=datetime.fromisoformat(found["started_at"]),
+        next_page=found["next_page"],
+        pages=found["pages"],
+        hurry=found["hurry"],
+        reading_since=_moment(found.get("reading_since")),
+    )
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
 
 
 def _moment(text: str | None) -> datetime | None:

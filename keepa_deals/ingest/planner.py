@@ -161,13 +161,20 @@ def sweep_tokens(pages: int) -> int:
 class Sweep:
     """One pass over the feed: when it began, the page that is next, how many there are.
 
-    One in a hurry has all its pages due at once: after a time in which nothing was read.
+    One in a hurry has all its pages due at once: after a time in which nothing was read. ``reading_since``
+    is when the first page after those of its beginning was read, which may be most of a window later.
     """
 
     started_at: datetime
     next_page: int
     pages: int
     hurry: bool = False
+    reading_since: datetime | None = None
+
+    @property
+    def shows_since(self) -> datetime:
+        """What it passes and nobody has seen since this moment has slipped past it."""
+        return self.reading_since or self.started_at
 
     @property
     def done(self) -> bool:

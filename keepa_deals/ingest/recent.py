@@ -342,7 +342,7 @@ class _Upserter:
             Deal.domain_id == self.context.domain_id, Deal.ended_at.is_(None), Deal.unlisted_at.is_(None)
         )
         if below is not None and sweep is not None:
-            unread = and_(Deal.deal_created_at == below, Deal.listed_at < sweep.started_at)
+            unread = and_(Deal.deal_created_at == below, Deal.listed_at < sweep.shows_since)
             listed = listed.where(or_(Deal.deal_created_at < below, unread))
         if above is not None:
             listed = listed.where(Deal.deal_created_at > above)
@@ -364,7 +364,8 @@ class _Upserter:
             pages = seen.number + 1
         elif seen.number + 1 >= pages and not cut:
             pages = seen.number + 2  # the feed has grown
-        sweep = replace(sweep, next_page=seen.number + 1, pages=pages)
+        since = sweep.reading_since or self.run.started_at
+        sweep = replace(sweep, next_page=seen.number + 1, pages=pages, reading_since=since)
         memory = replace(self.memory, sweep=sweep, floor=min(seen.created, default=self.memory.floor))
         watermark = {}
         catch_up = memory.catch_up
@@ -380,7 +381,7 @@ class _Upserter:
         horizon = None
         if last is not None and (cut or shows_no_more(last.page, last.number)):
             horizon = min(last.created, default=None)
-        return {"swept_since": sweep.started_at, "floor": None, "horizon": horizon}
+        return {"swept_since": sweep.shows_since, "floor": None, "horizon": horizon}
 
     # -- pages -------------------------------------------------------------------------------
     def _read(self, number: int) -> _Seen:

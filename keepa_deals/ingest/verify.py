@@ -67,7 +67,7 @@ def _passed_by(memory: Memory) -> ColumnElement[bool]:
     if memory.swept_since is not None:
         passed.append(Deal.listed_at < memory.swept_since)
     if memory.sweep is not None and memory.floor is not None:
-        passed.append(and_(Deal.listed_at < memory.sweep.started_at, Deal.deal_created_at > memory.floor))
+        passed.append(and_(Deal.listed_at < memory.sweep.shows_since, Deal.deal_created_at > memory.floor))
     kept = Deal.deal_created_at >= memory.horizon if memory.horizon is not None else None
     return or_(*passed) if kept is None else and_(or_(*passed), kept)
 

@@ -142,7 +142,9 @@ SELECTION = {"priceTypes": [1]}
         selected_at=moments,
         head_at=maybe,
         overlapped_at=maybe,
-        sweep=st.none() | st.builds(Sweep, moments, st.integers(0, 67), st.integers(1, 67), st.booleans()),
+        doubted_at=maybe,
+        sweep=st.none()
+        | st.builds(Sweep, moments, st.integers(0, 67), st.integers(1, 67), st.booleans(), maybe),
         plan=st.none() | st.just(plan(9000, 5)) | st.just(plan(450, None)),
         reference=st.integers(0, 10_000),
         floor=maybe,

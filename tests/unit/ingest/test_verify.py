@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from keepa_deals.db.models import Deal, DealEvent, EndedReason
 from keepa_deals.errors import TokensUnavailableError
-from keepa_deals.ingest import maintenance, recent
+from keepa_deals.ingest import backfill, maintenance, recent
 from keepa_deals.ingest.rows import PERCENTAGES
 from keepa_deals.ingest.verify import judge
 from tests.unit.ingest.fakes import PRICE, SELECTION, START, World, make_deal, make_product, make_world
@@ -110,6 +110,29 @@ def test_a_deal_of_the_day_or_week_is_not_judged_by_the_average_of_90_days(
     average = tuple(1400 if kind == PRICE else value for kind, value in enumerate(product.stats.avg90))
     product = replace(product, stats=replace(product.stats, avg90=average))
     assert judge("A", product, {**SELECTION, "dateRange": interval}).reason is reason
+
+
+def test_a_deal_that_slips_past_a_sweep_is_asked_about_though_the_backfiller_came_after_its_beginning(
+    tmp_path: Path,
+) -> None:
+    """A deal above it leaves between the reading of two pages, and the one below moves to the page before."""
+    world = make_world(tmp_path / "deals.db")
+    world.keepa.list(*(make_deal(f"B{n:09d}", created=START - timedelta(minutes=n)) for n in range(350)))
+    recent.run(world.context)
+    an_hour_of_runs(world, 10)
+    backfill.run_slice(world.context)
+
+    def leave_between_pages(kind: str, what: object) -> None:
+        if (kind, what) == ("deals", 2):
+            world.keepa.before_call = None
+            world.keepa.unlist("B000000200")
+
+    world.keepa.before_call = leave_between_pages
+    world.keepa.calls.clear()
+    for _ in range(75):
+        an_hour_of_runs(world, 1)
+        assert maintenance.run(world.context).live >= 349
+    assert ("products", ("B000000300",)) in world.keepa.calls
 
 
 def test_an_empty_feed_ends_nothing_that_product_confirms(world: World) -> None:
