@@ -27,6 +27,7 @@ def feed_of(tmp_path: Path, deals: int) -> World:
     world.keepa.list(*(make_deal(f"B{n:09d}", created=START - n * MINUTE) for n in range(deals)))
     minutes(world, 1)
     backfill.run_slice(world.context)
+    world.clock.pass_time(MINUTE)
     assert maintenance.run(world.context).live == deals
     world.keepa.calls.clear()
     return world
