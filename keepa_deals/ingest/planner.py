@@ -161,9 +161,8 @@ def sweep_tokens(pages: int) -> int:
 class Sweep:
     """One pass over the feed: when it began, the page that is next, how many there are.
 
-    One in a hurry has all its pages due at once: after a time in which nothing was read. ``reading_since``,
-    of the first sweep alone, is when it read its first page after those of its beginning: most of a window
-    later, and the backfiller has listed everything in between.
+    One in a hurry has all its pages due at once: after a time in which nothing was read. ``reading_since``
+    is when the first page after those of its beginning was read, which may be most of a window later.
     """
 
     started_at: datetime

@@ -364,9 +364,8 @@ class _Upserter:
             pages = seen.number + 1
         elif seen.number + 1 >= pages and not cut:
             pages = seen.number + 2  # the feed has grown
-        sweep = replace(sweep, next_page=seen.number + 1, pages=pages)
-        if self.memory.swept_since is None and sweep.reading_since is None:
-            sweep = replace(sweep, reading_since=self.run.started_at)
+        since = sweep.reading_since or self.run.started_at
+        sweep = replace(sweep, next_page=seen.number + 1, pages=pages, reading_since=since)
         memory = replace(self.memory, sweep=sweep, floor=min(seen.created, default=self.memory.floor))
         watermark = {}
         catch_up = memory.catch_up
