@@ -6,14 +6,13 @@ Keepa's -1 (no offer) and -2 (not fetched) both become ``None``. Times are aware
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from typing import Any, TypeVar
 
+from keepa_deals.keepa.texts import image_name, plain_text
 from keepa_deals.keepa.time import from_keepa_minutes, from_unix_ms
 
 Json = Mapping[str, Any]
@@ -321,8 +320,7 @@ class ProductBatch:
 
 
 MAX_ASIN = 16
-MAX_IMAGE_NAME = 128
-"""What the columns hold."""
+"""What the column holds."""
 UNKNOWN_CATEGORY = 9_223_372_036_854_775_807
 """The id that Keepa gives to deals whose root category it does not know."""
 
@@ -335,30 +333,6 @@ def value_or_none(value: int | None) -> int | None:
 def at(values: Sequence[T], index: int) -> T | None:
     """``values[index]``, or ``None`` where the array is too short."""
     return values[index] if 0 <= index < len(values) else None
-
-
-_TAG = re.compile(r"</?[A-Za-z!][^<>]*>")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-"""NUL and lone surrogates: JSON may hold them, no database does, and one row would stop all of its page."""
-
-
-def plain_text(markup: str | None) -> str:
-    """A title as plain text: tags dropped, entities resolved, white space folded. Still a stranger's text."""
-    if not markup:
-        return ""
-    text = html.unescape(_TAG.sub(" ", markup))
-    return " ".join(_UNSTORABLE.sub("\ufffd", text).split())
-
-
-def image_name(codes: Sequence[int] | str | None) -> str | None:
-    """The file name of a deal's picture, which Keepa sends as ASCII codes; ``None`` for what is none."""
-    if not codes:
-        return None
-    try:
-        name = codes if isinstance(codes, str) else bytes(codes).decode("ascii")
-    except (TypeError, ValueError):
-        return None
-    return name if len(name) <= MAX_IMAGE_NAME and name.isascii() and name.isprintable() else None
 
 
 def parse_history(kind: CsvType, flat: Sequence[int]) -> tuple[PricePoint, ...]:

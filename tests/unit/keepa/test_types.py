@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepa_deals.keepa.costs import ProductOptions
+from keepa_deals.keepa.texts import image_name, plain_text
 from keepa_deals.keepa.time import from_keepa_minutes, from_unix_ms, to_keepa_minutes, unix_ms
 from keepa_deals.keepa.types import (
     CsvType,
@@ -19,9 +20,7 @@ from keepa_deals.keepa.types import (
     PricePoint,
     Product,
     TokenEnvelope,
-    image_name,
     parse_history,
-    plain_text,
 )
 
 SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "keepa_samples"
