@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
@@ -20,7 +21,7 @@ from keepa_deals.ops import stop as stopping
 from keepa_deals.ops.console import to_terminal as say
 from keepa_deals.ops.errors import BusyError, LeftoverError, OpsError, UnhealthyError
 from keepa_deals.ops.layout import Home, keep_key_private
-from keepa_deals.ops.locking import only_one
+from keepa_deals.ops.locking import GUARD, GUARD_WAIT, holder, only_one
 
 FAILED, BUSY, UNHEALTHY, LEFTOVERS = 1, 3, 4, 5
 """Exit codes: a check failed or a program does not start; another operation is at work; it runs but is
@@ -45,7 +46,7 @@ def start(*, sandbox: bool, within: float | None) -> None:
     home = Home(settings_module.load(runtime=False).keepa_deals_home)
     home.make()
     began = time.monotonic()
-    with _exit_codes(), only_one(home.operation_lock, "start"):
+    with _exit_codes(), _in_turn(home, "start"):
         patience = starting.HEALTHY_WITHIN if within is None else within
         started = starting.start(home, say, sandbox=sandbox, within=patience)
     say(
@@ -95,7 +96,7 @@ def backup() -> None:
     settings = settings_module.load()
     home = Home(settings.keepa_deals_home)
     home.make()
-    with _exit_codes(), only_one(home.operation_lock, "backup"):
+    with _exit_codes(), _in_turn(home, "backup"):
         say(str(backups.make_now(home, settings)))
 
 
@@ -108,7 +109,7 @@ def restore(*, file: Path) -> None:
     settings = settings_module.load(runtime=False)
     home = Home(settings.keepa_deals_home)
     home.make()
-    with _exit_codes(), only_one(home.operation_lock, "restore"):
+    with _exit_codes(), _in_turn(home, "restore"):
         backups.restore_deployment(home, settings, file, say)
 
 
@@ -126,10 +127,18 @@ def deploy(*, dry_run: bool) -> None:
             deploying.deploy(home, say, dry_run=True)
             return
         try:
-            with only_one(home.operation_lock, "deploy"):
+            with _in_turn(home, "deploy"):
                 deploying.deploy(home, say)
         except deploying.PreviousVersionError:
             deploying.start_previous(home, say)
+
+
+def _in_turn(home: Home, what: str) -> AbstractContextManager[None]:
+    """The one operation at work here: after the guard's, which heals what a person is about to look after."""
+    other = holder(home.operation_lock)
+    if other is not None and other.what == GUARD:
+        say("  wait  the guard is bringing the service back")
+    return only_one(home.operation_lock, what, wait_for_guard=GUARD_WAIT)
 
 
 class _exit_codes:  # noqa: N801  # a context manager, used like a function

@@ -18,7 +18,7 @@ from keepa_deals.ops import start as starting
 from keepa_deals.ops import supervise
 from keepa_deals.ops.errors import BusyError, OpsError
 from keepa_deals.ops.layout import Home
-from keepa_deals.ops.locking import abandoned, only_one
+from keepa_deals.ops.locking import GUARD, abandoned, only_one
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def _bring_back(home: Home, reason: str) -> None:
     What was started and does not work is left to the supervisor: waiting would keep the operator away.
     """
     try:
-        with only_one(home.operation_lock, "guard"):
+        with only_one(home.operation_lock, GUARD):
             log.warning("%s: starting what does not run", reason)
             try:
                 starting.start(home, log.info, resume=True)

@@ -16,7 +16,14 @@ import psutil
 
 from keepa_deals.ops.errors import BusyError, HalfWayError
 
+GUARD = "guard"
+"""What the guard signs with."""
+GUARD_WAIT = 180.0
+"""Seconds for which a person's operation lets the guard finish: longer than its start may take."""
+UNSIGNED = "operation"
+"""What a holder is called that has not signed: it has just begun, is about to let go, or the disk is full."""
 _POLL = 0.1
+_MOMENT = 1.0
 _LONGEST_WORD = 4096
 
 
@@ -32,16 +39,16 @@ class Holder:
 
 
 @contextmanager
-def only_one(path: Path, what: str, *, wait: float = 0.0) -> Iterator[None]:
+def only_one(path: Path, what: str, *, wait: float = 0.0, wait_for_guard: float = 0.0) -> Iterator[None]:
     """Hold the lock at ``path`` as ``what`` ("start"); a ``BusyError`` that names the holder when it is
-    still taken after ``wait`` seconds.
+    still taken after ``wait`` seconds, or ``wait_for_guard`` while the guard has it.
 
     Who was interrupted or fails half-way leaves a word, from which the guard knows that there is something to
     heal; it stays until an operation succeeds.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _acquire(descriptor, path, time.monotonic() + wait)
+        _acquire(descriptor, path, wait, wait_for_guard)
         of_the_dead = os.pread(descriptor, _LONGEST_WORD, 0)
         _write(descriptor, _signature(what))
         try:
@@ -68,16 +75,20 @@ def _write(descriptor: int, word: bytes) -> None:
         os.pwrite(descriptor, word, 0)
 
 
-def _acquire(descriptor: int, path: Path, deadline: float) -> None:
+def _acquire(descriptor: int, path: Path, wait: float, wait_for_guard: float) -> None:
+    began, patience = time.monotonic(), max(wait, _MOMENT)
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() < deadline:
-                time.sleep(_POLL)
-                continue
-            raise BusyError(f"another operation is at work here: {holder(path) or 'just begun'}") from None
-        return
+            other = holder(path)
+            if other is not None and other.what != UNSIGNED:  # else it begins, or is about to let go
+                patience = wait_for_guard if other.what == GUARD else wait
+            if time.monotonic() - began >= patience:
+                raise BusyError(f"another operation is at work here: {other or 'just begun'}") from None
+            time.sleep(_POLL)
+        else:
+            return
 
 
 def holder(path: Path) -> Holder | None:
@@ -98,7 +109,7 @@ def _unsigned(path: Path) -> Holder | None:
         inode = path.stat().st_ino
         table = Path("/proc/locks").read_text(encoding="ascii").splitlines()
         pids = [int(line.split()[4]) for line in table if _is_flock_on(line, inode)]
-        return Holder("operation", psutil.Process(pids[0])) if pids else None
+        return Holder(UNSIGNED, psutil.Process(pids[0])) if pids else None
     except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
         return None
 

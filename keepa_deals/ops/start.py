@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -31,6 +30,7 @@ from keepa_deals.ops.console import Say
 from keepa_deals.ops.errors import OpsError, UnhealthyError
 from keepa_deals.ops.identity import describe, ours
 from keepa_deals.ops.layout import Home
+from keepa_deals.ops.ports import free_port
 from keepa_deals.settings import KEY_LENGTH, Settings
 
 HEALTHY_WITHIN = 120.0
@@ -141,19 +141,13 @@ def _choose(home: Home, *, sandbox: bool) -> Settings:
     settings = settings_module.load(runtime=False, keepa_deals_home=home.path)
     chosen: dict[str, Any] = {}
     if sandbox:
-        chosen["keepa_api_url"] = f"http://127.0.0.1:{_free_port()}"
+        chosen["keepa_api_url"] = f"http://127.0.0.1:{free_port()}"
         chosen["keepa_api_key"] = secrets.token_hex(KEY_LENGTH // 2)
     else:
         _ = settings.api_key  # names both ways on when there is none
     if settings.redis_url is None:
         chosen["redis_url"] = embedded_redis.url(home)
     return settings_module.load(runtime=False, keepa_deals_home=home.path, **chosen)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until_healthy(

@@ -39,6 +39,7 @@ from keepa_deals.clock import SystemClock
 from keepa_deals.db import migrate
 from keepa_deals.db.models import Deal
 from keepa_deals.db.session import Database
+from keepa_deals.ops.ports import free_port
 from keepa_deals.web import store
 from keepa_deals.web.columns import RANGES, SORTS
 from keepa_deals.web.paging import Cursor
@@ -47,7 +48,6 @@ from keepa_deals.web.store import Moment
 from keepa_deals.web.view import View, parse_view
 from tests.support.deals import ENDED, WORDS, fill_deals
 from tests.support.postgres import PostgresServer, find_programs
-from tests.support.redis_server import free_port
 
 DEEP = 50_000
 """Rows before the 1,000th page."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.redis_server import free_port
+from keepa_deals.ops.ports import free_port
 
 
 def environment(home: Path, port: int, **settings: str) -> dict[str, str]:

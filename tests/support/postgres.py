@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from tests.support.redis_server import free_port
+from keepa_deals.ops.ports import free_port
 
 
 def find_programs() -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from pathlib import Path
 
@@ -11,16 +10,10 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from keepa_deals.ops.embedded_redis import find_server
+from keepa_deals.ops.ports import free_port
 
 NO_PERSISTENCE = ("--save", "", "--appendonly", "no")
 APPEND_ONLY = ("--save", "", "--appendonly", "yes", "--appendfsync", "everysec")
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class RedisServer:

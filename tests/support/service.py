@@ -17,7 +17,7 @@ import redis
 from keepa_deals import settings
 from keepa_deals.ops.identity import ours, recorded
 from keepa_deals.ops.layout import Home
-from tests.support.redis_server import free_port
+from keepa_deals.ops.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 

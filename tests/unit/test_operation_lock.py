@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,55 @@ def test_the_second_is_told_who_is_at_work(tmp_path: Path) -> None:
             pass
         assert abandoned(path) is None
     assert holder(path) is None
+
+
+@contextmanager
+def _held_for_a_moment(path: Path, what: str) -> Iterator[None]:
+    """Somebody else's operation, which ends a third of a second after the block has begun."""
+    taken, over = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with only_one(path, what):
+            taken.set()
+            over.wait(20)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert taken.wait(20)
+    timer = threading.Timer(0.3, over.set)
+    timer.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def test_the_guard_is_let_finish(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with _held_for_a_moment(path, "guard"), only_one(path, "start", wait_for_guard=20.0):
+        found = holder(path)
+        assert found is not None
+        assert found.what == "start"
+
+
+def test_nobody_else_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with (
+        _held_for_a_moment(path, "deploy"),
+        pytest.raises(BusyError, match="deploy"),
+        only_one(path, "start", wait_for_guard=20.0),
+    ):
+        pass
+
+
+def test_a_guard_that_does_not_finish_is_named_in_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with (
+        only_one(path, "guard"),
+        pytest.raises(BusyError, match="guard"),
+        only_one(path, "start", wait_for_guard=0.2),
+    ):
+        pass
 
 
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs Linux")
