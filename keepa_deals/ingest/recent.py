@@ -344,8 +344,8 @@ class _Upserter:
         if below is not None and sweep is not None:
             unread = and_(Deal.deal_created_at == below, Deal.listed_at < sweep.shows_since)
             listed = listed.where(or_(Deal.deal_created_at < below, unread))
-        if above is not None:
-            listed = listed.where(Deal.deal_created_at > above)
+        if above is not None and sweep is not None:  # what it went by and did not show is verified
+            listed = listed.where(Deal.deal_created_at > above, Deal.listed_at >= sweep.started_at)
         if self.memory.horizon is not None:
             listed = listed.where(Deal.deal_created_at >= self.memory.horizon)
         if self.memory.swept_since is not None:  # what a whole sweep has missed is verified, not read again

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from keepa_deals.db.models import Deal, DealEvent, JobState
 from keepa_deals.ingest import backfill, maintenance, planner, recent
@@ -121,6 +121,32 @@ def test_a_sweep_that_ends_late_is_not_followed_by_one_too_many(world: World) ->
         recent.run(world.context)
     assert [page for page in world.keepa.pages_read() if page] == [1, 2, 3, 4]
     assert maintenance.run(world.context).live == 700
+
+
+def test_a_deal_that_slipped_past_the_sweep_does_not_hurry_the_pages_that_are_left(world: World) -> None:
+    """It is asked about by itself; all others were seen a moment ago."""
+    world.tokens.account = make_account(world.clock, rate=3)
+    feed(world, 700)
+    recent.run(world.context)
+    backfill.run_slice(world.context)
+    world.keepa.calls.clear()
+    while world.keepa.pages_read().count(2) < 2:
+        world.clock.pass_time(timedelta(minutes=1))
+        recent.run(world.context)
+    now = world.clock.now()
+    long_ago = now - timedelta(minutes=48)  # before this sweep began
+    with world.database.session() as session:
+        session.execute(update(Deal).values(last_seen_at=now, listed_at=now))
+        slipped = update(Deal).where(Deal.asin == "B000000200")
+        session.execute(slipped.values(last_seen_at=long_ago, listed_at=long_ago))
+        session.commit()
+    world.keepa.unlist("B000000200")
+    world.keepa.calls.clear()
+    for _ in range(10):
+        world.clock.pass_time(timedelta(minutes=1))
+        recent.run(world.context)
+    assert {page for page in world.keepa.pages_read() if page} == set()
+    assert ("products", ("B000000200",)) in world.keepa.calls
 
 
 def test_a_run_that_outlasts_its_interval_does_the_work_of_the_message_it_turned_away(world: World) -> None:
