@@ -30,19 +30,34 @@ LONGEST_LOG = 10_000_000
 
 
 def watch(home: Home) -> None:
-    """Return when a supervisor that is not our parent runs: it has a guard of its own."""
+    """Return when a supervisor that is not our parent runs: it has a guard of its own.
+
+    Nothing else ends it: once the supervisor is gone, nobody would start it again.
+    """
     while True:
-        parent = supervise.supervisor_above(home)
-        if parent is None and supervise.live_supervisor(home) is not None:
-            return
-        if parent is None:
-            _step_out_of_its_shadow(home)
-            _bring_back(home, "the supervisor is gone")
-        elif (what := abandoned(home.operation_lock)) is not None:
-            _bring_back(home, f"a {what} died before its end")
-        else:
-            with contextlib.suppress(psutil.TimeoutExpired, psutil.NoSuchProcess):
-                parent.wait(timeout=LOOK_EVERY)
+        try:
+            if not _is_needed_after_a_look(home):
+                return
+        except Exception:
+            with contextlib.suppress(Exception):
+                log.exception("a look failed in a way that nobody foresaw")
+            time.sleep(TRY_AGAIN)
+
+
+def _is_needed_after_a_look(home: Home) -> bool:
+    """Do what there is to do now; waits a while for the supervisor's death when there is nothing."""
+    parent = supervise.supervisor_above(home)
+    if parent is None and supervise.live_supervisor(home) is not None:
+        return False
+    if parent is None:
+        _step_out_of_its_shadow(home)
+        _bring_back(home, "the supervisor is gone")
+    elif (what := abandoned(home.operation_lock)) is not None:
+        _bring_back(home, f"a {what} died before its end")
+    else:
+        with contextlib.suppress(psutil.TimeoutExpired, psutil.NoSuchProcess):
+            parent.wait(timeout=LOOK_EVERY)
+    return True
 
 
 def _bring_back(home: Home, reason: str) -> None:

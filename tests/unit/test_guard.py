@@ -66,7 +66,7 @@ def test_a_process_that_has_got_the_supervisors_pid_is_not_it(
     assert supervise.live_supervisor(home) is None
 
 
-class _EnoughError(Exception):
+class _EnoughError(BaseException):
     """Ends a guard, which never ends by itself."""
 
 
@@ -161,3 +161,19 @@ def test_what_was_started_and_does_not_work_is_not_the_guards_affair(
 def test_a_guard_goes_when_another_supervisor_runs(home: Home, stand: Stand) -> None:
     home.supervisor_pid.write_text(f"{stand('supervisord', home.path).pid}")
     guard.watch(home)
+
+
+def test_a_look_that_fails_does_not_end_the_guard(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+
+    def above(_: Home) -> None:
+        looks.append(1)
+        if len(looks) < 3:
+            raise OSError(24, "too many open files")
+        raise _EnoughError
+
+    monkeypatch.setattr(supervise, "supervisor_above", above)
+    monkeypatch.setattr(guard, "TRY_AGAIN", 0)
+    with pytest.raises(_EnoughError):
+        guard.watch(home)
+    assert len(looks) == 3
