@@ -11,17 +11,17 @@ from tests.faults.patient import Case
 CASES = (
     # processes
     Case("beat stopped", ("beat_down",), injectors.stopped("beat"), short=True),
-    Case("beat kill -9", (), injectors.healed(injectors.killed("beat"), 3), past="beat_down", short=True),
+    Case("beat kill -9", (), injectors.healed(injectors.killed("beat"), 3), past="beat_down"),
     Case("beat kill -9, three times", ("program_crashing",), ailments.beat_keeps_dying),
     Case("beat SIGSTOP", ("process_suspended",), injectors.suspended("beat")),
-    Case("upsert worker stopped", ("worker_down",), injectors.stopped("worker-upsert"), short=True),
+    Case("upsert worker stopped", ("worker_down",), injectors.stopped("worker-upsert")),
     Case("upsert worker kill -9", (), injectors.healed(injectors.killed("worker-upsert"), 3),
          past="worker_down"),
     Case("upsert worker SIGSTOP", ("worker_suspended",), injectors.suspended("worker-upsert"), short=True),
     Case("backfill worker stopped", ("worker_down",), injectors.stopped("worker-backfill")),
     Case("backfill worker SIGSTOP", ("worker_suspended",), injectors.suspended("worker-backfill")),
     Case("a second worker by hand", ("processes_doubled",), ailments.second_worker),
-    Case("dashboard stopped", ("dashboard_down",), injectors.stopped("dashboard"), short=True),
+    Case("dashboard stopped", ("dashboard_down",), injectors.stopped("dashboard")),
     Case("dashboard SIGSTOP", ("process_suspended",), injectors.suspended("dashboard")),
     Case("sandbox stopped", ("sandbox_down",), injectors.stopped("sandbox")),
     Case("sandbox SIGSTOP (--live)", ("process_suspended",), injectors.suspended("sandbox"),
@@ -32,9 +32,9 @@ CASES = (
     # Redis
     Case("Redis stopped", ("redis_down",), injectors.stopped("redis"), short=True),
     Case("Redis kill -9", (), injectors.healed(injectors.killed("redis"), 3), past="redis_down"),
-    Case("Redis SIGSTOP", ("process_suspended",), injectors.suspended("redis"), short=True),
+    Case("Redis SIGSTOP", ("process_suspended",), injectors.suspended("redis")),
     Case("Redis FLUSHALL", (), injectors.healed(injectors.flushed_redis, 8), past="redis_lost_data"),
-    Case("Redis evicts", ("redis_evicts",), injectors.evicting_redis, short=True),
+    Case("Redis evicts", ("redis_evicts",), injectors.evicting_redis),
     Case("Redis full", ("redis_full",), ailments.redis_setting("maxmemory", "1mb", "0")),
     Case("Redis wants a password", ("redis_down",), ailments.redis_wants_a_password),
     Case("Redis is a replica", ("redis_replica",), ailments.redis_is_a_replica),
@@ -67,7 +67,7 @@ CASES = (
     # tokens and freshness
     Case("foreign spender", ("foreign_spender",), ailments.foreign_spender, short=True),
     Case("foreign spender takes all", ("foreign_spender",), ailments.foreign_glutton),
-    Case("deep deficit", ("token_starvation",), ailments.deep_deficit, short=True),
+    Case("deep deficit", ("token_starvation",), ailments.deep_deficit),
     Case("job paused", ("job_paused",), ailments.sql(
         "UPDATE job_states SET paused = 1 WHERE name LIKE '%backfill_deals'",
         "UPDATE job_states SET paused = 0")),

@@ -313,6 +313,8 @@ class Figures:
 
     window: int
     settled: float
+    in_step: float
+    """Hours until the sweeps have brought the pages into step: what keeping costs counts from then on."""
     curve: list[tuple[float, int, int]] = field(default_factory=list)
     """Hours, deals shown as live, deals that Keepa lists."""
     shown: int = 0
@@ -355,6 +357,7 @@ class Figures:
         self.dropped |= (self._before & must) - shown.keys()
         if minute >= self.settled * 60:
             self._compare(minute, truth, shown, kept, must)
+        if minute >= self.in_step * 60:
             self._count_tokens(world.ledger, min(len(truth), world.plan().get("kept", len(truth))))
         self._before = set(shown)
 
@@ -396,10 +399,10 @@ class Figures:
         self.bound += 5 * -(-kept // 150) / self.window
 
 
-def simulate(world: World, *, settled: float) -> Figures:
+def simulate(world: World, *, settled: float, in_step: float | None = None) -> Figures:
     """The whole deployment until its time is over: upserter, maintenance, and a backfiller without an end."""
     window = round(world.context.fresh_for.total_seconds() / 60)
-    figures = Figures(window, settled)
+    figures = Figures(window, settled, settled if in_step is None else in_step)
 
     def each_minute() -> None:
         maintenance.run(world.context)

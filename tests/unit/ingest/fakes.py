@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -322,10 +324,25 @@ class World:
         return self.context.database
 
 
+@cache
+def _migrated_file() -> bytes:
+    """A new SQLite database with all its tables: migrating one for each test would take most of its time."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "deals.db"
+        database = Database(f"sqlite:///{file}")
+        migrate.upgrade(database)
+        database.close()
+        return file.read_bytes()
+
+
 def make_world(dsn: str | Path, *, selection: Mapping[str, Any] = SELECTION, **settings: Any) -> World:
     """A world with a migrated database, at the address or in the file given."""
+    new = isinstance(dsn, Path) and not dsn.exists()
+    if isinstance(dsn, Path) and new:
+        dsn.write_bytes(_migrated_file())
     database = Database(f"sqlite:///{dsn}" if isinstance(dsn, Path) else dsn)
-    migrate.upgrade(database)
+    if not new:
+        migrate.upgrade(database)
     clock, tokens, lock, stop = FakeClock(), FreeTokens(), FakeLock(), threading.Event()
     keepa = FakeKeepa(clock)
     context = IngestContext(

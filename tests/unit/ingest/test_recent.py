@@ -135,11 +135,10 @@ def test_a_deal_that_slipped_past_the_sweep_does_not_hurry_the_pages_that_are_le
         recent.run(world.context)
     now = world.clock.now()
     long_ago = now - timedelta(minutes=48)  # before this sweep began
-    with world.database.session() as session:
+    with world.database.begin() as session:
         session.execute(update(Deal).values(last_seen_at=now, listed_at=now))
         slipped = update(Deal).where(Deal.asin == "B000000200")
         session.execute(slipped.values(last_seen_at=long_ago, listed_at=long_ago))
-        session.commit()
     world.keepa.unlist("B000000200")
     world.keepa.calls.clear()
     for _ in range(10):
