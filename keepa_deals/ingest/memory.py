@@ -39,7 +39,7 @@ class Memory:
     head_at: datetime | None = None
     """When the newest page was last read."""
     overlapped_at: datetime | None = None
-    """When a look for what is new last read all of the overlap below the watermark."""
+    """When a look for what is new last read the overlap below the watermark, as deep as a look goes."""
     doubted_at: datetime | None = None
     """Since when the feed has had less than half of the deals of ``reference``."""
     sweep: Sweep | None = None

@@ -26,7 +26,8 @@ ASKING_SHARE = 0.1
 FEWEST_HEADS = 12
 """How often in a window the newest page is read at least, however small the plan."""
 HEAD_PAGES = 5
-"""Pages that a run reads for what is new; what lies deeper is the work of a hurried sweep."""
+"""Pages that a run reads for what is new. New deals further down are the work of a hurried sweep, those that
+the overlap is there for the work of the next sweep."""
 MOST_PAGES = -(-MAX_DEALS_PER_QUERY // DEALS_PER_PAGE)
 """Keepa shows no more of one query."""
 

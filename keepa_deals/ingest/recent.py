@@ -176,10 +176,10 @@ class _Upserter:
             self._write(seen, self.memory)
             seen = self._read(seen.number + 1)
         memory = replace(self.memory, head_at=self.now())
-        if bottom is not None and seen.is_down_to(bottom):
+        if bottom is not None and (deep or seen.is_down_to(bottom)):  # as deep as a look goes
             memory = replace(memory, overlapped_at=memory.head_at)
         self.head = seen
-        if not seen.is_down_to(goal):
+        if not seen.is_down_to(mark):
             self._write(seen, self._hurry_down(memory, bottom, newest))
         elif memory.catch_up is not None and newest is not None:
             self._write(seen, replace(memory, catch_up=replace(memory.catch_up, mark=newest)))

@@ -186,6 +186,24 @@ def test_where_much_is_new_the_overlap_is_read_whole_only_now_and_then(world: Wo
     assert "LATE" in stored(world)
 
 
+def test_an_overlap_deeper_than_a_look_goes_starts_no_sweep_in_a_hurry(world: World) -> None:
+    """Each run would begin another one, and none would come to the feed's end."""
+    for number in range(1500):  # two a second: the overlap has eight pages
+        world.keepa.list(make_deal(f"B{number:09d}", created=START - timedelta(seconds=number / 2)))
+    recent.run(world.context)
+    read = []
+    for minute in range(1, 7):
+        world.clock.pass_time(timedelta(minutes=1))
+        for second in range(60):
+            created = world.clock.now() - timedelta(seconds=second)
+            world.keepa.list(make_deal(f"C{minute:06d}{second:03d}", created=created))
+        world.keepa.calls.clear()
+        recent.run(world.context)
+        read.append(world.keepa.pages_read())
+        assert state(world).watermark == world.clock.now()
+    assert read == [[0, 1, 2, 3, 4], [0], [0], [0], [0], [0, 1, 2, 3, 4]]
+
+
 def test_the_first_plan_knows_what_comes_and_goes_by_the_newest_page(world: World) -> None:
     for number in range(9000):  # ten a minute
         world.keepa.list(make_deal(f"B{number:09d}", created=START - timedelta(seconds=6 * number)))
