@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,12 @@ import redis
 
 from tests.support.postgres import PostgresServer, find_programs
 from tests.support.redis_server import RedisServer
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what the tests start, under ``nohup`` or in a shell's background, too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
