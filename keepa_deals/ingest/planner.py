@@ -213,6 +213,16 @@ def latest_start(
     return min(starts, default=sweep.started_at + sweep_period(window))
 
 
+def page_pace(plan: Plan | None, tick: timedelta, threshold: int) -> timedelta:
+    """The time that each page takes while the sweep is late: by the plan, or by what it surely gets.
+
+    Of what a ``tick`` brings, bulk leaves the ``threshold``; the rest it may take before a page asks again.
+    """
+    if plan is None or plan.supply is None:
+        return timedelta(0)
+    return max(plan.page_every, tick * (DEAL_PAGE_TOKENS / max(threshold, DEAL_PAGE_TOKENS)))
+
+
 def lead(window: timedelta) -> timedelta:
     """How long before its deadline a page is read: time to wait for tokens, and to survive a failure."""
     return window - sweep_period(window)

@@ -317,13 +317,15 @@ class _Upserter:
         soon: when the backfiller has read all of them at once.
         """
         sweep, floor = self.memory.sweep, self.memory.floor
-        page_every = self.memory.plan.page_every if self.memory.plan else timedelta(0)
+        settings = self.context.settings
+        tick = timedelta(seconds=settings.keepa_tick_seconds)
+        pace = planner.page_pace(self.memory.plan, tick, settings.min_token_threshold)
         if sweep is None or sweep.done:
             seen = self._oldest_by_page()[1:]
-            return planner.latest_start(Sweep(self.now(), 1, 1), self.window, seen, page_every)
+            return planner.latest_start(Sweep(self.now(), 1, 1), self.window, seen, pace)
         again = self._oldest_by_page(above=floor)[1:] if floor else []
         seen = self._oldest_by_page(below=floor)
-        return planner.latest_start(sweep, self.window, seen, page_every, again)
+        return planner.latest_start(sweep, self.window, seen, pace, again)
 
     def _spare_tokens(self) -> int:
         """What may be spent on questions that no deal's freshness hangs on, before the next page is due."""
