@@ -39,8 +39,7 @@ def watch(home: Home) -> None:
             if not _is_needed_after_a_look(home):
                 return
         except Exception:
-            with contextlib.suppress(Exception):
-                log.exception("a look failed in a way that nobody foresaw")
+            log.exception("this failed in a way that nobody foresaw, and is tried again")
             time.sleep(TRY_AGAIN)
 
 
@@ -80,9 +79,6 @@ def _bring_back(home: Home, reason: str) -> None:
         time.sleep(LOOK_EVERY)
     except (KeepaDealsError, OSError) as error:  # a full disk, say: nobody would start us again
         log.error("%s, and it can't be started yet: %s", reason, error)  # noqa: TRY400  # expected: no traceback
-        time.sleep(TRY_AGAIN)
-    except Exception:
-        log.exception("%s, and the start failed in a way that nobody foresaw", reason)
         time.sleep(TRY_AGAIN)
 
 

@@ -41,7 +41,7 @@ class Holder:
 @contextmanager
 def only_one(path: Path, what: str, *, wait: float = 0.0, wait_for_guard: float = 0.0) -> Iterator[None]:
     """Hold the lock at ``path`` as ``what`` ("start"); a ``BusyError`` that names the holder when it is
-    still taken after ``wait`` seconds, or ``wait_for_guard`` while the guard has it.
+    still taken after ``wait`` seconds, or ``wait_for_guard`` (if that is longer) while the guard has it.
 
     Who was interrupted or fails half-way leaves a word, from which the guard knows that there is something to
     heal; it stays until an operation succeeds.
@@ -83,7 +83,7 @@ def _acquire(descriptor: int, path: Path, wait: float, wait_for_guard: float) ->
         except BlockingIOError:
             other = holder(path)
             if other is not None and other.what != UNSIGNED:  # else it begins, or is about to let go
-                patience = wait_for_guard if other.what == GUARD else wait
+                patience = max(wait, wait_for_guard) if other.what == GUARD else wait
             if time.monotonic() - began >= patience:
                 raise BusyError(f"another operation is at work here: {other or 'just begun'}") from None
             time.sleep(_POLL)

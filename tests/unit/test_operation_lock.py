@@ -67,6 +67,14 @@ def test_nobody_else_is_waited_for(tmp_path: Path) -> None:
         pass
 
 
+def test_who_waits_for_anybody_waits_for_the_guard_as_long(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with _held_for_a_moment(path, "guard"), only_one(path, "kill", wait=20.0):
+        found = holder(path)
+        assert found is not None
+        assert found.what == "kill"
+
+
 def test_a_guard_that_does_not_finish_is_named_in_the_end(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with (
