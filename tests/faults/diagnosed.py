@@ -11,7 +11,7 @@ from tests.faults.patient import Case
 CASES = (
     # processes
     Case("beat stopped", ("beat_down",), injectors.stopped("beat"), short=True),
-    Case("beat kill -9", (), injectors.healed(injectors.killed("beat"), 3), past="beat_down"),
+    Case("beat kill -9", (), injectors.healed(injectors.killed("beat"), 3), past="beat_down", short=True),
     Case("beat kill -9, three times", ("program_crashing",), ailments.beat_keeps_dying),
     Case("beat SIGSTOP", ("process_suspended",), injectors.suspended("beat")),
     Case("upsert worker stopped", ("worker_down",), injectors.stopped("worker-upsert")),
@@ -67,7 +67,7 @@ CASES = (
     # tokens and freshness
     Case("foreign spender", ("foreign_spender",), ailments.foreign_spender, short=True),
     Case("foreign spender takes all", ("foreign_spender",), ailments.foreign_glutton),
-    Case("deep deficit", ("token_starvation",), ailments.deep_deficit),
+    Case("deep deficit", ("token_starvation",), ailments.deep_deficit, short=True),
     Case("job paused", ("job_paused",), ailments.sql(
         "UPDATE job_states SET paused = 1 WHERE name LIKE '%backfill_deals'",
         "UPDATE job_states SET paused = 0")),
