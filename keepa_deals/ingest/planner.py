@@ -26,8 +26,8 @@ ASKING_SHARE = 0.1
 FEWEST_HEADS = 12
 """How often in a window the newest page is read at least, however small the plan."""
 HEAD_PAGES = 5
-"""Pages that a run reads for what is new. New deals further down are the work of a hurried sweep, those that
-the overlap is there for the work of the next sweep."""
+"""Pages that a run reads for what is new. New deals further down are left to a hurried sweep; what appeared
+late, further down in the overlap, to the next ordinary one."""
 MOST_PAGES = -(-MAX_DEALS_PER_QUERY // DEALS_PER_PAGE)
 """Keepa shows no more of one query."""
 
@@ -68,7 +68,7 @@ class Plan:
     supply: int | None
     head_every: timedelta
     page_every: timedelta = timedelta(0)
-    """The time that the sweep takes for a page while it is late, and goes before what is gone."""
+    """The time that a page's tokens take to come while the sweep is late, and goes before what is gone."""
     limit: Limit | None = None
 
 
@@ -214,9 +214,10 @@ def latest_start(
 
 
 def page_pace(plan: Plan | None, tick: timedelta, threshold: int) -> timedelta:
-    """The time that each page takes while the sweep is late: by the plan, or by what it surely gets.
+    """The time to count on for a page of a late sweep: the plan's, or that of ``threshold`` tokens a ``tick``.
 
-    Of what a ``tick`` brings, bulk leaves the ``threshold``; the rest it may take before a page asks again.
+    An estimate for large plans. The sweep asks page by page; above the threshold bulk takes in one call what
+    nobody has asked for yet, below it bulk waits. At 250 tokens a minute 12 pages were read in one.
     """
     if plan is None or plan.supply is None:
         return timedelta(0)

@@ -337,11 +337,11 @@ def _migrated_file() -> bytes:
 
 def make_world(dsn: str | Path, *, selection: Mapping[str, Any] = SELECTION, **settings: Any) -> World:
     """A world with a migrated database, at the address or in the file given."""
-    new = isinstance(dsn, Path) and not dsn.exists()
-    if isinstance(dsn, Path) and new:
+    if isinstance(dsn, Path) and not dsn.exists():
         dsn.write_bytes(_migrated_file())
-    database = Database(f"sqlite:///{dsn}" if isinstance(dsn, Path) else dsn)
-    if not new:
+        database = Database(f"sqlite:///{dsn}")
+    else:
+        database = Database(f"sqlite:///{dsn}" if isinstance(dsn, Path) else dsn)
         migrate.upgrade(database)
     clock, tokens, lock, stop = FakeClock(), FreeTokens(), FakeLock(), threading.Event()
     keepa = FakeKeepa(clock)

@@ -47,10 +47,8 @@ def test_a_sweep_is_begun_as_early_as_its_tokens_and_the_looks_in_between_need()
 def test_a_large_plan_does_not_count_on_what_bulk_may_take_before_a_page_asks_again() -> None:
     large = plan(50_000, 250)
     assert large.page_every < 2 * timedelta(seconds=1)
-    assert (
-        planner.page_pace(large, MINUTE, 50) == MINUTE / 10
-    )  # ten pages out of the 50 tokens that bulk leaves
-    assert planner.page_pace(large, MINUTE, 0) == MINUTE  # nothing is left but for who waits
+    assert planner.page_pace(large, MINUTE, 50) == MINUTE / 10  # 50 tokens are ten pages
+    assert planner.page_pace(large, MINUTE, 0) == MINUTE  # only the page that waits is sure
     assert planner.page_pace(plan(1500, 5), MINUTE, 50) == 1.25 * MINUTE  # a small plan's own pace is slower
     assert planner.page_pace(plan(450, None), MINUTE, 50) == planner.page_pace(None, MINUTE, 50) == 0 * MINUTE
 
