@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import tenacity
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -102,6 +103,17 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_message(match="database is locked"),
+    stop=tenacity.stop_after_delay(BUSY_TIMEOUT_MS / 1000),
+    wait=tenacity.wait_random(0.005, 0.05),
+    reraise=True,
+)
+def _switch_to_wal(connection: Any) -> None:
+    """Two that open a new file at once: SQLite refuses one of them without its usual wait."""
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
 def _sqlite_engine(dsn: str) -> Engine:
     engine = create_engine(dsn, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
 
@@ -109,8 +121,8 @@ def _sqlite_engine(dsn: str) -> Engine:
     def _configure(connection: Any, _record: object) -> None:
         connection.create_function("lower", 1, _lower, deterministic=True)
         connection.isolation_level = None  # the driver must not begin transactions on its own
+        _switch_to_wal(connection)
         for pragma in (
-            "journal_mode = WAL",
             "synchronous = NORMAL",
             "foreign_keys = ON",
             f"busy_timeout = {BUSY_TIMEOUT_MS}",

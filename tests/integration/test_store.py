@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -185,6 +187,16 @@ def test_many_processes_may_migrate_at_once(empty_dsn: str) -> None:
     assert migrate.current(databases[0]) == migrate.head()
     for database in databases:
         database.close()
+
+
+def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    """SQLite refuses all but one that switch it to WAL, and does not wait as it does otherwise."""
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(30):
+            databases = [Database(f"sqlite:///{tmp_path}/{number}.db") for _ in range(4)]
+            assert list(pool.map(migrate.current, databases)) == [None] * 4
+            for database in databases:
+                database.close()
 
 
 @pytest.mark.parametrize("sort", ["found", "price", "discount", "drop", "title", "sold", "profit"])
