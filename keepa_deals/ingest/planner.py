@@ -214,7 +214,7 @@ def latest_start(
 
 
 def page_pace(plan: Plan | None, tick: timedelta, threshold: int) -> timedelta:
-    """The time to count on for a page of a late sweep: the plan's, or that of ``threshold`` tokens a ``tick``.
+    """The time to count on for a page of a late sweep: the plan's, or of ``threshold`` tokens a ``tick``.
 
     An estimate for large plans. The sweep asks page by page; above the threshold bulk takes in one call what
     nobody has asked for yet, below it bulk waits. At 250 tokens a minute 12 pages were read in one.
