@@ -27,7 +27,7 @@ from keepa_deals.keepa.errors import (
     ServerTroubleError,
 )
 from keepa_deals.keepa.selection import refuse_numbers_as_text
-from keepa_deals.keepa.types import Answer, Deal, DealPage, Product, ProductBatch, TokenEnvelope
+from keepa_deals.keepa.types import Answer, Deal, DealPage, Product, ProductBatch, TokenEnvelope, is_asin
 from keepa_deals.logs import redact
 
 log = logging.getLogger(__name__)
@@ -139,6 +139,8 @@ class KeepaClient:
                 category_counts=dict(zip(ids, found.get("categoryCount") or (), strict=False)),
                 envelope=envelope,
                 unreadable=len(unreadable),
+                deals_cached=answer.get("dealsCached") is True,
+                unreadable_asins=tuple(asin for asin in unreadable if is_asin(asin)),
             )
 
     def products(

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keepa_deals.keepa.types import CsvType
+
 DEAL_PAGE_TOKENS = 5
 DEALS_PER_PAGE = 150
 MAX_DEALS_PER_QUERY = 10_000
@@ -17,6 +19,10 @@ OFFERS_PER_PAGE = 10
 OFFER_PAGE_TOKENS = 6
 
 DEAL_KIND = "deal"
+
+_OFFERS_ONLY = frozenset(map(CsvType, (7, 9, 10, *range(19, 28), 31, 33)))
+_RATINGS = frozenset({CsvType.RATING, CsvType.COUNT_REVIEWS})
+_BUY_BOX = frozenset({CsvType.BUY_BOX_SHIPPING, CsvType.BUY_BOX_USED_SHIPPING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,20 @@ class ProductOptions:
         if self.update_hours is not None:
             parts.append(f"update{self.update_hours}")
         return "+".join(parts)
+
+    def tells(self, kind: CsvType) -> bool:
+        """Whether ``/product`` with these options tells the value of a type.
+
+        Where it does not, the arrays hold -1 or -2, which looks like "no offer" and says nothing
+        (Keepa docs: Product Object; api_backend: ``Product.CsvType.isExtraData``).
+        """
+        if self.offers:
+            return True
+        if kind in _RATINGS:
+            return self.rating
+        if kind in _BUY_BOX:
+            return self.buybox
+        return kind not in _OFFERS_ONLY
 
     def documented_tokens_per_product(self) -> int:
         """The most that one found product costs by the documented table."""

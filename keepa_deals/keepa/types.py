@@ -6,6 +6,7 @@ Keepa's -1 (no offer) and -2 (not fetched) both become ``None``. Times are aware
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -192,7 +193,8 @@ class Deal:
 class DealPage:
     """One page of ``/deal``: at most 150 deals, and how many the selection has by category.
 
-    ``unreadable`` entries were left out of ``deals``.
+    ``unreadable`` entries were left out of ``deals``; ``unreadable_asins`` are those of them whose ASIN can
+    be read. ``deals_cached`` is the answer's ``dealsCached``: an older answer, given again.
     """
 
     deals: tuple[Deal, ...]
@@ -200,6 +202,8 @@ class DealPage:
     category_counts: Mapping[int, int]
     envelope: TokenEnvelope
     unreadable: int = 0
+    deals_cached: bool = False
+    unreadable_asins: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -272,6 +276,7 @@ class Product:
 
     ``referral_fee_percent`` may have decimals; ``fba_fee`` is the pick-and-pack fee in cents; ``history``
     holds the types that came with the answer; one that is misshapen is a ``ValueError`` when it is asked for.
+    ``variations`` are the ASINs of the parent's other children, or of the children where this is the parent.
     """
 
     asin: str
@@ -286,6 +291,8 @@ class Product:
     availability_amazon: int | None
     stats: ProductStats | None
     history: Mapping[CsvType, tuple[PricePoint, ...]]
+    parent_asin: str | None = None
+    variations: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, raw: Json) -> Product:
@@ -303,6 +310,8 @@ class Product:
             availability_amazon=value_or_none(raw.get("availabilityAmazon")),
             stats=ProductStats.from_json(raw["stats"]) if raw.get("stats") else None,
             history=_Histories(raw.get("csv") or ()),
+            parent_asin=raw.get("parentAsin") or None,
+            variations=_variations(raw),
         )
 
 
@@ -310,13 +319,15 @@ class Product:
 class ProductBatch:
     """The found products of one ``/product`` call; ASINs that Keepa does not know are in ``unknown``.
 
-    Those whose entries cannot be read are in ``unreadable``, and nothing is known of them.
+    Those whose entries cannot be read, or that the answer leaves out, are in ``unreadable``, and nothing is
+    known of them. ``rejected`` are malformed: Keepa refuses every call that names one.
     """
 
     products: tuple[Product, ...]
     unknown: tuple[str, ...]
     envelope: TokenEnvelope
     unreadable: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
 
 
 MAX_ASIN = 16
@@ -366,11 +377,27 @@ class _Histories(Mapping[CsvType, tuple[PricePoint, ...]]):
         return len(self._flat)
 
 
+_ASIN = re.compile(r"[A-Z0-9]{10}", re.ASCII)
+
+
+def is_asin(value: object) -> bool:
+    """Whether ``value`` is an ASIN: ten capital letters and digits, as in all of 5,324 recorded entries."""
+    return isinstance(value, str) and _ASIN.fullmatch(value) is not None
+
+
 def _asin(raw: Json) -> str:
     asin = raw["asin"]
     if not (isinstance(asin, str) and asin.isascii() and asin.isalnum() and len(asin) <= MAX_ASIN):
         raise ValueError(f"{asin!r:.40} is no ASIN")
     return asin
+
+
+def _variations(raw: Json) -> tuple[str, ...]:
+    """The ASINs of ``variations`` (objects), or of ``variationCSV``, which older answers carry instead."""
+    objects = raw.get("variations")
+    if objects:
+        return tuple(variation["asin"] for variation in objects)
+    return tuple(asin for asin in (raw.get("variationCSV") or "").split(",") if asin)
 
 
 def _moment(minutes: int | None) -> datetime | None:

@@ -214,3 +214,32 @@ def test_a_naive_time_is_refused() -> None:
 def test_the_documented_price_of_a_product(options: ProductOptions, tokens: int, kind: str) -> None:
     assert options.documented_tokens_per_product() == tokens
     assert options.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("options", "told", "untold"),
+    [
+        (
+            ProductOptions(),
+            {0, 1, 2, 3, 4, 5, 6, 8, 11, 12, 30},
+            {7, 9, 10, 16, 17, 18, *range(19, 28), 31, 32, 33},
+        ),
+        (ProductOptions(rating=True), {1, 16, 17}, {7, 18, 32, 33}),
+        (ProductOptions(buybox=True), {1, 18, 32}, {7, 10, 16, 17, 19, 33}),
+        (ProductOptions(offers=20), set(range(36)), set()),
+    ],
+)
+def test_which_types_a_call_for_products_tells(
+    options: ProductOptions, told: set[int], untold: set[int]
+) -> None:
+    assert all(options.tells(CsvType(kind)) for kind in told)
+    assert not any(options.tells(CsvType(kind)) for kind in untold)
+
+
+def test_a_family_is_read_from_either_notation() -> None:
+    raw = {"asin": "B000000001", "domainId": 1, "title": "T", "parentAsin": "B0PARENT01"}
+    children = [{"asin": "B000000002", "attributes": []}, {"asin": "B000000003"}]
+    new, old = raw | {"variations": children}, raw | {"variationCSV": "B000000002,B000000003"}
+    for product in map(Product.from_json, (new, old)):
+        assert (product.parent_asin, product.variations) == ("B0PARENT01", ("B000000002", "B000000003"))
+    assert Product.from_json(raw | {"variations": None}).variations == ()
