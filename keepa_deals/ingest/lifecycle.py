@@ -32,6 +32,8 @@ class Life:
 
     first_seen_at: datetime
     last_seen_at: datetime
+    found_at: datetime
+    """When it was first seen or came back: never before ``first_seen_at``."""
     stale_noted_at: datetime | None = None
     ended_at: datetime | None = None
     ended_reason: EndedReason | None = None
@@ -56,11 +58,13 @@ def status(life: Life, now: datetime, fresh_for: timedelta) -> Status:
 def seen(life: Life | None, at: datetime, fresh_for: timedelta) -> tuple[Life, Sequence[Change]]:
     """The deal after Keepa said at ``at`` that it holds."""
     if life is None:
-        return Life(first_seen_at=at, last_seen_at=at), (Change(DealEventKind.FOUND, at),)
+        return Life(first_seen_at=at, last_seen_at=at, found_at=at), (Change(DealEventKind.FOUND, at),)
     if life.ended_at is not None:
         if at <= life.ended_at <= at + CLOCK_TOLERANCE:
             return life, ()
-        renewed = replace(life, last_seen_at=at, stale_noted_at=None, ended_at=None, ended_reason=None)
+        renewed = replace(
+            life, last_seen_at=at, found_at=at, stale_noted_at=None, ended_at=None, ended_reason=None
+        )
         return renewed, (Change(DealEventKind.RETURNED, at),)
     aged, changes = grown_old(life, at, fresh_for)
     clock_was_wrong = life.last_seen_at > at + CLOCK_TOLERANCE

@@ -57,7 +57,7 @@ def run(context: IngestContext) -> MaintenanceResult:
 def _note_stale(context: IngestContext, now: datetime) -> int:
     noted = 0
     query = (
-        select(Deal.domain_id, Deal.asin, Deal.first_seen_at, Deal.last_seen_at)
+        select(Deal.domain_id, Deal.asin, Deal.first_seen_at, Deal.last_seen_at, Deal.found_at)
         .where(Deal.ended_at.is_(None), Deal.stale_noted_at.is_(None))
         .where(Deal.last_seen_at < now - context.fresh_for)
         .limit(BATCH)
@@ -67,8 +67,8 @@ def _note_stale(context: IngestContext, now: datetime) -> int:
             lock_writers(session)
             rows = session.execute(query).all()
             changed, events = [], []
-            for domain_id, asin, first, last in rows:
-                life, changes = lifecycle.grown_old(Life(first, last), now, context.fresh_for)
+            for domain_id, asin, first, last, found in rows:
+                life, changes = lifecycle.grown_old(Life(first, last, found), now, context.fresh_for)
                 changed.append({"domain_id": domain_id, "asin": asin, "stale_noted_at": life.stale_noted_at})
                 events += event_rows(domain_id, asin, changes)
             if changed:

@@ -23,7 +23,14 @@ RANK_POINT_EVERY = timedelta(hours=1)
 """A change of rank alone makes a point of history at most this often; a change of price always."""
 _UNSHOWN = frozenset({"keepa_updated_at"})
 
-_LIFE = (Deal.first_seen_at, Deal.last_seen_at, Deal.stale_noted_at, Deal.ended_at, Deal.ended_reason)
+_LIFE = (
+    Deal.first_seen_at,
+    Deal.last_seen_at,
+    Deal.found_at,
+    Deal.stale_noted_at,
+    Deal.ended_at,
+    Deal.ended_reason,
+)
 _DETAILS = ("fba_fee", "referral_fee_bp", "buy_box_price")
 _REST = (Deal.listed_at, Deal.point_at, Deal.changed_at, *(getattr(Deal, name) for name in _DETAILS))
 _POINT = ("domain_id", "asin", "price", "price_avg_90", "sales_rank")
@@ -137,7 +144,12 @@ def _apply_verdict(
     session: Session, deal: Deal, verdict: Verdict, at: datetime, fresh_for: timedelta, pricing: Pricing
 ) -> Sequence[Change]:
     before = Life(
-        deal.first_seen_at, deal.last_seen_at, deal.stale_noted_at, deal.ended_at, deal.ended_reason
+        deal.first_seen_at,
+        deal.last_seen_at,
+        deal.found_at,
+        deal.stale_noted_at,
+        deal.ended_at,
+        deal.ended_reason,
     )
     if verdict.reason is None:
         life, changes = lifecycle.seen(before, at, fresh_for)
@@ -184,6 +196,7 @@ def _life(old: Mapping[str, Any] | None) -> Life | None:
     return Life(
         first_seen_at=old["first_seen_at"],
         last_seen_at=old["last_seen_at"],
+        found_at=max(old["found_at"], old["first_seen_at"]),
         stale_noted_at=old["stale_noted_at"],
         ended_at=old["ended_at"],
         ended_reason=old["ended_reason"],

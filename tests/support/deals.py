@@ -89,7 +89,9 @@ def make_row(source: random.Random, number: int, now: datetime, *, ended: float 
         "price_type": 0,
         **{name: maybe(below(most)) for name, most in integers.items()},
         **{name: maybe(source.random() < 0.3) for name in ("amazon_in_stock", "is_lowest", "is_lowest_90")},
-        **dict.fromkeys(("deal_created_at", "keepa_updated_at", "first_seen_at", "changed_at"), created),
+        **dict.fromkeys(
+            ("deal_created_at", "keepa_updated_at", "first_seen_at", "found_at", "changed_at"), created
+        ),
         **dict.fromkeys(("last_seen_at", "listed_at"), seen),
         "verified_at": None,
         "point_at": created,

@@ -17,13 +17,13 @@ HOUR = timedelta(hours=1)
 
 
 def test_a_deal_is_live_up_to_the_edge_of_the_window() -> None:
-    life = Life(NOON, NOON)
+    life = Life(NOON, NOON, NOON)
     assert lifecycle.status(life, NOON + HOUR, HOUR) is Status.LIVE
     assert lifecycle.status(life, NOON + HOUR + timedelta(microseconds=1), HOUR) is Status.STALE
 
 
 def test_an_ended_deal_that_is_seen_again_is_the_same_deal() -> None:
-    ended, _ = lifecycle.end(Life(NOON, NOON), EndedReason.OUT_OF_STOCK, NOON + HOUR / 2, HOUR)
+    ended, _ = lifecycle.end(Life(NOON, NOON, NOON), EndedReason.OUT_OF_STOCK, NOON + HOUR / 2, HOUR)
     again, changes = lifecycle.seen(ended, NOON + HOUR, HOUR)
     assert again.first_seen_at == NOON
     assert again.ended_at is None
@@ -31,12 +31,14 @@ def test_an_ended_deal_that_is_seen_again_is_the_same_deal() -> None:
 
 
 def test_an_observation_of_before_the_end_does_not_bring_it_back() -> None:
-    ended, _ = lifecycle.end(Life(NOON, NOON), EndedReason.OUT_OF_STOCK, NOON + timedelta(minutes=2), HOUR)
+    ended, _ = lifecycle.end(
+        Life(NOON, NOON, NOON), EndedReason.OUT_OF_STOCK, NOON + timedelta(minutes=2), HOUR
+    )
     assert lifecycle.seen(ended, NOON + timedelta(minutes=1), HOUR) == (ended, ())
 
 
 def test_a_last_sight_from_the_future_is_repaired() -> None:
-    wrong = Life(NOON, NOON + timedelta(days=400))
+    wrong = Life(NOON, NOON + timedelta(days=400), NOON)
     assert lifecycle.seen(wrong, NOON + HOUR, HOUR)[0].last_seen_at == NOON + HOUR
 
 
