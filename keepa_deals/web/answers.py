@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from flask import Flask, Response, current_app, g, request
 
 from keepa_deals.web.access.csrf import csrf_token
-from keepa_deals.web.access.guard import reader
+from keepa_deals.web.access.guard import READ_ONLY_METHODS, reader
 
 SECONDS = "ANSWERS_KEPT_SECONDS"
 """The setting of the application; 0, the default, keeps nothing."""
@@ -112,7 +112,7 @@ def _answer_at_once(answers: Answers) -> Response | None:
 
 
 def _keep(answers: Answers, response: Response) -> Response:
-    if request.method not in ("GET", "HEAD", "OPTIONS"):
+    if request.method not in READ_ONLY_METHODS and response.status_code < 400:  # a refusal changed nothing
         answers.clear()
     key = g.pop("answer_key", None)
     if key is None:

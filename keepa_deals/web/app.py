@@ -25,7 +25,7 @@ from keepa_deals.web import (
     security,
     services,
 )
-from keepa_deals.web.access import csrf, guard, limits, sessions
+from keepa_deals.web.access import csrf, guard, sessions
 from keepa_deals.web.access import pages as access_pages
 
 COMPRESSED = [
@@ -44,7 +44,6 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     _configure_templates(app)
     _configure_errors(app)
     _configure_views(app)
-    _configure_limits(app, settings)
     return app
 
 
@@ -82,7 +81,3 @@ def _configure_errors(app: Flask) -> None:
 def _configure_views(app: Flask) -> None:
     for views in (pages, live, saved, operate, api, export, feed, probes, access_pages):
         app.register_blueprint(views.blueprint)
-
-
-def _configure_limits(app: Flask, settings: Settings) -> None:
-    limits.configure(app, settings)

@@ -16,11 +16,13 @@ from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.db.session import Database
 from keepa_deals.health.report import HealthReport
 from keepa_deals.settings import Settings
+from keepa_deals.web import throttle
 from keepa_deals.web.access.credentials import CredentialStore
 from keepa_deals.web.dispatch import Runnable, send
 from keepa_deals.web.replica.replica import Reading, Replica, reading
 from keepa_deals.web.store import Moment
 from keepa_deals.web.tallies import Tallies
+from keepa_deals.web.throttle import Throttle
 
 HEALTH_SECONDS = 3.0
 """Pages within this time share one look at the service, so that many readers don't become load."""
@@ -66,6 +68,7 @@ class Services:
     credentials: CredentialStore
     replica: Replica
     tallies: Tallies
+    throttle: Throttle
     send: Callable[[Runnable], None]
     """Sends a job to its queue."""
 
@@ -90,7 +93,9 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     watch = HealthWatch(lambda: health.collect(settings, clock=clock, engine=engine), clock)
     credentials = CredentialStore(settings.keepa_deals_home)
     replica, tallies = Replica(engine, clock), Tallies(clock.monotonic)
-    return Services(settings, database, clock, watch, credentials, replica, tallies, send)
+    return Services(
+        settings, database, clock, watch, credentials, replica, tallies, throttle.build(settings), send
+    )
 
 
 EXTENSION = "keepa_deals"

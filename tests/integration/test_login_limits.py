@@ -39,7 +39,7 @@ def test_two_dashboards_count_together_under_our_prefix(own_redis: RedisServer, 
     with own_redis.client() as client:
         keys = client.keys()
         assert keys
-        assert [key for key in keys if not key.startswith("other:login")] == []
+        assert [key for key in keys if not key.startswith("other:throttle:")] == []
 
 
 def test_tries_stay_limited_when_redis_dies(own_redis: RedisServer, tmp_path: Path) -> None:

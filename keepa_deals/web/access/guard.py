@@ -14,7 +14,7 @@ from keepa_deals.web.access.credentials import AccessError, Credentials
 from keepa_deals.web.services import services
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-OPEN_TO_ALL = frozenset({"static", "probes.healthz", "probes.readyz", "access.log_in"})
+OPEN_TO_ALL = frozenset({"static", "probes.healthz", "probes.readyz", "access.log_in", "access.try_password"})
 """What a reader without a log-in may see: no deal, no figure, no name."""
 READ_ONLY_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 

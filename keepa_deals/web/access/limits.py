@@ -1,66 +1,50 @@
-"""How often a password may be tried. Counted in Redis, and in this process while Redis is down."""
+"""How often a password may be tried, and by whom: strangers by their network, known browsers by themselves.
+
+Strangers share one more count, which a botnet can exhaust. A browser that was logged in before passes it, so
+that nobody can shut the readers out; it has a count of its own, so that its cookie is no way around.
+"""
 
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
 
-from flask import Flask, Response, g, request
-from flask_limiter import Limiter, RateLimitExceeded
+from flask import request
 
-from keepa_deals.errors import SettingsError
-from keepa_deals.redis_store import connect_probe
-from keepa_deals.settings import Settings
-from keepa_deals.web import errors
+from keepa_deals.web.access import known
+from keepa_deals.web.services import services
+from keepa_deals.web.throttle import Rule, Taken
 
 PER_READER = "5 per minute; 30 per hour"
+"""An IPv4 address, the /64 that an IPv6 reader owns, or a browser that was logged in before."""
+PER_SITE = "10 per minute; 60 per hour"
+"""The /48 that a site gets, or any tunnel broker gives away: 65,536 networks of one stranger's."""
 OVERALL = "300 per hour"
-"""All readers together: what a botnet may try. High enough that one stranger can't lock everybody out."""
+"""All strangers together: what a botnet may try."""
 
 
-def configure(app: Flask, settings: Settings) -> None:
+def take_attempt() -> Taken:
+    """Count an attempt before the password is looked at; a ``ThrottledError`` when there were too many."""
+    browser = known.browser(services().clock.now())
+    if browser is not None:
+        return services().throttle.take([Rule(PER_READER, ("known", browser)), Rule(OVERALL, ("all known",))])
+    return services().throttle.take([*networks(request.remote_addr), Rule(OVERALL, ("all",))])
+
+
+def networks(remote: str | None) -> list[Rule]:
+    """What the attempts of this address are counted under, the smallest network first."""
     try:
-        uri, options = "redis://", {"connection_pool": connect_probe(settings).connection_pool}
-    except SettingsError:  # no Redis at all: a dashboard on its own
-        uri, options = "memory://", {}
-    limiter = Limiter(
-        _network,
-        storage_uri=uri,
-        storage_options={"key_prefix": f"{settings.redis_key_prefix}:login", **options},  # type: ignore[dict-item]
-        strategy="fixed-window",
-        in_memory_fallback_enabled=True,
-    )
-    limiter.init_app(app)
-    app.register_error_handler(RateLimitExceeded, _too_many)
-    for limits, key in ((PER_READER, _network), (OVERALL, lambda: "all")):
-        limited = limiter.limit(limits, key_func=key, methods=["POST"], deduct_when=_counts)
-        view: Any = app.view_functions["access.log_in"]
-        app.view_functions["access.log_in"] = limited(view)
-
-
-def _network() -> str:
-    """Whose tries are counted together: an IPv4 address, or the /64 that an IPv6 reader owns."""
-    try:
-        address = ipaddress.ip_address(request.remote_addr or "")
+        address = ipaddress.ip_address(remote or "")
     except ValueError:
-        return "unknown"
-    if address.version == 6:
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
+        return [Rule(PER_READER, ("unknown",))]
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is None:
+            return [
+                Rule(PER_READER, (_network(address, 64),)),
+                Rule(PER_SITE, (_network(address, 48),)),
+            ]
+        address = address.ipv4_mapped  # else all of IPv4 were one network
+    return [Rule(PER_READER, (str(address),))]
 
 
-def note_failure() -> None:
-    """The present request tried a wrong password."""
-    g.wrong_password = True
-
-
-def _counts(response: Response) -> bool:
-    del response
-    return bool(g.get("wrong_password", False))
-
-
-def _too_many(error: RateLimitExceeded) -> Response:
-    wait = error.limit.limit.get_expiry() if error.limit else 60
-    response = errors.answer(429, f"Too many wrong passwords ({error.description}). Wait, then try again.")
-    response.headers["Retry-After"] = str(wait)
-    return response
+def _network(address: ipaddress.IPv6Address, prefix: int) -> str:
+    return str(ipaddress.ip_network((int(address), prefix), strict=False))

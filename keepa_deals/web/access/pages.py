@@ -4,31 +4,60 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 
-from keepa_deals.web.access import limits, sessions
+from keepa_deals.web import errors
+from keepa_deals.web.access import known, limits, sessions
 from keepa_deals.web.access.guard import Reader, reader
 from keepa_deals.web.services import services
+from keepa_deals.web.throttle import ThrottledError
 
 blueprint = Blueprint("access", __name__)
 
 
-@blueprint.route("/login", methods=["GET", "POST"])
+@blueprint.get("/login")
 def log_in() -> ResponseReturnValue:
-    """The form, and what it sends."""
+    """The form."""
     if reader() in (Reader.ANYBODY, Reader.SESSION):
         return redirect(_destination(), 303)
-    if request.method == "GET":
-        return render_template("login.html", destination=_destination(), wrong=False)
-    here = services()
-    if here.credentials.verify(request.form.get("password", "")):
-        sessions.begin(here.credentials, here.clock.now())
-        current_app.logger.info("log-in from %s", request.remote_addr)
+    return render_template("login.html", destination=_destination(), wrong=False)
+
+
+@blueprint.post("/login")
+def try_password() -> ResponseReturnValue:
+    """What the form sends. Counted before it is looked at: many at once get no more than one by one."""
+    if reader() in (Reader.ANYBODY, Reader.SESSION):
         return redirect(_destination(), 303)
-    limits.note_failure()
-    current_app.logger.warning("wrong password from %s", request.remote_addr)
-    return render_template("login.html", destination=_destination(), wrong=True), 401
+    here = services()
+    attempt = limits.take_attempt()
+    if not here.credentials.verify(request.form.get("password", "")):
+        current_app.logger.warning("wrong password from %s", request.remote_addr)
+        return render_template("login.html", destination=_destination(), wrong=True), 401
+    attempt.give_back()
+    sessions.begin(here.credentials, here.clock.now())
+    current_app.logger.info("log-in from %s", request.remote_addr)
+    response = make_response(redirect(_destination(), 303))
+    known.remember(response, here.clock.now())
+    return response
+
+
+@blueprint.errorhandler(ThrottledError)
+def too_many(error: ThrottledError) -> Response:
+    """How long to wait; the password was not looked at."""
+    text = f"Too many wrong passwords ({error}). Wait {error.retry_after} seconds, then try again."
+    response = errors.answer(429, text)
+    response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 @blueprint.post("/logout")
@@ -42,6 +71,9 @@ def log_out() -> ResponseReturnValue:
 def _destination() -> str:
     """Where to go after the log-in: a place of ours, whatever the parameter says."""
     wished = request.values.get("next", "")
-    parts = urlsplit(wished.replace("\\", "/"))
+    try:
+        parts = urlsplit(wished.replace("\\", "/"))
+    except ValueError:  # names a host, and not even one that can be read
+        return "/"
     local = wished.startswith("/") and not parts.scheme and not parts.netloc and wished.isprintable()
     return wished if local and not wished.startswith(("//", "/login", "/logout")) else "/"
