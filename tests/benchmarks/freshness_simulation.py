@@ -1,41 +1,47 @@
-"""24 hours of the whole deployment in minutes: does the dashboard tell the truth, and what does that cost?
+"""Hours of the whole deployment in minutes: does the dashboard tell the truth, and what does that cost?
 
-    .venv/bin/python tests/benchmarks/freshness_simulation.py [--cases 450@5,450@20:12] [--svg FILE]
+    python -m tests.benchmarks.freshness_simulation [--cases 450@5,450@20:12] [--json] [--svg FILE]
+        [--world FILE.py] [--option NAME=VALUE]… [--seed N] [--selection FILE]
 
 The real upserter, backfiller and maintenance on the real TokenManager (a Redis of its own) and a real SQLite
-file, against the sandbox's account and catalogue, under a simulated clock; whatever the bulk lane gives is
-spent. A case is DEALS@TOKENS-A-MINUTE[:HOURS]. ``--svg`` draws 450 deals beside the replaced system's token
-rules, under which the same ingestion runs.
+file, under a simulated clock, against a world: what answers as Keepa would, and says what is true. Without
+``--world`` that is the sandbox. ``tests/support/worlds/door.py`` says what a world file must have. Whatever
+the bulk lane gives is spent.
+
+A case is DEALS@TOKENS-A-MINUTE[:HOURS]. ``--json`` prints one object a case, on a line; what each figure
+means is said in ``tests/support/truthfulness.py``. ``--svg`` draws 450 deals beside the replaced system's
+token rules, under which the same ingestion runs. A world or an argument that cannot be used: one line, exit
+code 2.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from sqlalchemy import func, select
-
 from keepa_deals.db import migrate
-from keepa_deals.db.models import DealEvent, DealEventKind
 from keepa_deals.db.session import Database
-from keepa_deals.errors import TokensUnavailableError
-from keepa_deals.ingest.ports import TokenSource
+from keepa_deals.errors import SettingsError, TokensUnavailableError
 from keepa_deals.keepa.selection import load_selection
 from keepa_deals.keepa.types import TokenEnvelope
-from keepa_deals.sandbox.account import Account
 from keepa_deals.settings import Settings
 from keepa_deals.token_manager import TokenSnapshot
 from tests.benchmarks.freshness_chart import Panel, draw
 from tests.support.redis_server import RedisServer
-from tests.support.simulation import Figures, SimulatedTime, World, build, simulate
+from tests.support.simulation import Rules, SimulatedTime, build, simulate
+from tests.support.truthfulness import Figures, Mark
+from tests.support.worlds import sandbox
+from tests.support.worlds.door import CheckedWorld, Create, WorldError, load
 
 CASES = "450@5,450@20,450@250,3000@20:12,10000@60:6,10000@5:6,50000@250:3"
 SETTLED = 2.0
@@ -66,8 +72,8 @@ class ReplacedRules:
     ``priority``: what costs 10 or less goes as soon as the balance holds it.
     """
 
-    def __init__(self, clock: SimulatedTime, account: Account, *, skip: bool, priority: bool) -> None:
-        self._clock, self._account, self._skip, self._priority = clock, account, skip, priority
+    def __init__(self, clock: SimulatedTime, world: CheckedWorld, *, skip: bool, priority: bool) -> None:
+        self._clock, self._account, self._skip, self._priority = clock, world.inner.account, skip, priority
         self._recovering = False
 
     def snapshot(self) -> TokenSnapshot | None:
@@ -104,96 +110,173 @@ class ReplacedRules:
         return not self._recovering
 
 
-RULES: dict[str, Callable[[SimulatedTime, Account], TokenSource] | None] = {
-    "below 50 wait for 55, the upserter skips": lambda c, a: ReplacedRules(c, a, skip=True, priority=False),
-    "the same, the upserter waits": lambda c, a: ReplacedRules(c, a, skip=False, priority=False),
-    "priority pass": lambda c, a: ReplacedRules(c, a, skip=False, priority=True),
+RULES: dict[str, Rules | None] = {
+    "below 50 wait for 55, the upserter skips": lambda c, w: ReplacedRules(c, w, skip=True, priority=False),
+    "the same, the upserter waits": lambda c, w: ReplacedRules(c, w, skip=False, priority=False),
+    "priority pass": lambda c, w: ReplacedRules(c, w, skip=False, priority=True),
     "this system": None,
 }
 HEADER = (
-    f"{'deals':>6} {'rate':>4} {'hours':>5} {'kept':>6} {'right':>7} {'shown':>7} {'worst':>7} "
-    f"{'dropped':>7} {'late':>6} {'now':>11} {'keep/bound':>10} {'ended':>6} {'429':>3}  rules"
+    f"{'deals':>6} {'rate':>4} {'hours':>5} {'kept':>6} {'right':>8} {'shown':>8} {'worst':>8} "
+    f"{'dropped':>7} {'ends':>6} {'false':>5} {'anew':>5} {'over':>5} {'late':>5} {'429':>4} {'used':>6} "
+    f"{'keep':>6}  rules"
 )
 
 
-def run_case(deals: int, rate: int, hours: float, rules: str = "this system") -> Figures:
-    """One case, printed as a row."""
-    selection = load_selection(Settings(_env_file=None).keepa_deal_selection, domain_id=1)  # type: ignore[call-arg]
+@dataclass(frozen=True)
+class Case:
+    """DEALS@TOKENS-A-MINUTE[:HOURS]."""
+
+    deals: int
+    rate: int
+    hours: float
+
+    @classmethod
+    def parse(cls, text: str, hours: float) -> Case:
+        """A ``ValueError`` that names what is no case."""
+        what, _, length = text.strip().partition(":")
+        deals, _, rate = what.partition("@")
+        try:
+            case = cls(int(deals), int(rate), float(length or hours))
+        except ValueError:
+            raise ValueError(f"{text!r} is no case: DEALS@TOKENS-A-MINUTE[:HOURS], such as 450@5:8") from None
+        if case.deals < 1 or case.rate < 1 or not 0 < case.hours <= 24 * 366:
+            raise ValueError(f"{text!r}: deals and tokens are at least 1, hours above 0 and at most a year")
+        return case
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all cases have in common."""
+
+    create: Create
+    source: str
+    selection: Mapping[str, Any]
+    seed: int = 1
+    options: Mapping[str, str] = field(default_factory=dict)
+    database: Path | None = None
+    """Where to leave the database of the last case; ``None``: nowhere."""
+
+
+def run_case(setting: Setting, case: Case, rules: str = "this system") -> Figures:
+    """The figures of one case."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
+        path = setting.database or Path(folder) / "deals.db"
+        path.unlink(missing_ok=True)
         server = RedisServer(Path(folder))
         server.start()
+        database = Database(f"sqlite:///{path}")
         try:
-            database = Database(f"sqlite:///{folder}/deals.db")
             migrate.upgrade(database)
-            world = build(
-                server.client(), database, deals=deals, rate=rate, hours=hours, selection=selection,
-                rules=RULES[rules],
+            deployment = build(
+                server.client(), database, create=setting.create, source=setting.source, deals=case.deals,
+                rate=case.rate, hours=case.hours, selection=setting.selection, seed=setting.seed,
+                options=setting.options, rules=RULES[rules],
             )  # fmt: skip
-            figures = simulate(world, settled=min(SETTLED, hours / 2), in_step=min(IN_STEP, hours / 2))
-            _print(world, figures, deals, rate, hours, rules)
-            database.close()
+            half = case.hours / 2
+            figures = simulate(deployment, settled=min(SETTLED, half), in_step=min(IN_STEP, half))
+            figures.result = figures.to_json()
         finally:
+            database.close()
             server.stop()
     print(f"{'':>8}({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
     return figures
 
 
-def _print(world: World, figures: Figures, deals: int, rate: int, hours: float, rules: str) -> None:
-    ended = _ended(world)
-    statistics = world.account.statistics()
-    last = figures.last
-    late = figures.overstayed / max(1, figures.shown)
-    asked = world.ledger.of("upserter", "/product") / max(1, ended)
-    keep = _cost_of_keeping(figures)
-    print(
-        f"{deals:6} {rate:4} {hours:5.0f} {world.plan().get('kept', deals):6} "
-        f"{_percent(figures.right, figures.shown):>7} {_percent(figures.there, figures.must):>7} "
-        f"{figures.worst_share:7.2%} {len(figures.dropped):7} {late:6.2%} "
-        f"{last['right now']:5.1%}/{last['there now']:5.1%} {keep:10.3f} "
-        f"{asked:6.2f} {statistics.rejected_429:3}  {rules}",
-        flush=True,
+def _row(case: Case, found: Mapping[str, Any], rules: str) -> str:
+    return (
+        f"{case.deals:6} {case.rate:4} {case.hours:5g} {found['kept']:6} {found['right']:8.3%} "
+        f"{found['shown']:8.3%} {found['worst']:8.2%} {found['dropped']:7} {found['ends']:6} "
+        f"{found['false_ends']:5} {found['returned']:5} {found['overstayed']:5} {found['late_ends']:5} "
+        f"{found['rejected_429']:4} {found['used']:6.1%} {found['keep_ratio']:6.3f}  {rules}"
     )
 
 
-def _percent(part: int, whole: int) -> str:
-    return f"{part / whole:.2%}" if whole else "-"
+def _object(case: Case, found: Mapping[str, Any]) -> str:
+    return json.dumps({"deals": case.deals, "rate": case.rate, "hours": case.hours, **found})
 
 
-def _cost_of_keeping(figures: Figures) -> float:
-    """The tokens of whole sweeps, their first two pages once, against 5 for each 150 deals a window."""
-    spent = figures.spent - figures.spent_before
-    pages = {c: n for (who, c), n in spent.items() if who == "upserter" and c.startswith("/deal ")}
-    pages["/deal 0"] = pages["/deal 1"] = pages.get("/deal 2", 0)  # mostly read for what is new
-    return sum(pages.values()) / figures.swept if figures.swept else 0.0
+def _trace(marks: list[Mark]) -> None:
+    for mark in marks:
+        at = time.strftime("%d %H:%M:%S", time.gmtime(mark.at))
+        print(f"{at}  {mark.what:40} {mark.asin or '-':12} family {mark.family}", file=sys.stderr)
 
 
-def _ended(world: World) -> int:
-    query = select(func.count()).where(DealEvent.kind == DealEventKind.ENDED)
-    with world.context.database.session() as session:
-        return int(session.scalar(query) or 0)
+class _Arguments(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        _give_up(message)
+
+
+def _give_up(message: object) -> NoReturn:
+    print(f"freshness_simulation: {message}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = _Arguments(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", default=CASES, help="DEALS@TOKENS-A-MINUTE[:HOURS], with commas between")
+    parser.add_argument("--hours", type=float, default=24.0, help="of the cases that name none")
+    parser.add_argument("--world", type=Path, help="a Python file whose create() makes the world")
+    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="for the world")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--selection", type=Path, help="the deal query; the shipped one without it")
+    parser.add_argument("--json", action="store_true", help="one JSON object a case")
+    parser.add_argument(
+        "--trace", action="store_true", help="on stderr: each false end and its kin, and when"
+    )
+    parser.add_argument("--keep-database", type=Path, help="leave the last case's SQLite file here")
+    parser.add_argument("--svg", type=Path, help="draw 450 deals under all rules into this file")
+    parser.add_argument("--svg-rates", default="5", help="tokens a minute, a panel each")
+    return parser.parse_args()
+
+
+def _setting(arguments: argparse.Namespace) -> Setting:
+    path = arguments.selection or Settings(_env_file=None).keepa_deal_selection  # type: ignore[call-arg]
+    options = {}
+    for text in arguments.option:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise ValueError(f"--option {text}: NAME=VALUE is meant")
+        options[name] = value
+    selection = load_selection(path, domain_id=1)
+    if arguments.world is None:
+        options = {"selection": str(path), **options}
+        create, source = sandbox.create, "the sandbox"
+    else:
+        create, source = load(arguments.world), str(arguments.world)
+    return Setting(create, source, selection, arguments.seed, options, arguments.keep_database)
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--cases", default=CASES)
-    arguments.add_argument("--hours", type=float, default=24.0)
-    arguments.add_argument("--svg", type=Path, help="draw 450 deals under all rules into this file")
-    arguments.add_argument("--svg-rates", default="5", help="tokens a minute, a panel each")
-    options = arguments.parse_args()
+    arguments = _arguments()
     logging.basicConfig(level=logging.ERROR)
-    print(HEADER)
-    for case in filter(None, options.cases.split(",")):
-        what, _, hours = case.partition(":")
-        deals, _, rate = what.partition("@")
-        run_case(int(deals), int(rate), float(hours or options.hours))
-    if options.svg:
-        panels = [_panel(rate, options.hours) for rate in map(int, options.svg_rates.split(","))]
-        options.svg.write_text(draw(panels), encoding="utf-8")
+    try:
+        cases = [Case.parse(t, arguments.hours) for t in arguments.cases.split(",") if t.strip()]
+        setting = _setting(arguments)
+        if not arguments.json:
+            print(HEADER)
+        for case in cases:
+            figures = run_case(setting, case)
+            show = (
+                _object(case, figures.result) if arguments.json else _row(case, figures.result, "this system")
+            )
+            print(show, flush=True)
+            if arguments.trace:
+                _trace(figures.marks)
+        if arguments.svg:
+            panels = [_panel(setting, int(rate), arguments.hours) for rate in arguments.svg_rates.split(",")]
+            arguments.svg.write_text(draw(panels), encoding="utf-8")
+    except (WorldError, SettingsError, ValueError, OSError) as error:
+        _give_up(error)
 
 
-def _panel(rate: int, hours: float) -> Panel:
-    curves = {rules: run_case(450, rate, hours, rules).curve for rules in RULES}
+def _panel(setting: Setting, rate: int, hours: float) -> Panel:
+    case, curves = Case(450, rate, hours), {}
+    for rules in RULES:
+        figures = run_case(setting, case, rules)
+        print(_row(case, figures.result, rules), flush=True)
+        curves[rules] = figures.curve
     listed = [(hour, there) for hour, _, there in curves["this system"]]
     shown = {rules: [(hour, live) for hour, live, _ in curve] for rules, curve in curves.items()}
     return Panel(f"{rate} tokens a minute", hours, {"listed by Keepa": listed, **shown})

@@ -1,8 +1,8 @@
 """Simulated time for the real ingestion: its threads take turns, and time jumps to the next that wakes.
 
-The account, the catalogue and the HTTP answers are the sandbox's, the tokens the real TokenManager's on a
-real Redis, the store a real database. Only the clock is not real: an actor that sleeps, waits for tokens or
-for Keepa hands on to whoever wakes next.
+The account, the deals and the HTTP answers are those of a world (``tests/support/worlds``), the tokens the
+real TokenManager's on a real Redis, the store a real database. Only the clock is not real: an actor that
+sleeps, waits for tokens or for Keepa hands on to whoever wakes next.
 """
 
 from __future__ import annotations
@@ -12,19 +12,17 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import redis
 import requests
 from requests.adapters import HTTPAdapter
-from sqlalchemy import select
-from werkzeug.test import Client, EnvironBuilder
+from sqlalchemy import func, select
 
-from keepa_deals.db.models import Deal, JobState
+from keepa_deals.db.models import Deal, DealEvent, JobRun, JobState
 from keepa_deals.db.session import Database
 from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.ingest import backfill, maintenance, recent
@@ -32,15 +30,12 @@ from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome
 from keepa_deals.ingest.ports import TokenSource
 from keepa_deals.keepa.client import KeepaClient
-from keepa_deals.keepa.costs import MAX_DEALS_PER_QUERY
-from keepa_deals.keepa.time import from_keepa_minutes
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.errors import KeepaError
 from keepa_deals.locks import SingleFlightLock
-from keepa_deals.sandbox.account import Account
-from keepa_deals.sandbox.app import create_app
-from keepa_deals.sandbox.catalogue import Catalogue
 from keepa_deals.settings import Settings
 from keepa_deals.token_manager import Policy, TokenManager
+from tests.support.truthfulness import Figures
+from tests.support.worlds.door import CheckedWorld, Create, WorldError, open_world
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = "k" * 64
@@ -97,6 +92,12 @@ class SimulatedTime:
         if self.failure is not None:
             raise self.failure
 
+    def fail(self, error: BaseException) -> NoReturn:
+        """End the simulation from within an actor: ``run`` raises ``error``."""
+        self.failure = self.failure or error
+        self._end = 0
+        raise Over
+
     def _act(self, actor: Callable[[], None]) -> None:
         me = threading.current_thread()
         with self._turn:
@@ -136,77 +137,111 @@ class SimulatedTime:
         self._turn.notify_all()
 
 
-@dataclass(frozen=True)
-class Listed:
-    """A deal as Keepa lists it."""
-
-    price: int
-    created: datetime
-
-
 @dataclass
-class Ledger:
-    """What the calls of Keepa cost: tokens by actor and call, ``("upserter", "/deal 0")``."""
+class Traffic:
+    """What the answers of a world tell: their costs by actor and call, their statuses, dates and balances."""
 
     spent: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Tokens by actor and call, ``("upserter", "/deal 0")``."""
+    statuses: Counter[int] = field(default_factory=Counter)
+    dates: dict[str, int] = field(default_factory=dict)
+    """The ``creationDate`` (Keepa minutes) that each deal had last."""
+    consumed: int = 0
+    came: int = 0
+    """Tokens: the first balance, and what came since; what a full bucket lost came too."""
+    _last: tuple[int, int] | None = None
+
+    def note(self, actor: str, call: str, status: int, body: Any) -> None:
+        self.statuses[status] += 1
+        if not isinstance(body, dict):
+            return
+        cost = body.get("tokensConsumed")
+        if isinstance(cost, int):
+            self.spent[actor, call] += cost
+            self._balance(body, cost)
+        found = body.get("deals")
+        for deal in (found.get("dr") or ()) if isinstance(found, dict) else ():
+            if isinstance(deal, dict) and isinstance(deal.get("creationDate"), int):
+                self.dates[str(deal.get("asin"))] = deal["creationDate"]
+
+    def _balance(self, body: Mapping[str, Any], cost: int) -> None:
+        left, rate, at = body.get("tokensLeft"), body.get("refillRate"), body.get("timestamp")
+        if not (isinstance(left, int) and isinstance(rate, int) and isinstance(at, int) and rate > 0):
+            return
+        self.consumed += cost
+        before = left + cost
+        if self._last is None:
+            self.came += before
+        else:
+            came = before - self._last[0]
+            if before >= 60 * rate:  # a full bucket: what came above that is lost
+                came = max(came, rate * round((at - self._last[1]) / 60_000))
+            self.came += max(0, came)
+        self._last = left, at
 
     def of(self, actor: str, call: str = "") -> int:
         return sum(n for (who, what), n in self.spent.items() if who == actor and what.startswith(call))
 
 
-class InProcess(HTTPAdapter):
-    """Hands requests to a WSGI application, and lets a moment of simulated time pass before and after.
+class Wire(HTTPAdapter):
+    """Hands requests to a world, and lets a moment of simulated time pass before and after.
 
-    What each call costs goes into the ledger, under the name of the thread that makes it.
+    An answer that the world loses costs the time that its caller waits for it. What each call costs is
+    noted under the name of the thread that makes it.
     """
 
-    def __init__(self, app: Any, clock: SimulatedTime, account: Account, ledger: Ledger) -> None:
+    def __init__(self, world: CheckedWorld, clock: SimulatedTime, traffic: Traffic) -> None:
         super().__init__()
-        self._client = Client(app)
+        self._world = world
         self._clock = clock
-        self._account = account
-        self._ledger = ledger
+        self._traffic = traffic
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        url = urlsplit(str(request.url))
+        began = self._clock.monotonic()
         self._clock.sleep(KEEPA_SECONDS / 2)
-        before = self._account.statistics().tokens_consumed
-        answer = self._client.open(
-            EnvironBuilder(
-                url.path, query_string=url.query, method=request.method, data=request.body,
-                content_type=request.headers.get("Content-Type"),
-            )
-        )  # fmt: skip
-        call = url.path
-        if call == "/deal":
-            call = f"/deal {json.loads(request.body or b'{}').get('page', 0)}"
-        actor = threading.current_thread().name
-        self._ledger.spent[actor, call] += self._account.statistics().tokens_consumed - before
+        try:
+            answer = self._world.answer(str(request.method), str(request.url), request.body)
+        except WorldError as error:
+            self._clock.fail(error)
+        except TimeoutError:
+            patience = kwargs.get("timeout")
+            patience = patience[1] if isinstance(patience, tuple) else patience
+            self._clock.sleep(began + float(patience or 0) - self._clock.monotonic())
+            raise requests.ReadTimeout("the world lost the answer", request=request) from None
+        except ConnectionError:
+            self._clock.sleep(KEEPA_SECONDS / 2)
+            raise requests.ConnectionError("Remote end closed connection", request=request) from None
+        self._traffic.note(threading.current_thread().name, _call(request), answer.status, answer.body)
         response = requests.Response()
-        response.status_code = answer.status_code
-        response.headers.update(dict(answer.headers))
-        response.raw = io.BytesIO(answer.get_data())
+        response.status_code = answer.status
+        response.headers.update(answer.headers)
+        response.raw = io.BytesIO(answer.content)
         response.request, response.url = request, str(request.url)
         self._clock.sleep(KEEPA_SECONDS / 2)
         return response
 
 
+def _call(request: requests.PreparedRequest) -> str:
+    """The path, and the page of a deal query: ``/deal 3``."""
+    path = "/" + urlsplit(str(request.url)).path.strip("/")
+    if path != "/deal":
+        return path
+    return f"{path} {json.loads(request.body or b'{}').get('page', 0)}"
+
+
 @dataclass
-class World:
-    """Everything that a simulated deployment consists of."""
+class Deployment:
+    """Everything that a simulated deployment consists of, and the world that it works against."""
 
     clock: SimulatedTime
-    account: Account
-    sandbox: Any
+    world: CheckedWorld
     context: IngestContext
     redis: redis.Redis
-    ledger: Ledger = field(default_factory=lambda: Ledger())
+    traffic: Traffic
 
-    def truth(self) -> dict[str, Listed]:
-        """What Keepa lists at this moment: no more than it shows of one query, the newest."""
-        found = self.sandbox.truth({**self.context.selection, "page": 0, "sortType": recent.NEWEST_FIRST})
-        listed = found[:MAX_DEALS_PER_QUERY]
-        return {d["asin"]: Listed(d["price"], from_keepa_minutes(d["created"])) for d in listed}
+    def unix(self) -> float:
+        """The simulated clock in Unix seconds."""
+        return self.clock.now().timestamp()
 
     def memory(self) -> dict[str, Any]:
         """What the upserter remembers."""
@@ -217,11 +252,6 @@ class World:
     def plan(self) -> dict[str, Any]:
         return dict(self.memory().get("plan") or {})
 
-    def horizon(self) -> datetime | None:
-        """The oldest creation date that the plan keeps, when it cannot keep all."""
-        found = self.memory().get("horizon")
-        return datetime.fromisoformat(found) if found else None
-
     def shown(self) -> dict[str, int | None]:
         """What the dashboard shows as live at this moment: ASIN and price."""
         live_since = self.clock.now() - self.context.fresh_for
@@ -229,24 +259,52 @@ class World:
         with self.context.database.session() as session:
             return dict(session.execute(query).all())  # type: ignore[arg-type]
 
+    def events(self, after: int) -> list[Event]:
+        """The changes of state that were noted since the event ``after``, in their order."""
+        columns = select(DealEvent.id, DealEvent.asin, DealEvent.at, DealEvent.kind, DealEvent.reason)
+        with self.context.database.session() as session:
+            rows = session.execute(columns.where(DealEvent.id > after).order_by(DealEvent.id)).all()
+        return [Event(id_, asin, at.timestamp(), str(kind), reason) for id_, asin, at, kind, reason in rows]
 
-def build(client: redis.Redis, database: Database, *, deals: int, rate: int, hours: float,
-          selection: Mapping[str, Any], interval: int = 60, seed: str = "simulation",
-          rules: Callable[[SimulatedTime, Account], TokenSource] | None = None,
-          catalogue: Catalogue | None = None) -> World:  # fmt: skip
-    """A deployment with an empty table, a bucket of one tick and its account at its first tick."""
+    def failed_runs(self) -> int:
+        """Runs of the jobs that ended with an error."""
+        query = select(func.count()).where(JobRun.outcome == Outcome.FAILED)
+        with self.context.database.session() as session:
+            return session.scalar(query) or 0
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of a deal's state; ``at`` in Unix seconds."""
+
+    id: int
+    asin: str
+    at: float
+    kind: str
+    reason: str | None
+
+
+Rules = Callable[[SimulatedTime, CheckedWorld], TokenSource]
+
+
+def build(client: redis.Redis, database: Database, *, create: Create, deals: int, rate: int, hours: float,
+          selection: Mapping[str, Any], source: str = "the world", seed: int = 1,
+          options: Mapping[str, str] | None = None, interval: int = 60,
+          rules: Rules | None = None) -> Deployment:  # fmt: skip
+    """A deployment with an empty table, against the world that ``create`` makes."""
     clock = SimulatedTime(client, hours)
-    account = Account(refill_rate=rate, clock=clock, tokens=rate)
-    app = create_app(account, catalogue or Catalogue.for_deals(deals, seed=seed), clock=clock)
-    ledger = Ledger()
-    adapter = InProcess(app, clock, account, ledger)
-    keepa = KeepaClient(KEY, base_url="http://keepa", sleep=clock.sleep, adapter=adapter)
+    world = open_world(
+        create, source, lambda: clock.now().timestamp(),
+        deals=deals, rate=rate, hours=hours, seed=seed, options=dict(options or {}),
+    )  # fmt: skip
+    traffic = Traffic()
+    keepa = KeepaClient(KEY, base_url="http://keepa", sleep=clock.sleep, adapter=Wire(world, clock, traffic))
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
         keepa_api_key=KEY,  # type: ignore[arg-type]
         upsert_interval_seconds=interval,
     )
-    tokens = rules(clock, account) if rules else TokenManager(
+    tokens = rules(clock, world) if rules else TokenManager(
         client, account="simulation", policy=Policy.from_settings(settings), clock=clock,
         sync=keepa.token_status, now_ms=clock.now_ms, doze=clock.doze,
     )  # fmt: skip
@@ -260,14 +318,14 @@ def build(client: redis.Redis, database: Database, *, deals: int, rate: int, hou
         lock=lambda name: SingleFlightLock(client, name),
         stop=lambda: False,
     )
-    return World(clock, account, app.extensions["sandbox"], context, client, ledger)
+    return Deployment(clock, world, context, client, traffic)
 
 
-def every(world: World, seconds: float, work: Callable[[], object]) -> Callable[[], None]:
+def every(deployment: Deployment, seconds: float, work: Callable[[], object]) -> Callable[[], None]:
     """An actor that does ``work`` as beat has it done: at each multiple of ``seconds``, unless it is busy."""
 
     def act() -> None:
-        clock = world.clock
+        clock = deployment.clock
         while True:
             work()
             clock.sleep_until((clock.monotonic() // seconds + 1) * seconds)
@@ -275,144 +333,52 @@ def every(world: World, seconds: float, work: Callable[[], object]) -> Callable[
     return act
 
 
-def saturated_backfiller(world: World) -> Callable[[], None]:
+def saturated_backfiller(deployment: Deployment) -> Callable[[], None]:
     """An actor that spends whatever the bulk lane gives: the backfiller, and for ever when it has nothing.
 
-    Then it charges the account as calls of 100 products would, without asking for their answers.
+    Then it asks about products that Keepa lists, as many as it may, and forgets the answers.
     """
 
     def act() -> None:
-        clock = world.clock
+        clock = deployment.clock
         while True:
-            if backfill.run_slice(world.context).outcome is Outcome.NOTHING_TO_DO:
-                _gorge(world)
+            if backfill.run_slice(deployment.context).outcome is Outcome.NOTHING_TO_DO:
+                _gorge(deployment)
             clock.sleep_until((clock.monotonic() // 10 + 1) * 10)
 
     return act
 
 
-def _gorge(world: World) -> None:
+def _gorge(deployment: Deployment) -> None:
     """One call of as many products as the bulk lane gives tokens for."""
-    try:
-        grant = world.context.tokens.request_batch("product", max_items=100, timeout=50.0, task="glutton")
-    except TokensUnavailableError:
+    asins = list(deployment.traffic.dates)[:100]
+    if not asins:
         return
-    with grant:
-        world.clock.sleep(KEEPA_SECONDS)
-        cost = grant.items if world.account.admit() else 0
-        grant.settle(TokenEnvelope.from_json(world.account.charge(cost)))
+    context = deployment.context
+    try:
+        grant = context.tokens.request_batch("product", max_items=len(asins), timeout=50.0, task="glutton")
+        context.client.products(asins[: grant.items], domain_id=context.domain_id, permit=lambda: grant)
+    except (TokensUnavailableError, KeepaError):
+        return
 
 
-@dataclass
-class Figures:
-    """Whether the dashboard told the truth, minute by minute, after ``settled`` hours to fill the table.
-
-    A deal that is shown is *right* when Keepa listed it, at the price shown, within the freshness window. A
-    deal *must* be shown that Keepa has listed for a whole window (of those that the plan keeps).
-    """
-
-    window: int
-    settled: float
-    in_step: float
-    """Hours until the sweeps have brought the pages into step: what keeping costs counts from then on."""
-    curve: list[tuple[float, int, int]] = field(default_factory=list)
-    """Hours, deals shown as live, deals that Keepa lists."""
-    shown: int = 0
-    right: int = 0
-    must: int = 0
-    there: int = 0
-    strictly_right: int = 0
-    dropped: set[str] = field(default_factory=set)
-    """Deals that Keepa went on listing, that must be shown, and one minute no longer were, ever."""
-    overstayed: int = 0
-    """Deals shown a minute longer than a window after Keepa listed them last."""
-    bound: float = 0.0
-    """5 tokens for each 150 deals that are kept, once a window; since a sweep's third page, to ``swept``."""
-    swept: float = 0.0
-    """The bound when a sweep's third page was last read: between two such moments lie whole sweeps."""
-    worst_share: float = 1.0
-    """The smallest share of the deals that must be shown which were shown in any minute."""
-    last: dict[str, float] = field(default_factory=dict)
-    """The same four shares in the last minute alone."""
-    spent_before: Counter[tuple[str, str]] = field(default_factory=Counter)
-    spent: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """What had been spent where ``bound`` begins, and at ``swept``, by actor and call."""
-    _listed_at: dict[str, dict[int, int]] = field(default_factory=dict)
-    _since: dict[str, int] = field(default_factory=dict)
-    _before: set[str] = field(default_factory=set)
-
-    def look(self, world: World) -> None:
-        """Compare the dashboard with Keepa at this minute."""
-        minute = round(world.clock.monotonic() / 60)
-        truth, shown = world.truth(), world.shown()
-        for asin, listed in truth.items():
-            self._listed_at.setdefault(asin, {})[listed.price] = minute
-            self._since.setdefault(asin, minute)
-        for asin in self._since.keys() - truth.keys():
-            del self._since[asin]
-        self.curve.append((minute / 60, len(shown), len(truth)))
-        horizon = world.horizon()
-        kept = {a for a, d in truth.items() if horizon is None or d.created >= horizon}
-        must = {a for a in kept if minute - self._since[a] >= self.window}
-        self.dropped |= (self._before & must) - shown.keys()
-        if minute >= self.settled * 60:
-            self._compare(minute, truth, shown, kept, must)
-        if minute >= self.in_step * 60:
-            self._count_tokens(world.ledger, min(len(truth), world.plan().get("kept", len(truth))))
-        self._before = set(shown)
-
-    def _compare(
-        self,
-        minute: int,
-        truth: Mapping[str, Listed],
-        shown: Mapping[str, int | None],
-        kept: AbstractSet[str],
-        must: AbstractSet[str],
-    ) -> None:
-        oldest = minute - self.window - 1  # the dashboard's seconds are rounded to minutes here
-        right = sum(self._listed_at.get(a, {}).get(p or 0, -1) >= oldest for a, p in shown.items())
-        there = len(must & shown.keys())
-        self.shown += len(shown)
-        self.right += right
-        self.must += len(must)
-        self.there += there
-        self.strictly_right += len(truth.keys() & shown.keys())
-        self.overstayed += sum(max(self._listed_at.get(a, {0: -1}).values()) < oldest for a in shown)
-        share = there / len(must) if must else 1.0
-        self.worst_share = min(self.worst_share, share)
-        self.last = {
-            "right": right / max(1, len(shown)),
-            "there": share,
-            "right now": len(truth.keys() & shown.keys()) / max(1, len(shown)),
-            "there now": len(kept & shown.keys()) / max(1, len(kept)),
-        }
-
-    def _count_tokens(self, ledger: Ledger, kept: int) -> None:
-        """Count between two moments at which the same page of a sweep had just been read."""
-        page = ("upserter", "/deal 2")
-        if not self.spent:
-            self.spent_before = self.spent = Counter(ledger.spent)
-        elif ledger.spent[page] > self.spent[page]:
-            if self.spent is self.spent_before:
-                self.spent_before, self.bound = Counter(ledger.spent), 0.0
-            self.spent, self.swept = Counter(ledger.spent), self.bound
-        self.bound += 5 * -(-kept // 150) / self.window
-
-
-def simulate(world: World, *, settled: float, in_step: float | None = None) -> Figures:
+def simulate(deployment: Deployment, *, settled: float, in_step: float | None = None) -> Figures:
     """The whole deployment until its time is over: upserter, maintenance, and a backfiller without an end."""
-    window = round(world.context.fresh_for.total_seconds() / 60)
-    figures = Figures(window, settled, settled if in_step is None else in_step)
+    figures = Figures(deployment, settled, settled if in_step is None else in_step)
 
     def each_minute() -> None:
-        maintenance.run(world.context)
-        figures.look(world)
+        maintenance.run(deployment.context)
+        try:
+            figures.look()
+        except WorldError as error:
+            deployment.clock.fail(error)
 
-    world.clock.run(
+    deployment.clock.run(
         upserter=every(
-            world, world.context.settings.upsert_interval_seconds, lambda: recent.run(world.context)
+            deployment, deployment.context.settings.upsert_interval_seconds,
+            lambda: recent.run(deployment.context),
         ),
-        backfiller=saturated_backfiller(world),
-        maintenance=every(world, 60, each_minute),
-    )
+        backfiller=saturated_backfiller(deployment),
+        maintenance=every(deployment, 60, each_minute),
+    )  # fmt: skip
     return figures

@@ -1,0 +1,1 @@
+"""Worlds: what answers as Keepa would in a simulation, and says what is true."""

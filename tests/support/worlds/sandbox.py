@@ -1,0 +1,95 @@
+"""The sandbox as a world: its account, catalogue and paths behind the same door as any other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from werkzeug.test import Client, EnvironBuilder
+
+from keepa_deals.keepa.time import to_keepa_minutes
+from keepa_deals.sandbox.account import Account
+from keepa_deals.sandbox.app import DOMAINS, create_app
+from keepa_deals.sandbox.catalogue import Catalogue
+from keepa_deals.sandbox.query import parse_query
+from tests.support.worlds.door import WorldError
+
+MOST_DEALS = 10_000
+"""Keepa shows no more of one query."""
+REMEMBERED = 4
+"""Minutes whose truth is kept: the catalogue is slow to go back in time."""
+
+
+class _Clock:
+    """The simulated clock, as the sandbox wants it."""
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self._seconds = seconds
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._seconds(), UTC)
+
+    def monotonic(self) -> float:
+        return self._seconds()
+
+    def sleep(self, seconds: float) -> None:
+        raise AssertionError("a world does not wait")
+
+
+class SandboxWorld:
+    """A bucket of one tick, and a catalogue in which about ``deals`` products match the selection."""
+
+    def __init__(self, now: Callable[[], float], selection: Mapping[str, Any], rate: int,
+                 catalogue: Catalogue) -> None:  # fmt: skip
+        clock = _Clock(now)
+        self.account = Account(refill_rate=rate, clock=clock, tokens=rate)
+        self._app = create_app(self.account, catalogue, clock=clock)
+        self._client = Client(self._app)
+        self._sandbox: Any = self._app.extensions["sandbox"]
+        self._selection = {**selection, "page": 0, "sortType": 1}
+        self._truths: dict[int, list[Any]] = {}
+
+    def answer(self, method: str, url: str, body: bytes | str | None) -> tuple[int, Any, dict[str, str]]:
+        parts = urlsplit(url)
+        answer = self._client.open(EnvironBuilder(
+            parts.path, query_string=parts.query, method=method, data=body,
+            content_type="application/json" if body else None,
+        ))  # fmt: skip
+        told = answer.get_data()
+        if (answer.content_type or "").startswith("application/json"):
+            return answer.status_code, json.loads(told), dict(answer.headers)
+        return answer.status_code, told, dict(answer.headers)
+
+    def listed(self, at: float) -> dict[str, int]:
+        return {match.item.facts.asin: match.current for match in self._truth(at)}
+
+    def dated(self, at: float) -> dict[str, int]:
+        return {match.item.facts.asin: match.window.start for match in self._truth(at)}
+
+    def family(self, asin: str) -> str:
+        return asin
+
+    def _truth(self, at: float) -> list[Any]:
+        minute = to_keepa_minutes(datetime.fromtimestamp(at, UTC))
+        found = self._truths.get(minute)
+        if found is None:
+            query = parse_query(self._selection, domain_ids=DOMAINS)
+            found = self._truths[minute] = self._sandbox.finder.find(query, minute)[:MOST_DEALS]
+            while len(self._truths) > REMEMBERED:
+                del self._truths[min(self._truths)]
+        return found
+
+
+def create(
+    now: Callable[[], float], *, deals: int, rate: int, hours: float, seed: int, options: Mapping[str, str]
+) -> SandboxWorld:
+    """The sandbox; of the options it knows ``selection``, the path of the deal query."""
+    unknown = options.keys() - {"selection"}
+    if unknown:
+        raise WorldError(f"the sandbox has no option {', '.join(sorted(unknown))}")
+    selection = json.loads(Path(options["selection"]).read_text(encoding="utf-8"))
+    return SandboxWorld(now, selection, rate, Catalogue.for_deals(deals, seed=f"simulation {seed}"))
