@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
 
-MAX_IMAGE_NAME = 128
-"""What the column holds."""
+_IMAGE = re.compile(r"[A-Za-z0-9%+_.,=~-]{1,128}", re.ASCII)
+"""As long as the column is wide; what would lead to another path is no name of a picture."""
 _TAG = re.compile(r"</?[A-Za-z!][^<>]*>")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL and lone surrogates: JSON may hold them, no database does, and one row would stop all of its page."""
@@ -21,12 +20,11 @@ def plain_text(markup: str | None) -> str:
     return " ".join(_UNSTORABLE.sub("\ufffd", text).split())
 
 
-def image_name(codes: Sequence[int] | str | None) -> str | None:
+def image_name(codes: object) -> str | None:
     """The file name of a deal's picture, which Keepa sends as ASCII codes; ``None`` for what is none."""
-    if not codes:
-        return None
-    try:
-        name = codes if isinstance(codes, str) else bytes(codes).decode("ascii")
-    except (TypeError, ValueError):
-        return None
-    return name if len(name) <= MAX_IMAGE_NAME and name.isascii() and name.isprintable() else None
+    if isinstance(codes, list):
+        try:
+            codes = bytes(codes).decode("ascii")
+        except (TypeError, ValueError):
+            return None
+    return codes if isinstance(codes, str) and _IMAGE.fullmatch(codes) else None

@@ -1,22 +1,31 @@
 """Keepa's answers as frozen dataclasses (api_backend: Response.java, Deal.java, Product.java, Stats.java).
 
 Prices are integers in the locale's smallest unit (cents; yen has none), ranks and counts integers.
-Keepa's -1 (no offer) and -2 (not fetched) both become ``None``. Times are aware UTC.
+Keepa's -1 (no offer) and -2 (not fetched) both become ``None``, and so does whatever is no such value
+(``keepa.fields``): a strange optional field is unknown, an entry without its identity an error. Times are
+aware UTC.
 """
 
 from __future__ import annotations
 
-import re
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from keepa_deals.keepa.texts import image_name, plain_text
-from keepa_deals.keepa.time import from_keepa_minutes, from_unix_ms
+from keepa_deals.keepa import fields
+from keepa_deals.keepa.envelope import Answer, TokenEnvelope
+from keepa_deals.keepa.fields import Json, is_asin
+from keepa_deals.keepa.texts import image_name
+from keepa_deals.keepa.time import from_keepa_minutes
 
-Json = Mapping[str, Any]
+__all__ = [
+    "DEAL_PRICE_TYPES", "UNKNOWN_CATEGORY", "Answer", "CsvType", "Deal", "DealPage", "Interval", "PricePoint",
+    "Product", "ProductBatch", "ProductStats", "TokenEnvelope", "at", "is_asin", "parse_history",
+]  # fmt: skip
+
 T = TypeVar("T")
 
 
@@ -82,60 +91,12 @@ class Interval(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class TokenEnvelope:
-    """The account's state that every answer of Keepa carries (api_backend: Response.java).
-
-    ``tokens_left`` may be negative; ``refill_in_ms`` runs to the next tick; ``refill_rate`` is in
-    tokens a minute; ``tokens_consumed`` is the price of this very call.
-    """
-
-    timestamp_ms: int
-    tokens_left: int
-    refill_in_ms: int
-    refill_rate: int
-    token_flow_reduction: float
-    tokens_consumed: int
-    processing_time_ms: int
-
-    @classmethod
-    def from_json(cls, body: Json) -> TokenEnvelope:
-        """Parsed from an answer's top level; ``KeyError``, ``TypeError``, ``ValueError`` when it is none."""
-        return cls(
-            timestamp_ms=int(body["timestamp"]),
-            tokens_left=int(body["tokensLeft"]),
-            refill_in_ms=int(body["refillIn"]),
-            refill_rate=int(body["refillRate"]),
-            token_flow_reduction=float(body.get("tokenFlowReduction") or 0.0),
-            tokens_consumed=int(body.get("tokensConsumed") or 0),
-            processing_time_ms=int(body.get("processingTimeInMs") or 0),
-        )
-
-    @property
-    def timestamp(self) -> datetime:
-        """Keepa's own clock when it answered."""
-        return from_unix_ms(self.timestamp_ms)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """How one attempt at a call (``/deal``) ended, for whoever keeps a log of it.
-
-    ``result`` is the HTTP status, ``unreadable`` for a 200 that could not be understood, ``no_answer``
-    when the request was sent in vain, or ``no_connection``.
-    """
-
-    call: str
-    result: str
-    seconds: float
-    envelope: TokenEnvelope | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Deal:
     """One entry of ``/deal`` (api_backend: Deal.java), the arrays as Keepa indexes them.
 
     ``current``, ``delta_last``, ``avg[interval]`` … are indexed by :class:`CsvType`; ``delta`` is
-    average minus current, so a positive one means that the price fell.
+    average minus current, so a positive one means that the price fell. Where average or current value are
+    unknown, so are ``delta`` and ``delta_percent`` (Keepa sends 0).
     """
 
     asin: str
@@ -151,33 +112,34 @@ class Deal:
     warehouse_comment: str | None
     current: tuple[int | None, ...]
     current_since: tuple[datetime | None, ...]
-    delta_last: tuple[int, ...]
-    delta: tuple[tuple[int, ...], ...]
-    delta_percent: tuple[tuple[int, ...], ...]
+    delta_last: tuple[int | None, ...]
+    delta: tuple[tuple[int | None, ...], ...]
+    delta_percent: tuple[tuple[int | None, ...], ...]
     avg: tuple[tuple[int | None, ...], ...]
 
     @classmethod
     def from_json(cls, raw: Json) -> Deal:
         """Parsed from an entry of ``deals.dr``; ``KeyError`` or ``ValueError`` when it is none."""
-        root = raw.get("rootCat")
+        current = fields.amounts(raw.get("current"))
+        avg = tuple(fields.amounts(row) for row in _rows(raw.get("avg")))
         return cls(
-            asin=_asin(raw),
-            parent_asin=raw.get("parentAsin") or None,
-            title=plain_text(raw.get("title")),
-            root_category=root if root not in (0, UNKNOWN_CATEGORY) else None,
-            categories=tuple(raw.get("categories") or ()),
+            asin=fields.asin_of(raw),
+            parent_asin=_other_asin(raw.get("parentAsin")),
+            title=fields.text(raw.get("title"), MOST_TITLE),
+            root_category=_category(raw.get("rootCat")),
+            categories=_categories(raw.get("categories")),
             image=image_name(raw.get("image")),
-            creation_date=from_keepa_minutes(int(raw["creationDate"])),
-            last_update=from_keepa_minutes(int(raw["lastUpdate"])),
-            lightning_end=_moment(raw.get("lightningEnd")),
-            warehouse_condition=raw.get("warehouseCondition") or None,
-            warehouse_comment=raw.get("warehouseConditionComment") or None,
-            current=_values(raw.get("current")),
-            current_since=tuple(_moment(t) for t in raw.get("currentSince") or ()),
-            delta_last=tuple(raw.get("deltaLast") or ()),
-            delta=tuple(tuple(row or ()) for row in raw.get("delta") or ()),
-            delta_percent=tuple(tuple(row or ()) for row in raw.get("deltaPercent") or ()),
-            avg=tuple(_values(row) for row in raw.get("avg") or ()),
+            creation_date=_date(raw, "creationDate"),
+            last_update=_date(raw, "lastUpdate"),
+            lightning_end=fields.moment(raw.get("lightningEnd")),
+            warehouse_condition=fields.whole(raw.get("warehouseCondition"), 1),
+            warehouse_comment=fields.text(raw.get("warehouseConditionComment"), MOST_TITLE) or None,
+            current=current,
+            current_since=tuple(fields.moment(t) for t in fields.entries(raw.get("currentSince"))),
+            delta_last=fields.wholes(raw.get("deltaLast")),
+            delta=_differences(raw.get("delta"), avg, current),
+            delta_percent=_differences(raw.get("deltaPercent"), avg, current),
+            avg=avg,
         )
 
     def value(self, kind: CsvType) -> int | None:
@@ -235,8 +197,8 @@ class ProductStats:
     avg365: tuple[int | None, ...]
     minimum: tuple[tuple[datetime, int] | None, ...]
     maximum: tuple[tuple[datetime, int] | None, ...]
-    is_lowest: tuple[bool, ...]
-    is_lowest_90: tuple[bool, ...]
+    is_lowest: tuple[bool | None, ...]
+    is_lowest_90: tuple[bool | None, ...]
     sales_rank_drops_30: int | None
     sales_rank_drops_90: int | None
     sales_rank_drops_180: int | None
@@ -246,37 +208,59 @@ class ProductStats:
     buy_box_price: int | None
     buy_box_shipping: int | None
 
+    not_fetched: frozenset[int] = frozenset()
+    """The types whose current value Keepa has not fetched (-2): ``None`` does not mean "no offer" there."""
+
     @classmethod
     def from_json(cls, raw: Json) -> ProductStats:
+        """Parsed from ``stats``; ``ValueError`` when the current values cannot be read.
+
+        They decide whether a deal still holds: one that is strange must not pass for "no offer".
+        """
+        current = raw.get("current")
+        if not isinstance(current, list) or any(
+            fields.whole(x, -2) is None for x in current[: fields.MOST_TYPES]
+        ):
+            raise ValueError("stats.current is no list of whole numbers from -2 on")
         return cls(
-            current=_values(raw.get("current")),
-            avg=_values(raw.get("avg")),
-            avg30=_values(raw.get("avg30")),
-            avg90=_values(raw.get("avg90")),
-            avg180=_values(raw.get("avg180")),
-            avg365=_values(raw.get("avg365")),
+            current=fields.amounts(current),
+            avg=fields.amounts(raw.get("avg")),
+            avg30=fields.amounts(raw.get("avg30")),
+            avg90=fields.amounts(raw.get("avg90")),
+            avg180=fields.amounts(raw.get("avg180")),
+            avg365=fields.amounts(raw.get("avg365")),
             minimum=_extremes(raw.get("min")),
             maximum=_extremes(raw.get("max")),
-            is_lowest=tuple(bool(x) for x in raw.get("isLowest") or ()),
-            is_lowest_90=tuple(bool(x) for x in raw.get("isLowest90") or ()),
-            sales_rank_drops_30=value_or_none(raw.get("salesRankDrops30")),
-            sales_rank_drops_90=value_or_none(raw.get("salesRankDrops90")),
-            sales_rank_drops_180=value_or_none(raw.get("salesRankDrops180")),
-            sales_rank_drops_365=value_or_none(raw.get("salesRankDrops365")),
-            out_of_stock_percentage_90=_values(raw.get("outOfStockPercentage90")),
-            total_offer_count=value_or_none(raw.get("totalOfferCount")),
-            buy_box_price=value_or_none(raw.get("buyBoxPrice")),
-            buy_box_shipping=value_or_none(raw.get("buyBoxShipping")),
+            is_lowest=tuple(map(fields.flag, fields.entries(raw.get("isLowest")))),
+            is_lowest_90=tuple(map(fields.flag, fields.entries(raw.get("isLowest90")))),
+            sales_rank_drops_30=fields.amount(raw.get("salesRankDrops30")),
+            sales_rank_drops_90=fields.amount(raw.get("salesRankDrops90")),
+            sales_rank_drops_180=fields.amount(raw.get("salesRankDrops180")),
+            sales_rank_drops_365=fields.amount(raw.get("salesRankDrops365")),
+            out_of_stock_percentage_90=_percentages(raw.get("outOfStockPercentage90")),
+            total_offer_count=fields.amount(raw.get("totalOfferCount")),
+            buy_box_price=fields.amount(raw.get("buyBoxPrice")),
+            buy_box_shipping=fields.amount(raw.get("buyBoxShipping")),
+            not_fetched=frozenset(
+                kind for kind, value in enumerate(current[: fields.MOST_TYPES]) if value == -2
+            ),
         )
+
+    @property
+    def is_void(self) -> bool:
+        """Whether there is neither a current value nor an average: what an unknown product has."""
+        return not any(value is not None for row in (self.current, self.avg90, self.avg365) for value in row)
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
     """One entry of ``/product`` (api_backend: Product.java), the fields that the project uses.
 
-    ``referral_fee_percent`` may have decimals; ``fba_fee`` is the pick-and-pack fee in cents; ``history``
-    holds the types that came with the answer; one that is misshapen is a ``ValueError`` when it is asked for.
-    ``variations`` are the ASINs of the parent's other children, or of the children where this is the parent.
+    ``referral_fee_percent`` may have decimals. ``fba_fee`` is the pick-and-pack fee in cents (Keepa's 0 means
+    that it cannot be calculated). ``availability_amazon`` is -1 where Amazon has no offer, 0 in stock, above
+    0 for kinds of back-order. ``history`` holds the types that came; a misshapen one is a ``ValueError`` when
+    it is asked for. ``variations`` are the ASINs of the parent's children. ``new_price_is_map``: the price is
+    hidden; Keepa tells it only with offers.
     """
 
     asin: str
@@ -293,34 +277,48 @@ class Product:
     history: Mapping[CsvType, tuple[PricePoint, ...]]
     parent_asin: str | None = None
     variations: tuple[str, ...] = ()
+    new_price_is_map: bool | None = None
 
     @classmethod
-    def from_json(cls, raw: Json) -> Product:
-        """Parsed from an entry of ``products``; ``KeyError`` or ``ValueError`` when it is none."""
+    def from_json(cls, raw: Json, domain_id: int = 0) -> Product:
+        """Parsed from an entry of ``products``; ``KeyError`` or ``ValueError`` when it is none.
+
+        ``domain_id`` is the one that was asked for, where the entry tells none.
+        """
+        fees, stats = raw.get("fbaFees"), raw.get("stats")
+        if not isinstance(stats, Mapping | None):
+            raise ValueError("stats is no object")  # noqa: TRY004  # Keepa's fault, not a caller's
         return cls(
-            asin=_asin(raw),
-            domain_id=int(raw["domainId"]),
-            title=plain_text(raw.get("title")),
-            brand=plain_text(raw.get("brand")) or None,
-            root_category=raw.get("rootCategory") or None,
-            last_update=_moment(raw.get("lastUpdate")),
-            fba_fee=value_or_none((raw.get("fbaFees") or {}).get("pickAndPackFee")),
-            referral_fee_percent=_percentage(raw.get("referralFeePercentage")),
-            monthly_sold=value_or_none(raw.get("monthlySold")),
-            availability_amazon=value_or_none(raw.get("availabilityAmazon")),
-            stats=ProductStats.from_json(raw["stats"]) if raw.get("stats") else None,
-            history=_Histories(raw.get("csv") or ()),
-            parent_asin=raw.get("parentAsin") or None,
+            asin=fields.asin_of(raw),
+            domain_id=fields.whole(raw.get("domainId"), 1, 127) or domain_id,
+            title=fields.text(raw.get("title"), MOST_TITLE),
+            brand=fields.text(raw.get("brand"), MOST_BRAND) or None,
+            root_category=_category(raw.get("rootCategory")),
+            last_update=fields.moment(raw.get("lastUpdate")),
+            fba_fee=fields.amount(fees.get("pickAndPackFee")) or None if isinstance(fees, Mapping) else None,
+            referral_fee_percent=fields.real(raw.get("referralFeePercentage"), 0, 100),
+            monthly_sold=fields.amount(raw.get("monthlySold")),
+            availability_amazon=fields.whole(raw.get("availabilityAmazon"), -1),
+            stats=ProductStats.from_json(stats) if stats else None,
+            history=_Histories(raw.get("csv")),
+            parent_asin=_other_asin(raw.get("parentAsin")),
             variations=_variations(raw),
+            new_price_is_map=fields.flag(raw.get("newPriceIsMAP")),
         )
+
+    @property
+    def is_void(self) -> bool:
+        """Whether Keepa has nothing of it: how it answers to an ASIN that it does not know."""
+        return not self.title and (self.stats is None or self.stats.is_void) and not self.history
 
 
 @dataclass(frozen=True, slots=True)
 class ProductBatch:
     """The found products of one ``/product`` call; ASINs that Keepa does not know are in ``unknown``.
 
-    Those whose entries cannot be read, or that the answer leaves out, are in ``unreadable``, and nothing is
-    known of them. ``rejected`` are malformed: Keepa refuses every call that names one.
+    Only what came back empty is unknown. Those whose entries cannot be read, or that the answer leaves out,
+    are in ``unreadable``, and nothing is known of them. ``rejected`` are malformed: Keepa refuses every call
+    that names one.
     """
 
     products: tuple[Product, ...]
@@ -330,15 +328,11 @@ class ProductBatch:
     rejected: tuple[str, ...] = ()
 
 
-MAX_ASIN = 16
-"""What the column holds."""
+MOST_TITLE = 2000
+"""Characters: Amazon allows 200 to 500."""
+MOST_BRAND = 500
 UNKNOWN_CATEGORY = 9_223_372_036_854_775_807
 """The id that Keepa gives to deals whose root category it does not know."""
-
-
-def value_or_none(value: int | None) -> int | None:
-    """``value``, or ``None`` for Keepa's -1 (no offer) and -2 (not fetched)."""
-    return value if value is not None and value >= 0 else None
 
 
 def at(values: Sequence[T], index: int) -> T | None:
@@ -347,28 +341,39 @@ def at(values: Sequence[T], index: int) -> T | None:
 
 
 def parse_history(kind: CsvType, flat: Sequence[int]) -> tuple[PricePoint, ...]:
-    """The points of one flat ``csv`` array: pairs, or triples for the types with shipping."""
-    step = 3 if kind.has_shipping else 2
+    """The points of one flat ``csv`` array: pairs, or triples for the types with shipping.
+
+    Points at impossible times are left out.
+    """
+    step = _step(kind)
     if len(flat) % step:
         raise ValueError(f"history of {kind.name} has {len(flat)} numbers, not a multiple of {step}")
     return tuple(
         PricePoint(
             at=from_keepa_minutes(flat[i]),
-            value=value_or_none(flat[i + 1]),
-            shipping=value_or_none(flat[i + 2]) if step == 3 else None,
+            value=fields.amount(flat[i + 1]),
+            shipping=fields.amount(flat[i + 2]) if step == 3 else None,
         )
         for i in range(0, len(flat), step)
+        if 0 <= flat[i] <= fields.LATEST_MINUTE
     )
 
 
 class _Histories(Mapping[CsvType, tuple[PricePoint, ...]]):
-    """The histories that came, each parsed when it is asked for: an answer has twenty, and few are needed."""
+    """The histories that came, each parsed when it is asked for: an answer has twenty, and few are needed.
 
-    def __init__(self, csv: Sequence[Sequence[int] | None]) -> None:
-        self._flat = {kind: flat for kind, flat in zip(CsvType, csv, strict=False) if flat}
+    One that holds anything but 64-bit numbers, or a part of a point, is a ``ValueError`` then.
+    """
+
+    def __init__(self, csv: object) -> None:
+        came = {kind: flat for kind, flat in zip(CsvType, fields.entries(csv), strict=False) if flat}
+        self._flat = {kind: _packed(flat) for kind, flat in came.items()}
 
     def __getitem__(self, kind: CsvType) -> tuple[PricePoint, ...]:
-        return parse_history(kind, self._flat[kind])
+        flat = self._flat[kind]
+        if flat is None:
+            raise ValueError(f"history of {kind.name} is no list of whole numbers")
+        return parse_history(kind, flat)
 
     def __iter__(self) -> Iterator[CsvType]:
         return iter(self._flat)
@@ -377,40 +382,72 @@ class _Histories(Mapping[CsvType, tuple[PricePoint, ...]]):
         return len(self._flat)
 
 
-_ASIN = re.compile(r"[A-Z0-9]{10}", re.ASCII)
+def _packed(flat: object) -> Sequence[int] | None:
+    """The numbers of a history in a quarter of a list's memory; ``None`` where they are none."""
+    try:
+        return array("q", flat) if isinstance(flat, list) else None
+    except (TypeError, OverflowError):
+        return None
 
 
-def is_asin(value: object) -> bool:
-    """Whether ``value`` is an ASIN: ten capital letters and digits, as in all of 5,324 recorded entries."""
-    return isinstance(value, str) and _ASIN.fullmatch(value) is not None
+def _step(kind: CsvType) -> int:
+    """How many numbers a point of a history has."""
+    return 3 if kind.has_shipping else 2
 
 
-def _asin(raw: Json) -> str:
-    asin = raw["asin"]
-    if not (isinstance(asin, str) and asin.isascii() and asin.isalnum() and len(asin) <= MAX_ASIN):
-        raise ValueError(f"{asin!r:.40} is no ASIN")
-    return asin
+def _date(raw: Json, name: str) -> datetime:
+    return from_keepa_minutes(fields.required(raw, name, 0, fields.LATEST_MINUTE))
+
+
+def _rows(raw: object) -> Sequence[object]:
+    return fields.entries(raw, fields.MOST_INTERVALS)
+
+
+def _differences(
+    raw: object, averages: Sequence[Sequence[int | None]], current: Sequence[int | None]
+) -> tuple[tuple[int | None, ...], ...]:
+    """The rows of ``delta`` or ``deltaPercent``, unknown where one of the two compared is."""
+    return tuple(
+        tuple(
+            None if average is None or value is None else fields.whole(difference)
+            for difference, average, value in zip(fields.entries(row), average_row, current, strict=False)
+        )
+        for row, average_row in zip(_rows(raw), averages, strict=False)
+    )
+
+
+def _category(value: object) -> int | None:
+    return fields.whole(value, 1, UNKNOWN_CATEGORY - 1)
+
+
+def _categories(raw: object) -> tuple[int, ...]:
+    known = (_category(value) for value in fields.entries(raw))
+    return tuple(category for category in known if category is not None)
+
+
+def _other_asin(value: object) -> str | None:
+    return str(value) if is_asin(value) else None
 
 
 def _variations(raw: Json) -> tuple[str, ...]:
     """The ASINs of ``variations`` (objects), or of ``variationCSV``, which older answers carry instead."""
     objects = raw.get("variations")
-    if objects:
-        return tuple(variation["asin"] for variation in objects)
-    return tuple(asin for asin in (raw.get("variationCSV") or "").split(",") if asin)
+    if isinstance(objects, list) and objects:
+        return fields.asins([item.get("asin") for item in objects if isinstance(item, Mapping)])
+    joined = raw.get("variationCSV")
+    return fields.asins(joined.split(",")) if isinstance(joined, str) else ()
 
 
-def _moment(minutes: int | None) -> datetime | None:
-    return from_keepa_minutes(minutes) if minutes is not None and minutes > 0 else None
+def _percentages(raw: object) -> tuple[int | None, ...]:
+    return tuple(fields.whole(x, 0, 100) for x in fields.entries(raw))
 
 
-def _values(raw: Sequence[int | None] | None) -> tuple[int | None, ...]:
-    return tuple(value_or_none(x) for x in raw or ())
+def _extremes(raw: object) -> tuple[tuple[datetime, int] | None, ...]:
+    return tuple(map(_extreme, fields.entries(raw)))
 
 
-def _extremes(raw: Sequence[Sequence[int] | None] | None) -> tuple[tuple[datetime, int] | None, ...]:
-    return tuple((from_keepa_minutes(pair[0]), pair[1]) if pair else None for pair in raw or ())
-
-
-def _percentage(value: float | None) -> float | None:
-    return value if value is not None and value >= 0 else None
+def _extreme(pair: object) -> tuple[datetime, int] | None:
+    if not isinstance(pair, list) or len(pair) < 2:
+        return None
+    when, value = fields.moment(pair[0]), fields.amount(pair[1])
+    return None if when is None or value is None else (when, value)

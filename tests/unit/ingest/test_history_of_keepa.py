@@ -141,7 +141,8 @@ def test_an_answer_without_a_readable_history_leaves_what_was_known(
     deal = make_deal("B000000001")
     world.keepa.list(deal)
     point = PricePoint(START - timedelta(days=1), 1234, None)
-    broken = Product.from_json({"asin": "x", "domainId": 1, "title": "x", "csv": [None, [1, 2, 3]]}).history
+    raw = {"asin": "B00000000X", "domainId": 1, "title": "x", "csv": [None, [1, 2, 3]]}
+    broken = Product.from_json(raw).history
     for history in ({CsvType.NEW: (point,)}, {}, broken):
         world.keepa.products_by_asin["B000000001"] = make_product(deal, history=history)
         recent.run(world.context)

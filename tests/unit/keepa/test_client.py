@@ -305,29 +305,35 @@ def test_a_misshapen_page_is_server_trouble_that_names_the_field(
     assert caught.value.envelope is not None
 
 
-MISSHAPEN_DEALS = [{"asin": "B2"}, {"asin": "B3", "creationDate": 10**10, "lastUpdate": 1}, None]
+MISSHAPEN_DEALS = [
+    {"asin": "B000000002"},
+    {"asin": "B000000003", "creationDate": 10**10, "lastUpdate": 1},
+    None,
+    {"asin": "b2"},
+]
 
 
 def test_what_cannot_be_read_of_a_page_is_left_out_counted_and_said(
     keepa: Keepa, client: KeepaClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sound = {"asin": "B1", "creationDate": 1, "lastUpdate": 1}
+    sound = {"asin": "B000000001", "creationDate": 1, "lastUpdate": 1}
     keepa.answers = [reply(200, ENVELOPE | {"deals": {"dr": [*MISSHAPEN_DEALS, sound]}})]
     page = client.deals({}, 0)
-    assert ([deal.asin for deal in page.deals], page.unreadable, page.size) == (["B1"], 3, 4)
-    assert "3 of 4 entries cannot be read and are left out, the first B2" in caplog.text
+    assert ([deal.asin for deal in page.deals], page.unreadable, page.size) == (["B000000001"], 4, 5)
+    assert page.unreadable_asins == ("B000000002", "B000000003")
+    assert "4 of 5 entries cannot be read and are left out, the first B000000002" in caplog.text
 
 
 def test_a_product_that_cannot_be_read_is_not_called_unknown(keepa: Keepa, client: KeepaClient) -> None:
     products = [
-        {"asin": "B1", "title": "one", "domainId": 1},
-        {"asin": "B2", "title": "two", "domainId": 1, "stats": {"current": [1.5, "x"]}},
-        {"asin": "B3", "title": None},
+        {"asin": "B000000001", "title": "one", "domainId": 1},
+        {"asin": "B000000002", "title": "two", "domainId": 1, "stats": {"current": [1.5, "x"]}},
+        {"asin": "B000000003", "title": None},
     ]
     keepa.answers = [reply(200, ENVELOPE | {"products": products})]
-    batch = client.products(["B1", "B2", "B3", "B4"])
-    assert [product.asin for product in batch.products] == ["B1"]
-    assert (batch.unreadable, batch.unknown) == (("B2",), ("B3", "B4"))
+    batch = client.products(["B000000001", "B000000002", "B000000003", "B000000004"])
+    assert [product.asin for product in batch.products] == ["B000000001"]
+    assert (batch.unreadable, batch.unknown) == (("B000000002",), ("B000000003", "B000000004"))
 
 
 @pytest.mark.parametrize(

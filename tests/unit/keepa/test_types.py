@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keepa_deals.ingest.rows import detail_columns
 from keepa_deals.keepa.costs import ProductOptions
 from keepa_deals.keepa.texts import image_name, plain_text
 from keepa_deals.keepa.time import from_keepa_minutes, from_unix_ms, to_keepa_minutes, unix_ms
@@ -57,7 +58,7 @@ class TestRecordedAnswers:
         assert product.title.startswith("10 pcs Lab-Grade Borosilicate Glass 14mm Threaded Adapter")
         assert (product.brand, product.root_category, product.domain_id) == ("POWTHX", 16310091, 1)
         assert (product.fba_fee, product.referral_fee_percent, product.monthly_sold) == (435, 12.0, 300)
-        assert product.availability_amazon is None
+        assert product.availability_amazon == -1
         assert product.last_update == from_keepa_minutes(8075776)
 
     def test_the_statistics_of_a_product(self) -> None:
@@ -126,7 +127,7 @@ def test_an_unknown_root_category_is_none() -> None:
 
 
 def test_a_deal_without_its_arrays_has_no_values() -> None:
-    deal = Deal.from_json({"asin": "X", "creationDate": 1, "lastUpdate": 1})
+    deal = Deal.from_json({"asin": "B000000001", "creationDate": 1, "lastUpdate": 1})
     assert deal.value(CsvType.NEW) is None
     assert deal.average(CsvType.NEW, Interval.DAY) is None
 
@@ -139,8 +140,10 @@ def test_a_deal_without_its_identity_is_an_error(missing: str) -> None:
         Deal.from_json(raw)
 
 
-@pytest.mark.parametrize("asin", ["", "A" * 17, "B\x00", "B 1", None])
-def test_an_asin_that_no_column_holds_is_an_error_that_names_it(asin: str | None) -> None:
+@pytest.mark.parametrize(
+    "asin", ["", "A" * 11, "A" * 9, "b000000001", "B00000000\x00", "B00000 001", "B00000000²", None, 7]
+)
+def test_what_is_no_asin_is_an_error_that_names_it(asin: object) -> None:
     with pytest.raises(ValueError, match="is no ASIN"):
         Deal.from_json(raw_deal() | {"asin": asin})
 
@@ -176,8 +179,20 @@ def test_what_no_database_can_store_is_replaced() -> None:
 def test_an_image_is_ascii_codes_or_nothing() -> None:
     assert image_name([65, 46, 106]) == "A.j"
     assert image_name([]) is None
-    for no_name in ([65, 0], [300], [-1], ["x"], [65] * 129, "a\x00", "ö.jpg", {"l": 1}):
-        assert image_name(no_name) is None  # type: ignore[arg-type]
+    for no_name in (
+        [65, 0],
+        [300],
+        [-1],
+        ["x"],
+        [65] * 129,
+        "a\x00",
+        "ö.jpg",
+        {"l": 1},
+        "../x.jpg",
+        'a"b',
+        10**9,
+    ):
+        assert image_name(no_name) is None
 
 
 def test_keepa_time_zero_is_2011() -> None:
@@ -243,3 +258,134 @@ def test_a_family_is_read_from_either_notation() -> None:
     for product in map(Product.from_json, (new, old)):
         assert (product.parent_asin, product.variations) == ("B0PARENT01", ("B000000002", "B000000003"))
     assert Product.from_json(raw | {"variations": None}).variations == ()
+
+
+STRANGE = [10**30, -(10**30), 2**31, float("inf"), float("nan"), True, "7", [1], {"a": 1}, 1.5, None]
+
+
+@pytest.mark.parametrize("strange", STRANGE, ids=repr)
+def test_a_strange_optional_field_is_unknown_and_costs_nothing_else(strange: object) -> None:
+    optional = (
+        "rootCat",
+        "image",
+        "lightningEnd",
+        "warehouseCondition",
+        "parentAsin",
+        "categories",
+        "avg",
+        "delta",
+    )
+    deal = Deal.from_json(raw_deal() | dict.fromkeys(optional, strange))
+    assert (deal.parent_asin, deal.lightning_end) == (None, None)
+    assert deal.root_category in (None, 2**31)
+    assert (any(deal.avg), any(deal.delta), deal.value(CsvType.NEW)) == (False, False, 1999)
+    inside = Deal.from_json(raw_deal(current=[strange, 1999], currentSince=[strange], avg=[[strange, 2999]]))
+    assert (inside.current, inside.current_since, inside.avg) == ((None, 1999), (None,), ((None, 2999),))
+
+
+@pytest.mark.parametrize("field", ["creationDate", "lastUpdate"])
+@pytest.mark.parametrize("strange", [*STRANGE, -1, 46_810_081], ids=repr)
+def test_a_deal_of_an_impossible_time_is_an_error_that_names_it(field: str, strange: object) -> None:
+    with pytest.raises(ValueError, match=f"{field} is "):
+        Deal.from_json(raw_deal(**{field: strange}))
+
+
+def test_a_change_from_an_unknown_average_is_unknown_and_not_zero() -> None:
+    deal = Deal.from_json(
+        raw_deal(
+            current=[500, 1000, -1],
+            avg=[[-1, 2000, 700], [1000, -2, 700]],
+            delta=[[0, 1000, 0], [500, 0, 0]],
+            deltaPercent=[[0, 50, 0], [50, 0, 0]],
+        )
+    )
+    assert deal.delta_percent == ((None, 50, None), (50, None, None))
+    assert deal.delta == ((None, 1000, None), (500, None, None))
+
+
+def test_a_title_that_is_no_text_is_empty_and_a_long_one_is_cut() -> None:
+    assert Deal.from_json(raw_deal(title=["T"])).title == ""
+    long = Deal.from_json(raw_deal(title="word " * 100_000)).title
+    assert (len(long) <= 2000, long[:9], long[-1]) == (True, "word word", "…")
+
+
+RAW_PRODUCT = {"asin": "B000000001", "domainId": 1, "title": "T", "stats": {"current": [-1, 1999, -2]}}
+
+
+def test_what_keepa_did_not_fetch_is_told_from_no_offer() -> None:
+    stats = Product.from_json(RAW_PRODUCT).stats
+    assert stats is not None
+    assert (stats.current, stats.not_fetched) == ((None, 1999, None), {2})
+
+
+@pytest.mark.parametrize(
+    "current", [None, {}, "x", [1.5], ["1"], [True], [10**12], [-3], [float("nan")]], ids=repr
+)
+def test_current_values_that_cannot_be_read_never_pass_for_no_offer(current: object) -> None:
+    with pytest.raises(ValueError, match=r"stats\.current"):
+        Product.from_json(RAW_PRODUCT | {"stats": {"current": current}})
+
+
+@pytest.mark.parametrize(
+    ("told", "known"), [(0, None), (-1, None), (344, 344), (1e300, None), (True, None), ([3], None)]
+)
+def test_a_fee_of_zero_cannot_be_calculated(told: object, known: int | None) -> None:
+    assert Product.from_json(RAW_PRODUCT | {"fbaFees": {"pickAndPackFee": told}}).fba_fee == known
+    assert Product.from_json(RAW_PRODUCT | {"fbaFees": told}).fba_fee is None
+
+
+@pytest.mark.parametrize(
+    ("told", "in_stock"), [(-1, False), (0, True), (3, False), (None, None), ("0", None)]
+)
+def test_minus_one_is_a_known_no_of_amazons(told: object, in_stock: bool | None) -> None:
+    product = Product.from_json(RAW_PRODUCT | {"availabilityAmazon": told})
+    assert detail_columns(product, CsvType.NEW)["amazon_in_stock"] is in_stock
+
+
+def test_a_history_of_anything_but_numbers_is_an_error_only_when_it_is_asked_for() -> None:
+    product = Product.from_json(
+        RAW_PRODUCT | {"csv": [[1, 2], ["x", 1], {"a": 1}, [1, 2, 3], [1, 10**30], [-5, 9, 7, 9]]}
+    )
+    assert [point.value for point in product.history[CsvType.AMAZON]] == [2]
+    for kind in (CsvType.NEW, CsvType.USED, CsvType.SALES, CsvType.LISTPRICE):
+        with pytest.raises(ValueError, match=kind.name):
+            product.history[kind]
+    assert product.history[CsvType.COLLECTIBLE] == (PricePoint(from_keepa_minutes(7), 9),)
+
+
+ENVELOPE = {"timestamp": 1_758_036_697_230, "tokensLeft": -249, "refillIn": 45_592, "refillRate": 5}
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        {"refillIn": 10**15}, {"refillIn": -1}, {"refillIn": 3_600_001}, {"refillIn": True}, {"refillIn": "1"},
+        {"refillRate": 0}, {"refillRate": -5}, {"refillRate": 10**9}, {"refillRate": 5.0},
+        {"tokensLeft": 10**18}, {"tokensLeft": -(10**18)}, {"tokensLeft": float("inf")}, {"tokensLeft": [1]},
+        {"timestamp": 0}, {"timestamp": 10**20}, {"timestamp": float("nan")}, {"timestamp": "now"},
+        {"tokensConsumed": -1}, {"tokensConsumed": 10**12}, {"tokensConsumed": "5"},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_an_impossible_envelope_is_none_and_the_error_names_the_field(impossible: dict) -> None:
+    (field,) = impossible
+    with pytest.raises(ValueError, match=field):
+        TokenEnvelope.from_json(ENVELOPE | impossible)
+
+
+@pytest.mark.parametrize("missing", ENVELOPE)
+def test_an_envelope_without_one_of_its_fields_is_none(missing: str) -> None:
+    with pytest.raises(KeyError, match=missing):
+        TokenEnvelope.from_json({name: value for name, value in ENVELOPE.items() if name != missing})
+
+
+@pytest.mark.parametrize(
+    "strange", [{"tokenFlowReduction": float("nan")}, {"processingTimeInMs": -7}, {"tokenFlowReduction": []}]
+)
+def test_a_strange_side_note_of_the_envelope_is_nothing(strange: dict) -> None:
+    envelope = TokenEnvelope.from_json(ENVELOPE | strange)
+    assert (envelope.tokens_left, envelope.token_flow_reduction, envelope.processing_time_ms) == (
+        -249,
+        0.0,
+        0,
+    )

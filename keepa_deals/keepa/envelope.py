@@ -1,0 +1,82 @@
+"""The account's state as every answer of Keepa carries it, and how an attempt at a call ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from keepa_deals.keepa import fields
+from keepa_deals.keepa.fields import Json
+from keepa_deals.keepa.time import from_unix_ms
+
+_MOST_RATE = 100_000
+"""Tokens a minute: Keepa sells plans of 5 to some thousands (keepa.com, API access)."""
+_MOST_TOKENS = 60 * _MOST_RATE
+"""Tokens expire after 60 minutes (Keepa docs: Tokens). Not 60 times the rate of this very answer: a balance
+outlives the plan that it came from by an hour."""
+_DEEPEST_DEBT = 1_000_000
+"""-350 was recorded; the dearest documented call (100 products with 100 offers each) costs 6,200."""
+_LONGEST_TICK_MS = 3_600_000
+"""Ticks are 60 s, once 300 s (api_backend: Response.java); as long as ``KEEPA_TICK_SECONDS`` may be."""
+_EARLIEST_MS, _LATEST_MS = 1_293_840_000_000, 4_102_444_800_000
+"""2011, before which Keepa counts no time, and 2100."""
+
+
+def _consumed(body: Json) -> int:
+    """The price of the call; 0 where it is not told."""
+    if body.get("tokensConsumed") is None:
+        return 0
+    return fields.required(body, "tokensConsumed", 0, _DEEPEST_DEBT)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEnvelope:
+    """The account's state that every answer of Keepa carries (api_backend: Response.java).
+
+    ``tokens_left`` may be negative; ``refill_in_ms`` runs to the next tick; ``refill_rate`` is in
+    tokens a minute; ``tokens_consumed`` is the price of this very call.
+    """
+
+    timestamp_ms: int
+    tokens_left: int
+    refill_in_ms: int
+    refill_rate: int
+    token_flow_reduction: float
+    tokens_consumed: int
+    processing_time_ms: int
+
+    @classmethod
+    def from_json(cls, body: Json) -> TokenEnvelope:
+        """Parsed from an answer's top level; ``KeyError`` or ``ValueError`` when it is none, or impossible.
+
+        Believed, an impossible one would stop all spending for as long as it says.
+        """
+        return cls(
+            timestamp_ms=fields.required(body, "timestamp", _EARLIEST_MS, _LATEST_MS),
+            tokens_left=fields.required(body, "tokensLeft", -_DEEPEST_DEBT, _MOST_TOKENS),
+            refill_in_ms=fields.required(body, "refillIn", 0, _LONGEST_TICK_MS),
+            refill_rate=fields.required(body, "refillRate", 1, _MOST_RATE),
+            token_flow_reduction=fields.real(body.get("tokenFlowReduction"), 0.0, _MOST_RATE) or 0.0,
+            tokens_consumed=_consumed(body),
+            processing_time_ms=fields.amount(body.get("processingTimeInMs")) or 0,
+        )
+
+    @property
+    def timestamp(self) -> datetime:
+        """Keepa's own clock when it answered."""
+        return from_unix_ms(self.timestamp_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How one attempt at a call (``/deal``) ended, for whoever keeps a log of it.
+
+    ``result`` is the HTTP status, ``unreadable`` for a 200 that could not be understood, ``rejected`` for one
+    that holds an error or not what was asked for, ``key_refused`` for a 400 that means the key, ``no_answer``
+    when the request was sent in vain, or ``no_connection``.
+    """
+
+    call: str
+    result: str
+    seconds: float
+    envelope: TokenEnvelope | None = None
