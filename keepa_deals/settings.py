@@ -174,6 +174,11 @@ class Settings(BaseSettings):
         return self.keepa_api_key.get_secret_value()
 
     @property
+    def chosen_domain_id(self) -> int | None:
+        """``KEEPA_DOMAIN_ID`` where somebody has set it; else the selection's own ``domainId`` counts."""
+        return self.keepa_domain_id if "keepa_domain_id" in self.model_fields_set else None
+
+    @property
     def account_id(self) -> str:
         """Twelve hexadecimal digits that stand for the Keepa key in the names of Redis keys."""
         return hashlib.sha256(f"keepa_deals:{self.api_key}".encode()).hexdigest()[:12]

@@ -23,7 +23,7 @@ from keepa_deals.diagnosis.supervision import Supervision, read_supervision
 from keepa_deals.health.database import sqlite_path
 from keepa_deals.health.probe import Reading, look
 from keepa_deals.health.report import HealthReport
-from keepa_deals.keepa.selection import load_selection
+from keepa_deals.keepa.selection import selection_of
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.ops import runtime
 from keepa_deals.ops.layout import Home
@@ -158,7 +158,7 @@ def _recorded(home: Path) -> dict[str, int]:
 
 
 def _read_selection(settings: Settings) -> None:
-    load_selection(settings.keepa_deal_selection, domain_id=settings.keepa_domain_id)
+    selection_of(settings)
 
 
 def _read_troubles(settings: Settings) -> tuple[Trouble, ...]:

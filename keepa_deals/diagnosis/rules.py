@@ -237,7 +237,7 @@ RULES: tuple[Rule, ...] = (
         "selection_rejected",
         find_keepa.selection_rejected,
         "The deal query cannot be used.",
-        "its file cannot be read, or Keepa rejects it (400)",
+        "its file cannot be used, or Keepa rejects it (400)",
         f"correct the file in KEEPA_DEAL_SELECTION, then {RESTART}",
     ),
     _rule(

@@ -83,7 +83,7 @@ class IngestContext:
 
 def build_context(settings: Settings, *, stop: Callable[[], bool] = lambda: False) -> IngestContext:
     """The context of a deployment: connects lazily, so that building it waits for nobody."""
-    selection = load_selection(settings.keepa_deal_selection, domain_id=settings.keepa_domain_id)
+    selection = load_selection(settings.keepa_deal_selection, domain_id=settings.chosen_domain_id)
     clock = StoppableClock(SystemClock(), stop)
     redis = connect(settings)
     keys = Keys(settings.redis_key_prefix)

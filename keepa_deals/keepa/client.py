@@ -26,7 +26,6 @@ from keepa_deals.keepa.errors import (
     RequestRejectedError,
     ServerTroubleError,
 )
-from keepa_deals.keepa.selection import refuse_numbers_as_text
 from keepa_deals.keepa.types import Answer, Deal, DealPage, Product, ProductBatch, TokenEnvelope, is_asin
 from keepa_deals.logs import redact
 
@@ -126,9 +125,7 @@ class KeepaClient:
 
     def deals(self, selection: Mapping[str, Any], page: int = 0, *, permit: Permit = unmetered) -> DealPage:
         """Page ``page`` (from 0) of the deals that match ``selection``: 5 tokens, at most 150 deals."""
-        body = {**selection, "page": page}
-        refuse_numbers_as_text(body)
-        answer, envelope = self._call("POST", "/deal", permit, json_body=body)
+        answer, envelope = self._call("POST", "/deal", permit, json_body={**selection, "page": page})
         with _parsing("/deal", envelope):
             found = answer["deals"]
             ids = found.get("categoryIds") or ()

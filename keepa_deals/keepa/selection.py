@@ -1,31 +1,72 @@
-"""The deal query (``queryJSON``; api_backend: DealRequest.java): reading it, refusing what Keepa ignores."""
+"""The deal query of a deployment: read from its file, normalised, and what its operator should know of it."""
 
 from __future__ import annotations
 
+import difflib
 import json
-import re
-from collections.abc import Mapping
+import logging
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from keepa_deals.errors import SettingsError
-from keepa_deals.keepa.types import DEAL_PRICE_TYPES, CsvType
+from keepa_deals.keepa.costs import ProductOptions
+from keepa_deals.keepa.deal_query import CATEGORIES, FLAGS, RANGES, READERS, TEXTS, normalise, unknown_options
+from keepa_deals.keepa.types import CsvType
+from keepa_deals.settings import DOMAINS, Settings
 
-_TEXT_OPTIONS = frozenset(
-    {"titleSearch", "brand", "manufacturer", "author", "binding", "productGroup", "model", "partNumber"}
-)
+log = logging.getLogger(__name__)
+
+SETTING = "KEEPA_DEAL_SELECTION"
+LARGEST = 1 << 20
+"""Bytes: 500 categories and 25 lists of texts take a few kilobytes; what is larger is another file."""
+_DEFAULT_DOMAIN = int(Settings.model_fields["keepa_domain_id"].default)
 
 
-def load_selection(path: Path, *, domain_id: int) -> Mapping[str, Any]:
-    """The deal query in the JSON file ``path``, for ``domain_id``; a ``SettingsError`` names the fault."""
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A deal query that can be sent, and in ``notes`` what is done otherwise than its file may suggest."""
+
+    query: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def domain_id(self) -> int:
+        return int(self.query["domainId"])
+
+    def __str__(self) -> str:
+        kind = price_type(self.query)
+        return f"amazon.{DOMAINS[self.domain_id]}, price type {int(kind)} ({kind.name})"
+
+
+def load_selection(path: Path, *, domain_id: int | None = None) -> Mapping[str, Any]:
+    """The deal query in the JSON file ``path``; what :func:`read_selection` notes is logged."""
+    selection = read_selection(path, domain_id=domain_id)
+    for note in selection.notes:
+        log.info("%s=%s: %s", SETTING, path, note)
+    return selection.query
+
+
+def read_selection(path: Path, *, domain_id: int | None = None) -> Selection:
+    """The deal query in the JSON file ``path``; a one-line ``SettingsError`` names what cannot be used.
+
+    ``domain_id`` is what the operator has set, and wins; else the file's ``domainId`` counts, else 1.
+    """
     try:
-        selection = json.loads(path.read_text(encoding="utf-8"))
-        problem = _problem(selection)
-    except (OSError, ValueError) as error:
-        problem = str(error)
-    if problem:
-        raise SettingsError(f"KEEPA_DEAL_SELECTION={path}: {problem}")
-    return {**selection, "domainId": domain_id}
+        raw = _parse(_read(path))
+        query = normalise(raw)
+    except SettingsError as error:
+        raise SettingsError(f"{SETTING}={path}: {error}") from None
+    own = query.get("domainId")
+    query["domainId"] = domain_id or own or _DEFAULT_DOMAIN
+    return Selection(query, (*_notes_on_domain(domain_id, own), *_notes_on(raw, query)))
+
+
+def selection_of(settings: Settings) -> Selection:
+    """The deal query of a deployment; as :func:`read_selection`."""
+    return read_selection(settings.keepa_deal_selection, domain_id=settings.chosen_domain_id)
 
 
 def price_type(selection: Mapping[str, Any]) -> CsvType:
@@ -33,25 +74,94 @@ def price_type(selection: Mapping[str, Any]) -> CsvType:
     return CsvType(selection["priceTypes"][0])
 
 
-def _problem(selection: object) -> str | None:
-    if not isinstance(selection, Mapping):
-        return "must be a JSON object"
-    kinds = selection.get("priceTypes")
-    if not isinstance(kinds, list) or len(kinds) != 1 or kinds[0] not in DEAL_PRICE_TYPES:
-        allowed = ", ".join(str(int(kind)) for kind in sorted(DEAL_PRICE_TYPES))
-        return f"priceTypes must be a list of exactly one of {allowed}"
+# -- the file --------------------------------------------------------------------------------
+def _read(path: Path) -> str:
     try:
-        refuse_numbers_as_text(selection)
-    except ValueError as error:
-        return str(error)
-    return None
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise SettingsError("a folder: name one JSON file")
+        if not stat.S_ISREG(found.st_mode):
+            raise SettingsError("no regular file: name one JSON file")
+        if found.st_size > LARGEST:
+            raise SettingsError(f"a file of {found.st_size} bytes: must have at most {LARGEST}")
+        return _decoded(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"cannot be read ({error.strerror})") from None
 
 
-def refuse_numbers_as_text(selection: Mapping[str, Any]) -> None:
-    """``ValueError`` for a number sent as text: Keepa ignores it in silence and answers something else."""
-    for name, value in selection.items():
-        if name in _TEXT_OPTIONS:
-            continue
-        for item in value if isinstance(value, list | tuple) else (value,):
-            if isinstance(item, str) and re.fullmatch(r"-?\d+", item):
-                raise ValueError(f"{name} holds the text {item!r}: Keepa ignores numbers that come as text")
+def _decoded(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]:
+        raise SettingsError("UTF-16 or UTF-32 text: save it as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SettingsError(
+            f"not UTF-8 text (byte 0x{data[error.start]:02x} in line {line}): save it as UTF-8"
+        ) from None
+
+
+def _parse(text: str) -> Any:
+    if not text.strip():
+        raise SettingsError("empty: must be a JSON object")
+    try:
+        return json.loads(text, object_pairs_hook=_without_repetition)
+    except json.JSONDecodeError as error:
+        raise SettingsError(f"not JSON ({error.msg} in line {error.lineno}, column {error.colno})") from None
+    except (ValueError, RecursionError):  # a number of thousands of digits, thousands of brackets
+        raise SettingsError("not JSON that can be read: too long a number, or too many brackets") from None
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SettingsError(f"{twice!r:.40} is there twice: leave one")
+    return found
+
+
+# -- notes -----------------------------------------------------------------------------------
+def _notes_on_domain(chosen: int | None, own: int | None) -> Iterator[str]:
+    if chosen and own and chosen != own:
+        yield (
+            f"KEEPA_DOMAIN_ID={chosen} (amazon.{DOMAINS[chosen]}) wins over the file's "
+            f"domainId {own} (amazon.{DOMAINS[own]})"
+        )
+
+
+def _notes_on(raw: Mapping[str, Any], query: Mapping[str, Any]) -> Iterator[str]:
+    """What is done otherwise than the file may suggest, a line each."""
+    unknown = unknown_options(raw)
+    if unknown:
+        yield f"no options of a deal query, left out: {', '.join(map(_with_suggestion, unknown))}"
+    if "dateRange" not in raw:
+        yield "dateRange is missing: 3 (90 days) is asked for"
+    if not query.get("isRangeEnabled"):
+        ranges = [name for name in RANGES if name in query]
+        if ranges:
+            yield f"isRangeEnabled is not true, so these count for nothing: {', '.join(ranges)}"
+    if not query.get("isFilterEnabled"):
+        filters = [name for name in (*CATEGORIES, *FLAGS, *TEXTS) if query.get(name)]
+        if filters:
+            yield f"isFilterEnabled is not true, so these may count for nothing: {', '.join(filters)}"
+    yield from _notes_on_price_type(price_type(query))
+
+
+def _notes_on_price_type(kind: CsvType) -> Iterator[str]:
+    """What ``/product`` can tell of the prices: it is asked whether a deal still holds, and why it ended."""
+    if ProductOptions().tells(kind):
+        return
+    if ProductOptions(buybox=True).tells(kind):
+        yield f"/product tells the prices of type {int(kind)} ({kind.name}) for 2 tokens more a product"
+    else:
+        yield (
+            f"/product does not tell the prices of type {int(kind)} ({kind.name}) without offers, which cost "
+            "6 tokens and more a product: whether such a deal holds is told by the feed alone"
+        )
+
+
+def _with_suggestion(name: str) -> str:
+    likely = difflib.get_close_matches(name, READERS, n=1, cutoff=0.8)
+    shown = repr(name[:40])[1:-1]
+    return f"{shown} ({likely[0]}?)" if likely else shown

@@ -11,6 +11,8 @@ import redis
 from keepa_deals.db import migrate
 from keepa_deals.db.errors import StoreError
 from keepa_deals.db.session import Database
+from keepa_deals.errors import SettingsError
+from keepa_deals.keepa.selection import Selection, selection_of
 from keepa_deals.ops.console import Say
 from keepa_deals.ops.embedded_redis import OLDEST
 from keepa_deals.ops.errors import OpsError
@@ -42,6 +44,21 @@ def room(home: Home) -> str:
     if free < LEAST_DISK_MB:
         raise OpsError(f"disk: {free} MB free at {home.path}, {LEAST_DISK_MB} are needed: make room")
     return f"{free} MB free"
+
+
+def selection(settings: Settings, say: Say) -> Selection:
+    """The deal query, reported with what is done otherwise than its file may suggest.
+
+    An ``OpsError`` of one line names what in it cannot be used.
+    """
+    try:
+        found = selection_of(settings)
+    except SettingsError as error:
+        raise OpsError(str(error)) from None
+    say(f"  ok    deal query: {found}")
+    for note in found.notes:
+        say(f"  note  deal query: {note}")
+    return found
 
 
 def _port(settings: Settings) -> str:

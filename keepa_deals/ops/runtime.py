@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
 from keepa_deals import settings as settings_module
+from keepa_deals.errors import SettingsError
+from keepa_deals.keepa.selection import selection_of
 from keepa_deals.ops import embedded_redis
 from keepa_deals.ops.layout import Home
 from keepa_deals.settings import Settings
@@ -41,8 +44,18 @@ def changes(home: Home) -> list[str]:
         chosen |= {"keepa_api_url", "keepa_api_key"}
     if now.redis_url is None and then.redis_url == SecretStr(embedded_redis.url(home)):
         chosen.add("redis_url")
-    differ = (name for name in Settings.model_fields if getattr(now, name) != getattr(then, name))
+    wanted = {name: getattr(now, name) for name in Settings.model_fields}
+    if now.chosen_domain_id is None:
+        wanted["keepa_domain_id"] = _own_domain(now) or then.keepa_domain_id
+    differ = (name for name, value in wanted.items() if value != getattr(then, name))
     return sorted(name.upper() for name in differ if name not in chosen)
+
+
+def _own_domain(settings: Settings) -> int | None:
+    """The domain that the deal query names itself; ``None`` where it cannot be read."""
+    with contextlib.suppress(SettingsError):
+        return selection_of(settings).domain_id
+    return None
 
 
 def private(path: Path, text: str) -> None:

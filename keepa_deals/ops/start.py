@@ -70,12 +70,13 @@ def start(
         launched = _wake(home, settings, say)
         return wait_until_healthy(home, settings, say, within=within, launched=launched)
     preflight.room(home)  # before what still works is stopped
-    _clear_away(home, say)
-    if resume:
+    if resume:  # whatever its files hold by now: what worked comes back as far as it can
+        _clear_away(home, say)
         sandbox = bool(runtime.with_sandbox(home))
         settings = settings_module.load(keepa_deals_home=home.path)
     else:
-        settings = _choose(home, sandbox=sandbox)
+        settings = _choose(home, say, sandbox=sandbox)
+        _clear_away(home, say)
         origin.make_way(home, settings, SystemClock().now(), say, sandbox=sandbox)
     own_redis = programs.uses_embedded_redis(home, settings)
     preflight.check(home, settings, say, own_redis=own_redis)
@@ -136,8 +137,11 @@ def _clear_away(home: Home, say: Say) -> None:
         say(removed)
 
 
-def _choose(home: Home, *, sandbox: bool) -> Settings:
-    """The settings in force, with what the start itself decides."""
+def _choose(home: Home, say: Say, *, sandbox: bool) -> Settings:
+    """The settings in force, with what the start itself decides.
+
+    The deal query's domain becomes a setting: the dashboard shows the deals of that one.
+    """
     settings = settings_module.load(runtime=False, keepa_deals_home=home.path)
     chosen: dict[str, Any] = {}
     if sandbox:
@@ -147,6 +151,7 @@ def _choose(home: Home, *, sandbox: bool) -> Settings:
         _ = settings.api_key  # names both ways on when there is none
     if settings.redis_url is None:
         chosen["redis_url"] = embedded_redis.url(home)
+    chosen["keepa_domain_id"] = preflight.selection(settings, say).domain_id
     return settings_module.load(runtime=False, keepa_deals_home=home.path, **chosen)
 
 

@@ -173,6 +173,10 @@ def selection_file(service: Service) -> Path:
     return Path(service.environment["KEEPA_DEAL_SELECTION"])
 
 
+KEEPAS_OWN_JUDGEMENT = {"isRisers", "currentRange"}
+"""Options whose changes we send; others are refused before a run, so that there is none to wait for."""
+
+
 def selection(**changes: Any) -> Fault:
     """The deal query's file is changed and the workers are restarted; ``broken=True``: it is no JSON."""
 
@@ -182,7 +186,7 @@ def selection(**changes: Any) -> Fault:
         before = path.read_text()
         text = "{" if changes.get("broken") else json.dumps({**json.loads(before), **changes})
         _put_selection(service, path, text)
-        if not changes.get("broken"):
+        if changes.keys() <= KEEPAS_OWN_JUDGEMENT:
             _wait_for_a_run(service)
         try:
             yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -121,6 +122,57 @@ def test_a_start_that_cannot_work_says_why_and_starts_nothing(
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert service.processes() == []
+
+
+UNUSABLE_SELECTIONS = [
+    (b'{"priceTypes": [3]}', "priceTypes is [3]: must be a list of exactly one of 0, 1, 2, 5"),
+    ('{"priceTypes": [1], "titleSearch": "café"}'.encode("latin-1"), "not UTF-8 text (byte 0xe9 in line 1)"),
+    (None, "cannot be read (No such file or directory)"),
+]
+
+
+@pytest.mark.parametrize(("content", "expected"), UNUSABLE_SELECTIONS, ids=["rank", "latin-1", "missing"])
+def test_a_deal_query_that_cannot_be_used_is_named_before_anything_starts_or_is_set_aside(
+    tmp_path: Path, content: bytes | None, expected: str
+) -> None:
+    path = tmp_path / "selection.json"
+    if content is not None:
+        path.write_bytes(content)
+    service = Service(tmp_path / "home", KEEPA_DEAL_SELECTION=str(path))
+    done = service.run("start_celery.sh", "--sandbox")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"keepa-deals: KEEPA_DEAL_SELECTION={path}: {expected}")
+    assert "Traceback" not in done.stderr
+    assert service.processes() == []
+    service.kill()
+    diagnosis = subprocess.run(
+        [sys.executable, str(service.root / "Diagnostics" / "diagnose_dwindling_deals.py"), "--json"],
+        env=service.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert diagnosis.returncode == 1
+    assert f"KEEPA_DEAL_SELECTION={path}: {expected}" in diagnosis.stdout
+    assert "selection_rejected" in diagnosis.stdout
+    assert "Traceback" not in diagnosis.stdout + diagnosis.stderr
+
+
+def test_a_selection_as_keepas_page_exports_it_works_and_its_domain_is_the_dashboards(tmp_path: Path) -> None:
+    exported = {"domainId": "9", "priceTypes": ["0"], "dateRange": "0", "salesRankRange": [-1, -1]}
+    exported |= {"deltaPercentRange": [10, 2147483647], "isRangeEnabled": True, "hasAmazonOffer": True}
+    path = tmp_path / "selection.json"
+    path.write_text(json.dumps(exported))
+    service = Service(tmp_path / "home", KEEPA_DEAL_SELECTION=str(path))
+    try:
+        said = service.start()
+        assert "deal query: amazon.es, price type 0 (AMAZON)" in said
+        assert "left out: hasAmazonOffer" in said
+        assert {deal["domain_id"] for deal in service.ask("/api/deals")["deals"]} == {9}
+        assert "changed since it was started" not in service.run("start_celery.sh", "--sandbox").stdout
+    finally:
+        service.kill()
 
 
 def test_a_start_lets_nobody_else_read_the_key(tmp_path: Path) -> None:

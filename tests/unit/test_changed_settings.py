@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,20 @@ def test_what_the_start_chose_itself_is_no_change(home: Home, monkeypatch: pytes
 def test_a_redis_that_is_named_no_more_is_a_change(home: Home) -> None:
     start(home, redis_url="redis://elsewhere/0")
     assert runtime.changes(home) == ["REDIS_URL"]
+
+
+def selection(path: Path, domain: str) -> str:
+    path.write_text(json.dumps({"domainId": domain, "priceTypes": [1]}))
+    return str(path)
+
+
+def test_the_domain_of_the_deal_query_is_no_change_until_the_file_names_another(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KEEPA_DEAL_SELECTION", selection(tmp_path / "selection.json", "9"))
+    start(home, keepa_domain_id="9")
+    assert runtime.changes(home) == []
+    selection(tmp_path / "selection.json", "1")
+    assert runtime.changes(home) == ["KEEPA_DOMAIN_ID"]
+    (tmp_path / "selection.json").unlink()  # a start would name the file itself
+    assert runtime.changes(home) == []

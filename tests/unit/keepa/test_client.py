@@ -169,12 +169,6 @@ def test_a_page_of_deals_is_posted_with_integers_and_parsed(keepa: Keepa, client
     assert page.envelope.tokens_consumed == 5
 
 
-def test_a_number_sent_as_text_is_refused_before_it_costs_anything(keepa: Keepa, client: KeepaClient) -> None:
-    with pytest.raises(ValueError, match="sortType holds the text '1'"):
-        client.deals({"sortType": "1"}, 0)
-    assert keepa.requests == []
-
-
 def test_products_are_asked_with_their_options_and_the_unknown_are_named(
     keepa: Keepa, client: KeepaClient
 ) -> None:
