@@ -43,7 +43,7 @@ def programs(home: Home, settings: Settings, *, sandbox: bool) -> list[Program]:
         server = str(embedded_redis.find_server())
         chosen.append(Program("redis", (server, str(home.redis_conf)), "redis.log", priority=STORES))
     if sandbox:
-        chosen.append(_sandbox(settings))
+        chosen.append(_sandbox(home, settings))
     return [*chosen, *_workers(), _beat(), _dashboard(), _guard()]
 
 
@@ -89,11 +89,12 @@ def _own_command() -> str:
     return str(Path(sys.executable).with_name("keepa-deals"))
 
 
-def _sandbox(settings: Settings) -> Program:
+def _sandbox(home: Home, settings: Settings) -> Program:
     port = urlsplit(settings.keepa_api_url).port
     # A fixed seed: a sandbox that was restarted goes on with the same products.
     flags = ("--port", str(port), "--tick-seconds", f"{settings.keepa_tick_seconds:g}", "--seed", "sandbox")
-    return Program("sandbox", (_own_command(), "sandbox", *flags), "sandbox.log", priority=STORES)
+    token = ("--control-token-file", str(home.run / "sandbox.token"))
+    return Program("sandbox", (_own_command(), "sandbox", *flags, *token), "sandbox.log", priority=STORES)
 
 
 # -- the supervisor's configuration --------------------------------------------------------------

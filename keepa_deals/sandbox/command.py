@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import signal
 import threading
+from pathlib import Path
 from typing import Any
 
 import click
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from keepa_deals.sandbox.account import Account
+from keepa_deals.sandbox.account import TICK_LATE_MS, Account
 from keepa_deals.sandbox.app import create_app
 from keepa_deals.sandbox.catalogue import Catalogue
 from keepa_deals.sandbox.faults import Fault, Faults, parse_fault
@@ -44,7 +46,19 @@ def _faults(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> d
 @click.option("--seed", default=None, help="The same seed grows the same catalogue; random unless given.")
 @click.option(
     "--fault", "faults", multiple=True, callback=_faults, metavar="CODE=PROBABILITY",
-    help="Damage that share of the answers: 402, 500, 502, 503, 504, timeout, truncated, garbage, slow.",
+    help=f"Damage that share of the answers: {', '.join(Fault)}.",
+)  # fmt: skip
+@click.option(
+    "--tick-late-ms", default=0.0, show_default=True,
+    help=f"By how much a tick comes late in the mean, of a minute's tick (recorded: {TICK_LATE_MS}).",
+)  # fmt: skip
+@click.option(
+    "--control-token", envvar="KEEPA_SANDBOX_TOKEN", default=None,
+    help="Opens /_sandbox/ to who sends it as a bearer; better given in KEEPA_SANDBOX_TOKEN than here.",
+)  # fmt: skip
+@click.option(
+    "--control-token-file", type=click.Path(dir_okay=False, path_type=Path), default=None,
+    help="File of the control token; when missing, one is made up and written there for its owner only.",
 )  # fmt: skip
 def sandbox(
     host: str,
@@ -55,14 +69,28 @@ def sandbox(
     deals: int,
     seed: str | None,
     faults: dict[Fault, float],
+    tick_late_ms: float,
+    control_token: str | None,
+    control_token_file: Path | None,
 ) -> None:
     """Serve a Keepa account and catalogue over HTTP. Any key of 64 characters is accepted."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     seed = seed if seed is not None else secrets.token_hex(4)
     try:
-        account = Account(refill_rate=refill_rate, tick_seconds=tick_seconds, tokens=tokens)
+        account = Account(
+            refill_rate=refill_rate,
+            tick_seconds=tick_seconds,
+            tokens=tokens,
+            tick_late_ms=tick_late_ms,
+            seed=seed,
+        )
         catalogue = Catalogue.for_deals(deals, seed=seed)
-        app = create_app(account, catalogue, Faults(faults, seed=seed))
+        app = create_app(
+            account,
+            catalogue,
+            Faults(faults, seed=seed),
+            control_token=control_token or _token_in(control_token_file),
+        )
         server = make_server(host, port, app, threaded=True, request_handler=_Handler)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
@@ -84,3 +112,25 @@ def sandbox(
     )
     server.serve_forever()
     server.server_close()
+
+
+def _token_in(file: Path | None) -> str | None:
+    """The token in ``file``, made up and written there when it is missing; ``ValueError`` when that fails."""
+    if file is None:
+        return None
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
+            token = secrets.token_urlsafe(24)
+            new.write(token + "\n")
+            return token
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise ValueError(f"the control token cannot be written to {file}: {error.strerror}") from None
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"the control token cannot be read from {file}: {error}") from None
+    if not token:
+        raise ValueError(f"{file} holds no control token: delete it, and one is made up")
+    return token

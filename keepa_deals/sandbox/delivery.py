@@ -15,7 +15,9 @@ from keepa_deals.sandbox.faults import Fault
 SILENCE = 120.0
 """Seconds without an answer: longer than any client waits."""
 DELAY = 3.0
-_WORDS = {502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Time-out"}
+RETRY_AFTER = 7
+"""Seconds after which a proxy's 429 wants to be asked again."""
+_WORDS = {429: "Too Many Requests", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Time-out"}
 
 
 class Delivery:
@@ -50,7 +52,10 @@ class Delivery:
         page = (
             f"<html><head><title>{words}</title></head><body><center><h1>{words}</h1></center></body></html>"
         )
-        return Response(page, status, {"Content-Type": "text/html"})
+        headers = {"Content-Type": "text/html"}
+        if str(status) == Fault.TOO_MANY:
+            headers["Retry-After"] = str(RETRY_AFTER)
+        return Response(page, status, headers)
 
 
 def _half(data: bytes) -> Iterator[bytes]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 
 class BadRequest(Exception):  # noqa: N818  # the name of HTTP's own term
-    """400: ``details`` says which part is wrong and what would be right."""
+    """``details`` says what is wrong and what would be right; ``status`` is how Keepa answers it."""
 
-    def __init__(self, details: str) -> None:
+    def __init__(self, details: str, *, status: int = 400) -> None:
         super().__init__(details)
         self.details = details
+        self.status = status

@@ -11,8 +11,14 @@ from enum import StrEnum
 class Fault(StrEnum):
     """What may happen to an answer."""
 
-    KEY_REFUSED = "402"
-    """As for a key that Keepa does not know, or that is not paid for."""
+    ERROR_IN_200 = "200"
+    """200 with an ``error`` and without what was asked for; nothing is charged (recorded)."""
+    KEY_REFUSED = "400"
+    """As for a key that Keepa does not know: ``invalidParameter``, and every token field is 0 (recorded)."""
+    LAPSED = "402"
+    """As for a subscription that has run out."""
+    TOO_MANY = "429"
+    """What a proxy in front of Keepa says to one that asks too often: HTML, with ``Retry-After``."""
     SERVER_ERROR = "500"
     BAD_GATEWAY = "502"
     UNAVAILABLE = "503"

@@ -1,7 +1,11 @@
-"""The deal query: every option is understood or refused, none ignored (Keepa docs: Browsing Deals)."""
+"""The deal query: every option is understood or refused, none ignored (Keepa docs: Browsing Deals).
+
+Numbers may come as text, as keepa.com's own "Show API query" has them (recorded: it honours that).
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +14,7 @@ from keepa_deals.keepa.types import DEAL_PRICE_TYPES, CsvType
 from keepa_deals.sandbox.errors import BadRequest
 
 MAX_CATEGORIES = 500
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 Range = tuple[int, int]
 
 _FLAGS = frozenset(
@@ -127,10 +132,24 @@ def _flag(raw: Mapping[str, Any], name: str) -> bool:
 
 
 def _integer(raw: Mapping[str, Any], name: str, default: int) -> int:
-    value = raw.get(name, default)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise BadRequest(f"{name} must be an integer, not {value!r}")
+    value = _whole(raw.get(name, default))
+    if value is None:
+        raise BadRequest(f"{name} must be an integer, not {raw[name]!r}")
     return value
+
+
+def _whole(value: object) -> int | None:
+    """A whole number, also one in text; ``None`` for anything else."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return int(value)
+    return value if type(value) is int else None
+
+
+def _all_whole(value: object, name: str, wanted: str) -> list[int]:
+    numbers = [_whole(part) for part in value] if isinstance(value, list) else [None]
+    if None in numbers:
+        raise BadRequest(f"{name} must be {wanted}, not {value!r}")
+    return [number for number in numbers if number is not None]
 
 
 def _one_of(raw: Mapping[str, Any], name: str, default: int, allowed: tuple[int, ...]) -> int:
@@ -141,16 +160,18 @@ def _one_of(raw: Mapping[str, Any], name: str, default: int, allowed: tuple[int,
 
 
 def _price_type(value: object) -> CsvType:
-    if not isinstance(value, list) or len(value) != 1 or value[0] not in DEAL_PRICE_TYPES:
+    kind = _whole(value[0]) if isinstance(value, list) and len(value) == 1 else None
+    if kind not in DEAL_PRICE_TYPES:
         allowed = ", ".join(str(int(kind)) for kind in sorted(DEAL_PRICE_TYPES))
         raise BadRequest(f"priceTypes must be a list of exactly one of {allowed}, not {value!r}")
-    return CsvType(value[0])
+    return CsvType(kind)
 
 
 def _range(value: object, name: str) -> Range:
-    if not isinstance(value, list) or len(value) != 2 or not all(type(part) is int for part in value):
+    numbers = _all_whole(value, name, "[min, max] of integers")
+    if len(numbers) != 2:
         raise BadRequest(f"{name} must be [min, max] of integers, not {value!r}")
-    low, high = value
+    low, high = numbers
     if name == "deltaPercentRange" and low < 10:
         raise BadRequest(f"deltaPercentRange must begin at 10 or more, not {low}")
     high = (1 << 62) if high == -1 else high
@@ -160,12 +181,10 @@ def _range(value: object, name: str) -> Range:
 
 
 def _numbers(raw: Mapping[str, Any], name: str) -> frozenset[int]:
-    value = raw.get(name) or []
-    if not isinstance(value, list) or not all(type(part) is int for part in value):
-        raise BadRequest(f"{name} must be a list of integers, not {value!r}")
-    if len(value) > MAX_CATEGORIES:
-        raise BadRequest(f"{name} has {len(value)} entries; {MAX_CATEGORIES} are allowed")
-    return frozenset(value)
+    numbers = _all_whole(raw.get(name) or [], name, "a list of integers")
+    if len(numbers) > MAX_CATEGORIES:
+        raise BadRequest(f"{name} has {len(numbers)} entries; {MAX_CATEGORIES} are allowed")
+    return frozenset(numbers)
 
 
 def _words(value: object) -> tuple[str, ...]:

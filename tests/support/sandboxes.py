@@ -22,6 +22,9 @@ from keepa_deals.sandbox.catalogue import Catalogue
 from keepa_deals.sandbox.faults import Faults
 
 KEY = "k" * 64
+TOKEN = "the tests' own control token"
+TOKENS: dict[str, str] = {}
+"""The control tokens of sandboxes that made up their own, by address."""
 
 
 @contextmanager
@@ -29,7 +32,8 @@ def serving(
     account: Account | None = None, *, deals: int = 200, seed: str = "test", faults: Faults | None = None
 ) -> Iterator[str]:
     """The address of a sandbox in this process."""
-    app = create_app(account or Account(), Catalogue.for_deals(deals, seed=seed), faults)
+    catalogue = Catalogue.for_deals(deals, seed=seed)
+    app = create_app(account or Account(), catalogue, faults, control_token=TOKEN)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     server.daemon_threads = True  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -44,11 +48,11 @@ def serving(
 
 
 class SandboxProcess:
-    """``keepa-deals sandbox`` with these options on a free port."""
+    """``keepa-deals sandbox`` with these options on a free port; its control token is ours unless given."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, token: str | None = TOKEN) -> None:
         command = [sys.executable, "-m", "keepa_deals.sandbox", "--port", "0", "--seed", "test", *options]
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "KEEPA_SANDBOX_TOKEN": token or ""}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert self.process.stdout is not None
         self.greeting = self.process.stdout.readline()
@@ -72,6 +76,8 @@ def ask(url: str, body: Mapping[str, Any] | None = None, *, method: str | None =
     """The JSON answer of a sandbox, errors included (their status is under ``"status"``)."""
     data = json.dumps(body).encode() if body is not None else None
     request = urllib.request.Request(url, data=data, method=method)
+    token = TOKENS.get(url.partition("/_sandbox/")[0], TOKEN)
+    request.add_header("Authorization", f"Bearer {token}")  # Keepa's own paths don't read it
     try:
         with urllib.request.urlopen(request) as answer:
             return dict(json.load(answer))

@@ -18,6 +18,7 @@ from keepa_deals import settings
 from keepa_deals.ops.identity import ours, recorded
 from keepa_deals.ops.layout import Home
 from keepa_deals.ops.ports import free_port
+from tests.support.sandboxes import TOKENS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,8 +82,11 @@ class Service:
 
     @property
     def sandbox(self) -> str:
-        """The address of the deployment's Keepa."""
-        return self.settings.keepa_api_url
+        """The address of the deployment's Keepa, whose control token ``ask`` then knows."""
+        address, token = self.settings.keepa_api_url, self.layout.run / "sandbox.token"
+        if token.exists():
+            TOKENS[address] = token.read_text().strip()
+        return address
 
     def redis(self) -> redis.Redis:
         """A client of the deployment's Redis."""
