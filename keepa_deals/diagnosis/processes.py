@@ -1,8 +1,8 @@
 """Which processes of this deployment run, and which similar ones belong to somebody else.
 
-A program is recognised by a regular expression on its whole command line, and told to be ours by the
-home in its environment (every child of the start script carries ``KEEPA_DEALS_HOME``), by an ancestor
-that is ours (Redis overwrites its environment with its title), or by our own pid file.
+A program is recognised by its command line. It is ours by its user and the home in its environment
+(:mod:`keepa_deals.ops.identity`), by an ancestor that is ours (Redis overwrites its environment with its
+title), or by our own pid file.
 """
 
 from __future__ import annotations
@@ -16,19 +16,7 @@ from pathlib import Path
 import psutil
 
 from keepa_deals.health.words import redact
-
-HOME_VARIABLE = "KEEPA_DEALS_HOME"
-
-PROGRAMS: Mapping[str, re.Pattern[str]] = {
-    "supervisord": re.compile(r"supervisord\b"),
-    "beat": re.compile(r"celery.*\bbeat\b"),
-    "worker-upsert": re.compile(r"celery(?=.*\bworker\b).*(?:-Q|--queues)[ =]?upsert\b"),
-    "worker-backfill": re.compile(r"celery(?=.*\bworker\b).*(?:-Q|--queues)[ =]?backfill\b"),
-    "dashboard": re.compile(r"gunicorn.*keepa_deals"),
-    "redis": re.compile(r"(?:redis|valkey)-server\b"),
-    "sandbox": re.compile(r"keepa[-_]deals\S* (?:.* )?sandbox\b"),
-}
-"""Program → what its command line looks like, arguments in any order."""
+from keepa_deals.ops.identity import home_of, program_of, same_path, trusted_users
 
 _FOREIGN_CELERY = re.compile(r"\bcelery\b.*\b(?:worker|beat)\b")
 
@@ -40,7 +28,10 @@ class RawProcess:
 
     pid: int
     parent: int
+    program: str | None
     command: str
+    users: frozenset[int]
+    """The real and the effective user id; empty when the system does not tell."""
     home: str | None
     visible: bool
     user: str
@@ -85,22 +76,26 @@ class ProcessTable:
 
 def read_processes(home: Path, recorded: Mapping[str, int]) -> ProcessTable:
     """The table of this machine now. ``recorded`` holds what our pid files say: program → pid."""
-    return classify(raw_processes(), home, recorded)
+    return classify(raw_processes(), home, recorded, trusted_users(home))
 
 
 def raw_processes() -> list[RawProcess]:
     """Every process whose command line looks like one of ours or like anybody's Celery."""
     found = []
-    for process in psutil.process_iter(["pid", "ppid", "cmdline", "username", "create_time", "status"]):
-        command = " ".join(process.info["cmdline"] or ())
-        if program_of(command) is None and not _FOREIGN_CELERY.search(command):
+    wanted = ["pid", "ppid", "cmdline", "username", "uids", "create_time", "status"]
+    for process in psutil.process_iter(wanted):
+        arguments = process.info["cmdline"] or []
+        command, program, users = " ".join(arguments), program_of(arguments), process.info["uids"]
+        if program is None and not _FOREIGN_CELERY.search(command):
             continue
         home, visible, memory = _private(process)
         found.append(
             RawProcess(
                 pid=process.info["pid"],
                 parent=process.info["ppid"] or 0,
+                program=program,
                 command=command,
+                users=frozenset({users.real, users.effective} if users else ()),
                 home=home,
                 visible=visible,
                 user=process.info["username"] or "?",
@@ -115,20 +110,17 @@ def raw_processes() -> list[RawProcess]:
 def _private(process: psutil.Process) -> tuple[str | None, bool, int]:
     try:
         memory = process.memory_info().rss
-        return process.environ().get(HOME_VARIABLE), True, memory
+        return home_of(process.environ())[0], True, memory
     except (psutil.Error, OSError):
         return None, False, 0
 
 
-def program_of(command: str) -> str | None:
-    """The program that a command line stands for; ``None`` for anything else."""
-    return next((name for name, pattern in PROGRAMS.items() if pattern.search(command)), None)
-
-
-def classify(raw: Iterable[RawProcess], home: Path, recorded: Mapping[str, int]) -> ProcessTable:
-    """Sorts the process table into ours, strangers' and unknown."""
+def classify(
+    raw: Iterable[RawProcess], home: Path, recorded: Mapping[str, int], trusted: frozenset[int]
+) -> ProcessTable:
+    """Sorts the process table into ours, strangers' and unknown; ours run as one of the ``trusted`` users."""
     table = {process.pid: process for process in raw if process.status != psutil.STATUS_ZOMBIE}
-    kin = {pid: _is_ours(process, table, home, recorded) for pid, process in table.items()}
+    kin = {pid: _is_ours(process, table, home, recorded, trusted) for pid, process in table.items()}
     tops = [p for p in table.values() if not _is_child_of_same_program(p, table)]
     groups: dict[bool | None, list[Process]] = {True: [], False: [], None: []}
     for process in sorted(tops, key=lambda p: p.pid):
@@ -137,31 +129,33 @@ def classify(raw: Iterable[RawProcess], home: Path, recorded: Mapping[str, int])
 
 
 def _is_ours(
-    process: RawProcess, table: Mapping[int, RawProcess], home: Path, recorded: Mapping[str, int]
+    process: RawProcess,
+    table: Mapping[int, RawProcess],
+    home: Path,
+    recorded: Mapping[str, int],
+    trusted: frozenset[int],
 ) -> bool | None:
     """Whose it is; ``None`` when only its owner could tell."""
+    if not process.users <= trusted:
+        return False
     ancestor: RawProcess | None = process
     seen: set[int] = set()
-    while ancestor is not None and ancestor.pid not in seen:
+    while ancestor is not None and ancestor.pid not in seen and ancestor.users <= trusted:
         if ancestor.home is not None:
-            return Path(ancestor.home) == home
-        if str(home) in ancestor.command.split():
-            return True
+            return same_path(ancestor.home, home)
         seen.add(ancestor.pid)
         ancestor = table.get(ancestor.parent)
-    program = program_of(process.command)
-    if program is not None and recorded.get(program) == process.pid:
+    if process.program is not None and recorded.get(process.program) == process.pid:
         return True
-    return False if process.visible or program is None else None
+    return False if process.visible or process.program is None else None
 
 
 def _is_child_of_same_program(process: RawProcess, table: Mapping[int, RawProcess]) -> bool:
     parent = table.get(process.parent)
     if parent is None:
         return False
-    program = program_of(process.command)
-    return program_of(parent.command) == program and (
-        program is not None or parent.command == process.command
+    return parent.program == process.program and (
+        process.program is not None or parent.command == process.command
     )
 
 
@@ -171,7 +165,7 @@ def _summary(process: RawProcess, table: Mapping[int, RawProcess]) -> Process:
         *(p for p in table.values() if p.parent == process.pid and _is_child_of_same_program(p, table)),
     ]
     return Process(
-        program=program_of(process.command),
+        program=process.program,
         pid=process.pid,
         command=redact(" ".join(process.command.split())),
         user=process.user,

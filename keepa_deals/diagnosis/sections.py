@@ -12,7 +12,7 @@ from keepa_deals.diagnosis.find_keepa import CLOCK_TOLERANCE, keepa_clock
 from keepa_deals.diagnosis.processes import Process
 from keepa_deals.health.readiness import age_text
 
-EXPECTED = ("supervisord", "worker-upsert", "worker-backfill", "beat", "dashboard")
+EXPECTED = ("supervisord", "worker-upsert", "worker-backfill", "beat", "dashboard", "guard")
 RESTARTS_TO_WORRY = 3
 
 
@@ -93,7 +93,8 @@ def _closed(e: Evidence) -> str:
 def _program(e: Evidence, name: str) -> Line:
     process = e.ours().get(name)
     if process is None:
-        return Line("processes", Level.FAIL, f"{name}: not running")
+        level = Level.WARN if name == "guard" else Level.FAIL  # without it all works, until a supervisor dies
+        return Line("processes", level, f"{name}: not running")
     since = age_text(process.started_at, e.report.taken_at).removesuffix(" ago")
     twins = len(e.processes.value.of(name)) if e.processes.value else 1
     parts = [f"{name}: pid {process.pid}", f"up {since}", f"{process.memory >> 20} MB", *_restarts(e, name)]

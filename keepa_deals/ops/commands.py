@@ -68,6 +68,7 @@ def kill(*, wait: float) -> None:
     stopping.end_other_operation(home, say)
     with _exit_codes(), only_one(home.operation_lock, "kill", wait=10):
         stopping.stop_everything(home, say, wait=wait)
+        stopping.forget_sockets(home, say)
     say("stopped: no process, pid file or lock of this deployment is left")
 
 

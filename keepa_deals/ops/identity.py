@@ -1,57 +1,111 @@
 """Which processes belong to this deployment. A name alone never decides: a signal needs proof.
 
-The proof is in the process's environment, which only its owner and root can read and nobody can forge:
-every child of our supervisor carries :data:`MARK` with the deployment's home. A process that somebody
-started by hand with ``KEEPA_DEALS_HOME`` is ours only if it also runs one of our programs (an editor
-or a ``tail -f`` in the same terminal carries the variable as well). Times prove nothing: a process's
+The proof has two parts. The process's user is one that the deployment trusts (:func:`trusted_users`): a
+stranger can give a process of his any name and any environment. And its environment, which only its owner
+and root can read, names the deployment's home: every child of our supervisor carries :data:`MARK`. A process
+that somebody started by hand with ``KEEPA_DEALS_HOME`` is ours only if it also runs one of our programs (an
+editor or a ``tail -f`` in the same terminal carries the variable as well). Times prove nothing: a process's
 start seems to move when the clock is set. psutil tells a pid that was reused before each signal by the
 kernel's ticks, which don't.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
 MARK = "KEEPA_DEALS_SUPERVISED"
 HOME_VARIABLE = "KEEPA_DEALS_HOME"
-_SUPERVISOR = re.compile(r"\bsupervisord\b")
-_OUR_PROGRAMS = (
-    re.compile(r"\bcelery\b.* keepa_deals\.celery_app\b"),
-    re.compile(r"\bgunicorn\b.* keepa_deals\.web\b"),
-    re.compile(r"\bkeepa-deals (?:.* )?sandbox\b"),
-    _SUPERVISOR,
-    re.compile(r"^\S*(?:redis|valkey)-server\b"),
-)
+SUPERVISOR = "supervisord"
+
+_CELERY = r"\bcelery\b(?=.*[ =]keepa_deals\b)"
+PROGRAMS: Mapping[str, re.Pattern[str]] = {
+    SUPERVISOR: re.compile(r"\bsupervisord(?!\S)"),
+    "beat": re.compile(rf"{_CELERY}.*\bbeat\b"),
+    "worker-upsert": re.compile(rf"{_CELERY}(?=.*\bworker\b).*(?:-Q|--queues)[ =]?upsert\b"),
+    "worker-backfill": re.compile(rf"{_CELERY}(?=.*\bworker\b).*(?:-Q|--queues)[ =]?backfill\b"),
+    "dashboard": re.compile(r"\bgunicorn\b.*\bkeepa_deals\b"),
+    "guard": re.compile(r"\bkeepa-deals ops guard\b"),
+    "redis": re.compile(r"^(?:redis|valkey)-server\b"),
+    "sandbox": re.compile(r"\bkeepa-deals (?:.* )?sandbox\b"),
+}
+"""Program → what its command line (:func:`words_of`) looks like."""
+_OTHER_CELERY = re.compile(_CELERY)
+"""A worker of ours on other queues: somebody tries something."""
+
+
+def words_of(command: Sequence[str]) -> str:
+    """A command line as one text that starts with the program's name, not with its folder."""
+    return " ".join([command[0].rpartition("/")[2], *command[1:]]) if command else ""
+
+
+def program_of(command: Sequence[str]) -> str | None:
+    """The program of ours that a command line stands for; ``None`` for anything else."""
+    words = words_of(command)
+    return next((name for name, pattern in PROGRAMS.items() if pattern.search(words)), None)
 
 
 def command_of(process: psutil.Process) -> str:
     """The command line as one text; empty when it cannot be read."""
+    return " ".join(_arguments(process))
+
+
+def _arguments(process: psutil.Process) -> list[str]:
     try:
-        return " ".join(process.cmdline())
+        return list(process.cmdline())
     except psutil.Error:
-        return ""
+        return []
+
+
+def trusted_users(home: Path) -> frozenset[int]:
+    """The user ids whose processes may be the deployment's: the home's owner, root, and our own.
+
+    In a home that belongs to somebody else, whoever made ``run/`` is the one that the service runs as.
+    """
+    users = {0, os.geteuid()}
+    for folder in (home, home / "run"):
+        with contextlib.suppress(OSError):
+            users.add(folder.lstat().st_uid)
+    return frozenset(users)
+
+
+def is_trusted(process: psutil.Process, home: Path) -> bool:
+    """Whether a live process's user may run the deployment in ``home``.
+
+    The real user counts as well: a set-user-ID program runs in the environment of whoever called it.
+    """
+    try:
+        users = process.uids()
+    except (psutil.Error, OSError):
+        return False
+    return {users.real, users.effective} <= trusted_users(home)
+
+
+def home_of(environment: Mapping[str, str]) -> tuple[str | None, bool]:
+    """The home that an environment names, and whether by the supervisor's mark, which proves it."""
+    mark = environment.get(MARK)
+    return (mark, True) if mark is not None else (environment.get(HOME_VARIABLE), False)
 
 
 def is_ours(process: psutil.Process, home: Path) -> bool:
     """Whether a live process belongs to the deployment in ``home``; ``False`` when it can't be proved."""
     try:
-        environment = process.environ()
-        if process.status() == psutil.STATUS_ZOMBIE:
+        named, proved = home_of(process.environ())
+        if named is None or process.status() == psutil.STATUS_ZOMBIE or not is_trusted(process, home):
             return False
+        command = process.cmdline()
     except (psutil.Error, OSError):
         return False
-    mark = environment.get(MARK)
-    if mark is not None:
-        return Path(mark) == home
-    stated = environment.get(HOME_VARIABLE)
-    if stated is None or not _same_path(stated, home):
-        return False
-    command = command_of(process)
-    return any(pattern.search(command) for pattern in _OUR_PROGRAMS)
+    if proved:
+        return Path(named) == home
+    return same_path(named, home) and (
+        program_of(command) is not None or bool(_OTHER_CELERY.search(words_of(command)))
+    )
 
 
 def ours(home: Path) -> list[psutil.Process]:
@@ -63,7 +117,12 @@ def ours(home: Path) -> list[psutil.Process]:
 
 def is_our_supervisor(process: psutil.Process, home: Path) -> bool:
     """Whether a live process is the supervisor of the deployment in ``home``."""
-    return is_ours(process, home) and bool(_SUPERVISOR.search(command_of(process)))
+    return is_ours(process, home) and program_of(_arguments(process)) == SUPERVISOR
+
+
+def is_redis(process: psutil.Process) -> bool:
+    """Whether a live process is a Redis or Valkey server."""
+    return program_of(_arguments(process)) == "redis"
 
 
 def recorded(pid_file: Path) -> psutil.Process | None:
@@ -76,13 +135,31 @@ def recorded(pid_file: Path) -> psutil.Process | None:
     return None if dead else process
 
 
+def has_open(process: psutil.Process, path: Path) -> bool | None:
+    """Whether a process has the file open; ``None`` when the system does not tell us."""
+    try:
+        wanted = path.stat()
+        files = list(Path(f"/proc/{process.pid}/fd").iterdir())
+    except OSError:
+        return None
+    return any(_is_file(file, wanted) for file in files)
+
+
+def _is_file(link: Path, wanted: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(link.stat(), wanted)
+    except OSError:
+        return False
+
+
 def describe(process: psutil.Process) -> str:
     """``pid 123 (celery -A … beat)``, shortened, for the operator."""
     command = command_of(process) or "gone"
     return f"pid {process.pid} ({command if len(command) <= 80 else command[:79] + '…'})"
 
 
-def _same_path(stated: str, home: Path) -> bool:
+def same_path(stated: str, home: Path) -> bool:
+    """Whether a path that somebody wrote, maybe through a link, is the home."""
     try:
         return Path(stated).resolve() == home
     except OSError:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from keepa_deals.errors import SettingsError
+from keepa_deals.ops import sockets
 from keepa_deals.settings import PROJECT_ROOT, RUNTIME_FILE
 
-LONGEST_SOCKET_PATH = 90
-"""Bytes: the kernel takes 107, and supervisor adds a pid to its socket's name while it makes it."""
 _FOLDERS = ("run", "log", "redis", "backups")
 
 
@@ -84,20 +81,9 @@ class Home:
         """Where to put a Unix socket: in the home, or in a private folder of the temporary directory
         when the home's path is too long for the kernel."""
         wished = self.path / folder / name
-        if len(os.fsencode(wished)) <= LONGEST_SOCKET_PATH:
+        if sockets.is_short(wished):
             return wished
-        return self._short_folder() / name
-
-    def _short_folder(self) -> Path:
-        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]
-        folder = Path(tempfile.gettempdir()) / f"keepa-deals-{os.geteuid()}-{digest}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            raise SettingsError(
-                f"{folder} is not a private folder of ours: remove it, or choose a shorter home"
-            )
-        return folder
+        return (sockets.folder(self.run) or self.path / folder) / name
 
 
 def keep_key_private() -> str | None:

@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from keepa_deals.ops.errors import BusyError, HalfWayError
+from keepa_deals.ops.identity import has_open
 
 GUARD = "guard"
 """What the guard signs with."""
@@ -92,9 +93,14 @@ def _acquire(descriptor: int, path: Path, wait: float, wait_for_guard: float) ->
 
 
 def holder(path: Path) -> Holder | None:
-    """Who holds the lock now; ``None`` when nobody does, or when that can't be told."""
-    claim = _claim(path)
-    return claim if isinstance(claim, Holder) else _unsigned(path)
+    """Who holds the lock now; ``None`` when nobody does, or when that can't be told.
+
+    What is written in the file counts only where the kernel does not contradict it: a file may name anybody.
+    """
+    claim, pids = _claim(path), _flock_pids(path)
+    if isinstance(claim, Holder) and (pids is None or claim.process.pid in pids):
+        return claim
+    return _unsigned(pids or ())
 
 
 def abandoned(path: Path) -> str | None:
@@ -103,15 +109,34 @@ def abandoned(path: Path) -> str | None:
     return claim if isinstance(claim, str) else None
 
 
-def _unsigned(path: Path) -> Holder | None:
-    """The holder by the kernel's word (Linux): on a full disk it could not leave its own."""
+def _unsigned(pids: Iterable[int]) -> Holder | None:
+    """The holder by the kernel's word: on a full disk it could not leave its own."""
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess, ValueError):
+            return Holder(UNSIGNED, psutil.Process(pid))
+    return None
+
+
+def _flock_pids(path: Path) -> list[int] | None:
+    """The processes that hold a ``flock`` on the file; ``None`` where the kernel does not tell (not Linux, or
+    the holder lives in another PID namespace)."""
     try:
         inode = path.stat().st_ino
-        table = Path("/proc/locks").read_text(encoding="ascii").splitlines()
-        pids = [int(line.split()[4]) for line in table if _is_flock_on(line, inode)]
-        return Holder(UNSIGNED, psutil.Process(pids[0])) if pids else None
-    except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        pids = [int(line.split()[4]) for line in lines if _is_flock_on(line, inode)]
+    except (OSError, ValueError, IndexError):
         return None
+    if any(pid <= 0 for pid in pids):
+        return None
+    # another file system's file may have the same number
+    return [pid for pid in pids if _may_hold(pid, path)]
+
+
+def _may_hold(pid: int, path: Path) -> bool:
+    try:
+        return has_open(psutil.Process(pid), path) is not False
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _is_flock_on(line: str, inode: int) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import re
+import os
 import signal
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import psutil
 import redis
@@ -14,9 +15,10 @@ import redis
 from keepa_deals import settings as settings_module
 from keepa_deals.errors import SettingsError
 from keepa_deals.locks import Holder, read_holder
+from keepa_deals.ops import sockets
 from keepa_deals.ops.console import Say
 from keepa_deals.ops.errors import LeftoverError
-from keepa_deals.ops.identity import command_of, describe, is_our_supervisor, is_ours, ours
+from keepa_deals.ops.identity import describe, is_our_supervisor, is_ours, is_redis, is_trusted, ours
 from keepa_deals.ops.layout import Home
 from keepa_deals.ops.locking import holder
 from keepa_deals.ops.unit import STOP_SIGNAL
@@ -28,7 +30,6 @@ KILL_WAIT = 5.0
 SUPERVISOR_WAIT = 1.0
 """A supervisor that is stopped by a signal does not hear ours: it is killed after this time."""
 LOCKS = ("update_recent_deals_lock", "backfill_deals_lock")
-_REDIS = re.compile(r"^\S*(?:redis|valkey)-server\b")
 
 
 def stop_everything(home: Home, say: Say, *, wait: float = TERM_WAIT) -> None:
@@ -44,7 +45,7 @@ def stop_everything(home: Home, say: Say, *, wait: float = TERM_WAIT) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.Signals[STOP_SIGNAL])
     _kill(_wait(supervisors, SUPERVISOR_WAIT), say)
-    _end([p for p in ours(home.path) if not _REDIS.search(command_of(p))], say, wait)
+    _end([p for p in ours(home.path) if not is_redis(p)], say, wait)
     free_locks(home, say)
     _end(ours(home.path), say, wait)
     left = ours(home.path)
@@ -152,9 +153,33 @@ def _stranger(found: Holder, home: Home) -> str | None:
 
 
 def _remove_files(home: Home, say: Say) -> None:
-    for path in sorted((*home.run.glob("*.pid"), *home.run.glob("*.sock"), *home.redis.glob("*.sock"))):
-        path.unlink(missing_ok=True)
-        say(f"removed {path.relative_to(home.path)}")
+    for folder in (home.run, home.redis):
+        for name in _remove_in(folder, (".pid", ".sock")):
+            say(f"removed {folder.name}/{name}")
+
+
+def _remove_in(folder: Path, endings: tuple[str, ...]) -> list[str]:
+    """Remove the files with these endings; their names. Not through a link: root may be asked to by a home
+    that is another user's, and the link may lead anywhere."""
+    try:
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return []
+    try:
+        names = sorted(name for name in os.listdir(opened) if name.endswith(endings))
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=opened)
+    finally:
+        os.close(opened)
+    return names
+
+
+def forget_sockets(home: Home, say: Say) -> None:
+    """Remove the folder of the temporary directory in which a home with a long path has its sockets."""
+    folder = sockets.remove(home.run)
+    if folder is not None:
+        say(f"removed {folder}")
 
 
 def end_other_operation(home: Home, say: Say) -> None:
@@ -162,9 +187,12 @@ def end_other_operation(home: Home, say: Say) -> None:
     other = holder(home.operation_lock)
     if other is None:
         return
+    if not is_trusted(other.process, home.path):
+        say(f"the operation's lock is held by another user's {describe(other.process)}: left alone")
+        return
     say(f"ending the {other.what} that is at work ({describe(other.process)})")
-    children = other.process.children(recursive=True)
-    _end([other.process, *children], say, KILL_WAIT)
+    family = [other.process, *other.process.children(recursive=True)]
+    _end([process for process in family if is_trusted(process, home.path)], say, KILL_WAIT)
     deadline = time.monotonic() + KILL_WAIT
     while holder(home.operation_lock) is not None and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -17,7 +17,7 @@ from keepa_deals.health.readiness import find_problems
 from keepa_deals.health.report import HealthReport
 from tests.unit.health.reports import NOW, ago, healthy
 
-PROGRAMS = ("supervisord", "worker-upsert", "worker-backfill", "beat", "dashboard")
+PROGRAMS = ("supervisord", "worker-upsert", "worker-backfill", "beat", "dashboard", "guard")
 HOME = Path("/srv/keepa/var")
 
 
