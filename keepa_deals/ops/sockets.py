@@ -7,11 +7,13 @@ first. ``XDG_RUNTIME_DIR`` would be as private, but it goes when its user logs o
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from keepa_deals.errors import SettingsError
@@ -19,7 +21,7 @@ from keepa_deals.errors import SettingsError
 LONGEST_PATH = 90
 """Bytes: the kernel takes 107, and supervisor adds a pid to its socket's name while it makes it."""
 RECORD = "sockets"
-"""The file in ``run/`` that names the folder."""
+"""The file in ``run/`` that names the folder, and whose it is: a home may be copied."""
 _LONGEST_NAME = len("/supervisor.sock")
 
 
@@ -36,7 +38,8 @@ def folder(run: Path) -> Path | None:
     known = _recorded(run)
     if known is not None or not _is_mine(run):
         return known
-    return _record(run, _adopted(run) or _made(run))
+    with _alone(run):
+        return _recorded(run) or _record(run, _adopted(run) or _made(run))
 
 
 def remove(run: Path) -> Path | None:
@@ -55,10 +58,13 @@ def remove(run: Path) -> Path | None:
 def _recorded(run: Path) -> Path | None:
     """The folder that the record names, while it is private to the owner of ``run/``."""
     try:
-        known = Path(os.fsdecode((run / RECORD).read_bytes()).rstrip("\n"))
+        named, made_for = os.fsdecode((run / RECORD).read_bytes()).splitlines()
         owner = run.lstat().st_uid
-    except OSError:
+    except (OSError, ValueError):
         return None
+    if Path(made_for) != run:  # a copied home: the folder is the original's
+        return None
+    known = Path(named)
     if _is_mine(run):
         with contextlib.suppress(OSError):  # the machine was started anew, and its temporary files are gone
             known.mkdir(mode=0o700)
@@ -105,20 +111,22 @@ def _parents() -> Iterator[Path]:
             yield Path(parent)
 
 
+@contextmanager
+def _alone(run: Path) -> Iterator[None]:
+    """One at a time: two starts must not make a folder each."""
+    opened = os.open(run, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
+
+
 def _record(run: Path, made: Path) -> Path:
-    """Note the folder; of two that do so at once the first one wins. The folder that counts."""
-    draft = run / f"{RECORD}.{os.getpid()}.new"
+    draft = run / f"{RECORD}.new"
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(os.fsencode(made))
-    try:
-        if _recorded(run) is None:
-            (run / RECORD).unlink(missing_ok=True)  # it names a folder that is not ours (any more)
-        os.link(draft, run / RECORD)
-    except FileExistsError:
-        with contextlib.suppress(OSError):
-            made.rmdir()
-    finally:
-        draft.unlink(missing_ok=True)
-    return _recorded(run) or made
+        file.write(os.fsencode(made) + b"\n" + os.fsencode(run) + b"\n")
+    draft.replace(run / RECORD)
+    return made

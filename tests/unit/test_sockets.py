@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 import threading
 from pathlib import Path
@@ -74,6 +75,14 @@ def test_a_folder_that_was_swept_away_comes_back_under_its_name(home: Home) -> N
     before.rmdir()
     assert home.socket("run", "s.sock").parent == before
     assert before.is_dir()
+
+
+def test_a_copied_home_does_not_use_the_original_s_folder(home: Home, tmp_path: Path) -> None:
+    before = home.socket("run", "s.sock").parent
+    copy = Home(home.path.with_name(home.path.name[:-1] + "x"))
+    shutil.copytree(home.path, copy.path)
+    assert copy.socket("run", "s.sock").parent != before
+    assert home.socket("run", "s.sock").parent == before
 
 
 def test_a_look_makes_nothing_where_nothing_was_started(tmp_path: Path, temporary: Path) -> None:
