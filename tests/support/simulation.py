@@ -217,7 +217,7 @@ class Wire(HTTPAdapter):
         response.headers.update(answer.headers)
         response.raw = io.BytesIO(answer.content)
         response.request, response.url = request, str(request.url)
-        self._clock.sleep(KEEPA_SECONDS / 2)
+        self._clock.sleep(KEEPA_SECONDS / 2 + answer.seconds)
         return response
 
 

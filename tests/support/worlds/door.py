@@ -6,7 +6,7 @@ the simulated clock, ``rate`` is in tokens a minute, ``options`` holds texts by 
 - ``answer(method, url, body)``: the HTTP status and the JSON object of one request, and headers as an
   optional third; a ``str`` or ``bytes`` instead of an object is sent as HTML. ``TimeoutError`` is an answer
   that never came, ``ConnectionError`` a connection that broke. The world keeps the account: it charges,
-  refuses with 429, and writes the envelope.
+  refuses with 429, and writes the envelope. The header ``Simulated-Seconds`` says how long it takes.
 - ``listed(at)``: ASIN and price in cents of everything that Keepa lists at a moment (Unix seconds). It is
   asked once a simulated minute, and for the moments of ends and announcements, at most a minute back.
 - ``family(asin)``: the same text for an ASIN and its sibling variations.
@@ -24,6 +24,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
+
+TAKES = "Simulated-Seconds"
 
 
 class WorldError(Exception):
@@ -51,6 +53,8 @@ class Answer:
     body: Any
     content: bytes
     headers: Mapping[str, str]
+    seconds: float = 0.0
+    """How long it takes, of simulated time."""
 
 
 class CheckedWorld:
@@ -80,19 +84,24 @@ class CheckedWorld:
             self._nonsense("answer()", "an HTTP status", status)
         if not isinstance(headers, Mapping):
             self._nonsense("answer()", "headers as a mapping", headers)
-        return self._packed(status, told, {str(k): str(v) for k, v in headers.items()})
+        told_headers = {str(k): str(v) for k, v in headers.items()}
+        try:
+            takes = float(told_headers.pop(TAKES, 0))
+        except ValueError:
+            self._nonsense("answer()", f"a number of seconds in the header {TAKES}", headers)
+        return self._packed(status, told, told_headers, takes)
 
-    def _packed(self, status: int, told: object, headers: dict[str, str]) -> Answer:
+    def _packed(self, status: int, told: object, headers: dict[str, str], takes: float) -> Answer:
         if isinstance(told, str | bytes):
             content = told.encode() if isinstance(told, str) else told
-            return Answer(status, None, content, {"Content-Type": "text/html", **headers})
+            return Answer(status, None, content, {"Content-Type": "text/html", **headers}, takes)
         try:
             content = json.dumps(told).encode()
         except (TypeError, ValueError) as error:
             raise WorldError(
                 f"{self._source}: answer() returned an object that is no JSON: {error}"
             ) from None
-        return Answer(status, told, content, {"Content-Type": "application/json", **headers})
+        return Answer(status, told, content, {"Content-Type": "application/json", **headers}, takes)
 
     def listed(self, at: float) -> Mapping[str, int]:
         """What Keepa lists at a moment: ASIN and price."""

@@ -13,10 +13,11 @@ from werkzeug.test import Client, EnvironBuilder
 
 from keepa_deals.keepa.time import to_keepa_minutes
 from keepa_deals.sandbox.account import Account
-from keepa_deals.sandbox.app import DOMAINS, create_app
+from keepa_deals.sandbox.app import create_app
 from keepa_deals.sandbox.catalogue import Catalogue
+from keepa_deals.sandbox.core import DOMAINS
 from keepa_deals.sandbox.query import parse_query
-from tests.support.worlds.door import WorldError
+from tests.support.worlds.door import TAKES, WorldError
 
 MOST_DEALS = 10_000
 """Keepa shows no more of one query."""
@@ -29,6 +30,7 @@ class _Clock:
 
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
+        self.slept = 0.0
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self._seconds(), UTC)
@@ -37,7 +39,7 @@ class _Clock:
         return self._seconds()
 
     def sleep(self, seconds: float) -> None:
-        raise AssertionError("a world does not wait")
+        self.slept += seconds
 
 
 class SandboxWorld:
@@ -45,7 +47,7 @@ class SandboxWorld:
 
     def __init__(self, now: Callable[[], float], selection: Mapping[str, Any], rate: int,
                  catalogue: Catalogue) -> None:  # fmt: skip
-        clock = _Clock(now)
+        clock = self._clock = _Clock(now)
         self.account = Account(refill_rate=rate, clock=clock, tokens=rate)
         self._app = create_app(self.account, catalogue, clock=clock)
         self._client = Client(self._app)
@@ -55,14 +57,15 @@ class SandboxWorld:
 
     def answer(self, method: str, url: str, body: bytes | str | None) -> tuple[int, Any, dict[str, str]]:
         parts = urlsplit(url)
+        self._clock.slept = 0.0
         answer = self._client.open(EnvironBuilder(
             parts.path, query_string=parts.query, method=method, data=body,
             content_type="application/json" if body else None,
         ))  # fmt: skip
-        told = answer.get_data()
+        told: Any = answer.get_data()
         if (answer.content_type or "").startswith("application/json"):
-            return answer.status_code, json.loads(told), dict(answer.headers)
-        return answer.status_code, told, dict(answer.headers)
+            told = json.loads(told)
+        return answer.status_code, told, {**answer.headers, TAKES: str(self._clock.slept)}
 
     def listed(self, at: float) -> dict[str, int]:
         return {match.item.facts.asin: match.current for match in self._truth(at)}
