@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -30,17 +31,20 @@ from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome
 from keepa_deals.ingest.ports import TokenSource
 from keepa_deals.keepa.client import KeepaClient
-from keepa_deals.keepa.errors import KeepaError
+from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.locks import SingleFlightLock
 from keepa_deals.settings import Settings
 from keepa_deals.token_manager import Policy, TokenManager
 from tests.support.truthfulness import Figures
-from tests.support.worlds.door import CheckedWorld, Create, WorldError, open_world
+from tests.support.worlds.door import Answer, CheckedWorld, Create, WorldError, open_world
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = "k" * 64
+ADDRESS = "http://keepa"
 KEEPA_SECONDS = 0.4
 """How long a call of Keepa takes."""
+PATIENCE = 120.0
+"""Seconds that the glutton waits for an answer."""
 
 
 class Over(BaseException):
@@ -196,37 +200,50 @@ class Wire(HTTPAdapter):
         self._clock = clock
         self._traffic = traffic
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+    def exchange(self, method: str, url: str, body: bytes | str | None, patience: float) -> Answer:
+        """One answer of the world, and the time that it takes; ``patience`` in seconds, for a lost one."""
         began = self._clock.monotonic()
         self._clock.sleep(KEEPA_SECONDS / 2)
         try:
-            answer = self._world.answer(str(request.method), str(request.url), request.body)
+            answer = self._world.answer(method, url, body)
         except WorldError as error:
             self._clock.fail(error)
         except TimeoutError:
-            patience = kwargs.get("timeout")
-            patience = patience[1] if isinstance(patience, tuple) else patience
-            self._clock.sleep(began + float(patience or 0) - self._clock.monotonic())
+            self._clock.sleep(began + patience - self._clock.monotonic())
+            raise
+        finally:
+            self._clock.sleep(KEEPA_SECONDS / 2)
+        self._traffic.note(threading.current_thread().name, _call(url, body), answer.status, answer.body)
+        self._clock.sleep(answer.seconds)
+        return answer
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        patience = kwargs.get("timeout") or 0.0
+        if isinstance(patience, tuple):
+            patience = patience[1]
+        try:
+            answer = self.exchange(str(request.method), str(request.url), request.body, float(patience or 0))
+            content = self._world.content(answer)
+        except WorldError as error:
+            self._clock.fail(error)
+        except TimeoutError:
             raise requests.ReadTimeout("the world lost the answer", request=request) from None
         except ConnectionError:
-            self._clock.sleep(KEEPA_SECONDS / 2)
             raise requests.ConnectionError("Remote end closed connection", request=request) from None
-        self._traffic.note(threading.current_thread().name, _call(request), answer.status, answer.body)
         response = requests.Response()
         response.status_code = answer.status
         response.headers.update(answer.headers)
-        response.raw = io.BytesIO(answer.content)
+        response.raw = io.BytesIO(content)
         response.request, response.url = request, str(request.url)
-        self._clock.sleep(KEEPA_SECONDS / 2 + answer.seconds)
         return response
 
 
-def _call(request: requests.PreparedRequest) -> str:
+def _call(url: str, body: bytes | str | None) -> str:
     """The path, and the page of a deal query: ``/deal 3``."""
-    path = "/" + urlsplit(str(request.url)).path.strip("/")
+    path = "/" + urlsplit(url).path.strip("/")
     if path != "/deal":
         return path
-    return f"{path} {json.loads(request.body or b'{}').get('page', 0)}"
+    return f"{path} {json.loads(body or b'{}').get('page', 0)}"
 
 
 @dataclass
@@ -238,6 +255,7 @@ class Deployment:
     context: IngestContext
     redis: redis.Redis
     traffic: Traffic
+    wire: Wire
 
     def unix(self) -> float:
         """The simulated clock in Unix seconds."""
@@ -298,7 +316,8 @@ def build(client: redis.Redis, database: Database, *, create: Create, deals: int
         deals=deals, rate=rate, hours=hours, seed=seed, options=dict(options or {}),
     )  # fmt: skip
     traffic = Traffic()
-    keepa = KeepaClient(KEY, base_url="http://keepa", sleep=clock.sleep, adapter=Wire(world, clock, traffic))
+    wire = Wire(world, clock, traffic)
+    keepa = KeepaClient(KEY, base_url=ADDRESS, sleep=clock.sleep, adapter=wire)
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
         keepa_api_key=KEY,  # type: ignore[arg-type]
@@ -318,7 +337,7 @@ def build(client: redis.Redis, database: Database, *, create: Create, deals: int
         lock=lambda name: SingleFlightLock(client, name),
         stop=lambda: False,
     )
-    return Deployment(clock, world, context, client, traffic)
+    return Deployment(clock, world, context, client, traffic, wire)
 
 
 def every(deployment: Deployment, seconds: float, work: Callable[[], object]) -> Callable[[], None]:
@@ -350,15 +369,19 @@ def saturated_backfiller(deployment: Deployment) -> Callable[[], None]:
 
 
 def _gorge(deployment: Deployment) -> None:
-    """One call of as many products as the bulk lane gives tokens for."""
-    asins = list(deployment.traffic.dates)[:100]
+    """One call of as many products as the bulk lane gives tokens for; nobody reads the answer."""
+    asins = list(islice(deployment.traffic.dates, 100))
     if not asins:
         return
-    context = deployment.context
+    tokens, domain = deployment.context.tokens, deployment.context.domain_id
     try:
-        grant = context.tokens.request_batch("product", max_items=len(asins), timeout=50.0, task="glutton")
-        context.client.products(asins[: grant.items], domain_id=context.domain_id, permit=lambda: grant)
-    except (TokensUnavailableError, KeepaError):
+        with tokens.request_batch("product", max_items=len(asins), timeout=50.0, task="glutton") as grant:
+            names = ",".join(asins[: grant.items])
+            url = f"{ADDRESS}/product?domain={domain}&asin={names}&history=0&key={KEY}"
+            answer = deployment.wire.exchange("GET", url, None, PATIENCE)
+            if isinstance(answer.body, dict):
+                grant.settle(TokenEnvelope.from_json(answer.body))
+    except (TokensUnavailableError, TimeoutError, ConnectionError, KeyError, TypeError, ValueError):
         return
 
 

@@ -47,11 +47,11 @@ Create = Callable[..., World]
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of a world, ready for the wire."""
+    """One answer of a world; ``body`` is ``None`` when it is no JSON."""
 
     status: int
     body: Any
-    content: bytes
+    text: bytes
     headers: Mapping[str, str]
     seconds: float = 0.0
     """How long it takes, of simulated time."""
@@ -93,15 +93,22 @@ class CheckedWorld:
 
     def _packed(self, status: int, told: object, headers: dict[str, str], takes: float) -> Answer:
         if isinstance(told, str | bytes):
-            content = told.encode() if isinstance(told, str) else told
-            return Answer(status, None, content, {"Content-Type": "text/html", **headers}, takes)
+            text = told.encode() if isinstance(told, str) else told
+            return Answer(status, None, text, {"Content-Type": "text/html", **headers}, takes)
+        if not isinstance(told, Mapping):
+            self._nonsense("answer()", "an object or a text", told)
+        return Answer(status, told, b"", {"Content-Type": "application/json", **headers}, takes)
+
+    def content(self, answer: Answer) -> bytes:
+        """An answer as it goes over the wire; made when it is asked for, because nobody reads some."""
+        if answer.body is None:
+            return answer.text
         try:
-            content = json.dumps(told).encode()
+            return json.dumps(answer.body).encode()
         except (TypeError, ValueError) as error:
             raise WorldError(
                 f"{self._source}: answer() returned an object that is no JSON: {error}"
             ) from None
-        return Answer(status, told, content, {"Content-Type": "application/json", **headers}, takes)
 
     def listed(self, at: float) -> Mapping[str, int]:
         """What Keepa lists at a moment: ASIN and price."""
