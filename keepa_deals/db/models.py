@@ -26,6 +26,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -183,6 +184,8 @@ class Deal(Base):
     """What /product said since ``unlisted_at``; it becomes the reason of the end if the feed bears it out."""
     shown_asin: Mapped[str | None] = mapped_column(String(16))
     """The variation that price and rank are of, where it is another one of the family; null: its own."""
+    has_siblings: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the feed has shown other variations of it, too: it may show another one with each query."""
     sibling_since: Mapped[datetime | None]
     """Since when the feed has shown only other variations of the family; null: it shows this one."""
     verified_at: Mapped[datetime | None]
@@ -243,7 +246,10 @@ class DealVariation(Base):
     """The parent ASIN; where none is told, the first of the variations."""
     noted_at: Mapped[datetime]
 
-    __table_args__ = (Index("ix_deal_variations_family", "domain_id", "family"),)
+    __table_args__ = (
+        Index("ix_deal_variations_family", "domain_id", "family"),
+        Index("ix_deal_variations_noted_at", "noted_at"),
+    )
 
 
 class DealPoint(Base):

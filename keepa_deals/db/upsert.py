@@ -9,7 +9,7 @@ from sqlalchemy import Insert, Table, bindparam, func, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from keepa_deals.db.models import Deal, DealPast, DealPoint, JobState
+from keepa_deals.db.models import Deal, DealPast, DealPoint, DealVariation, JobState
 
 DEALS = Deal.__table__
 KEY = ("domain_id", "asin")
@@ -75,6 +75,18 @@ def write_pasts(session: Session, pasts: Sequence[Mapping[str, Any]]) -> None:
             set_={name: new[name] for name in ("read_at", "price_type", "packed")},
         )
         session.connection().execute(statement, [dict(past) for past in pasts])
+
+
+def write_variations(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write to which family products belong, in the place of what was told before."""
+    if rows:
+        statement = _insert(session, DealVariation.__table__)
+        new = statement.excluded  # type: ignore[attr-defined]
+        statement = statement.on_conflict_do_update(  # type: ignore[attr-defined]
+            index_elements=["domain_id", "asin"],
+            set_={name: new[name] for name in ("family", "noted_at")},
+        )
+        session.connection().execute(statement, [dict(row) for row in rows])
 
 
 def ensure_job(session: Session, name: str) -> None:

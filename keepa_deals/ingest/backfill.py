@@ -11,16 +11,17 @@ from sqlalchemy import or_, select
 from keepa_deals.db.models import Deal, JobState
 from keepa_deals.db.past import pack
 from keepa_deals.db.upsert import lock_writers, write_pasts
-from keepa_deals.ingest import economics, memory, past
+from keepa_deals.ingest import economics, families, memory, past
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome, Run, RunResult, run_job
 from keepa_deals.ingest.lifecycle import CLOCK_TOLERANCE
 from keepa_deals.ingest.planner import MOST_PAGES
-from keepa_deals.ingest.reach import is_last_page
+from keepa_deals.ingest.reach import page_read
 from keepa_deals.ingest.recent import JOB as UPSERT_JOB
 from keepa_deals.ingest.recent import newest_first, write_page
 from keepa_deals.ingest.rows import detail_columns
 from keepa_deals.ingest.spending import read_bulk_page, read_products
+from keepa_deals.ingest.verify import note_families
 from keepa_deals.keepa.costs import MAX_ASINS_PER_REQUEST, ProductOptions
 from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.types import ProductBatch
@@ -58,7 +59,9 @@ def _walk(run: Run, deadline: float) -> bool:
             return False
         number = int(run.cursor.get("page", 0)) if run.cursor.get("walking") == mark else 0
         page = read_bulk_page(run, newest_first(run), number, timeout=left)
-        ends = is_last_page(page, number) or number + 1 >= (_pages_kept(run) or MOST_PAGES)
+        ends = page_read(page, number, run.context.selection).ends or number + 1 >= (
+            _pages_kept(run) or MOST_PAGES
+        )
         write_page(run, page, cursor={"walked": mark} if ends else {"walking": mark, "page": number + 1})
     return True
 
@@ -115,6 +118,8 @@ def _enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
             for name, value in economics.of(deal, run.context.pricing).items():
                 setattr(deal, name, value)
         write_pasts(session, pasts)
+        if families.is_single(run.context.selection):
+            note_families(run, session, answer.products)
     run.rows += len(asked)
 
 

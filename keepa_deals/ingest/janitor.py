@@ -14,8 +14,18 @@ from typing import Any
 from sqlalchemy import Delete, and_, delete, exists, or_, select, tuple_
 from sqlalchemy.engine import CursorResult
 
-from keepa_deals.db.models import Deal, DealEvent, DealPast, DealPoint, JobRun, JobState, Sample
+from keepa_deals.db.models import (
+    Deal,
+    DealEvent,
+    DealPast,
+    DealPoint,
+    DealVariation,
+    JobRun,
+    JobState,
+    Sample,
+)
 from keepa_deals.db.upsert import lock_writers
+from keepa_deals.ingest import families
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.recent import JOB as UPSERT_JOB
 from keepa_deals.tokens.snapshot import TokenSnapshot
@@ -78,6 +88,8 @@ def _batches(context: IngestContext) -> Iterator[Callable[[], Delete]]:
     yield lambda: _points(before(settings.retain_points_days))
     pasts = (DealPast.domain_id, DealPast.asin)
     yield lambda: _oldest(DealPast, pasts, DealPast.read_at, before(settings.retain_points_days))
+    variations = (DealVariation.domain_id, DealVariation.asin)
+    yield lambda: _oldest(DealVariation, variations, DealVariation.noted_at, now - families.FORGOTTEN_AFTER)
     yield lambda: _deals(before(settings.retain_ended_days))
 
 

@@ -26,8 +26,12 @@ from keepa_deals.ingest.context import IngestContext, StoppedError
 from keepa_deals.ingest.ports import Lock
 from keepa_deals.keepa.errors import KeepaError, OutOfTokensError
 from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.locks import MAX_HOLD, TTL
 
 log = logging.getLogger(__name__)
+
+LONGEST_RUN = MAX_HOLD - 2 * TTL
+"""Seconds after which a run waits for nothing more: the rest is for writing what it has."""
 
 
 class Outcome(StrEnum):
@@ -70,6 +74,8 @@ class Run:
     started_at: datetime
     watermark: datetime | None
     cursor: dict[str, Any]
+    deadline: float
+    """By the monotonic clock: it waits for nothing longer than that."""
     rows: int = 0
     tokens_spent: int = 0
 
@@ -79,6 +85,10 @@ class Run:
             raise LockLostError(f"{self.job}: its lock went to another worker")
         if self.context.stop():
             raise StoppedError(f"{self.job}: the process is asked to stop")
+
+    def patience(self, most: float) -> float:
+        """Seconds that it may wait for something: ``most``, or what is left of its time."""
+        return max(0.0, min(most, self.deadline - self.context.clock.monotonic()))
 
     @contextmanager
     def commit(self, **memory: Any) -> Iterator[Session]:
@@ -169,7 +179,8 @@ def _start(context: IngestContext, job: str, lock: Lock) -> Run | None:
         take = update(JobState).where(JobState.name == job)
         session.execute(take.values(fence=JobState.fence + 1, last_started_at=now))
         session.refresh(state)
-        return Run(job, context, lock, state.fence, now, state.watermark, dict(state.cursor or {}))
+        deadline = context.clock.monotonic() + LONGEST_RUN
+        return Run(job, context, lock, state.fence, now, state.watermark, dict(state.cursor or {}), deadline)
 
 
 def _finish(run: Run, result: RunResult) -> None:

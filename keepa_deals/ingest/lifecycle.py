@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any, Protocol
 
 from keepa_deals.db.models import DealEventKind, EndedReason
 
@@ -48,6 +49,29 @@ class Change:
     reason: EndedReason | None = None
 
 
+class HasLife(Protocol):
+    """A row that holds the columns of a life."""
+
+    first_seen_at: Any
+    last_seen_at: Any
+    found_at: Any
+    stale_noted_at: Any
+    ended_at: Any
+    ended_reason: Any
+
+
+def life_of(row: HasLife) -> Life:
+    """The life of a stored deal. The last version's workers do not write ``found_at``: this mends it."""
+    return Life(
+        row.first_seen_at,
+        row.last_seen_at,
+        max(row.found_at, row.first_seen_at),
+        row.stale_noted_at,
+        row.ended_at,
+        row.ended_reason,
+    )
+
+
 def status(life: Life, now: datetime, fresh_for: timedelta) -> Status:
     """The state of a deal at ``now``."""
     if life.ended_at is not None:
@@ -62,16 +86,42 @@ def seen(life: Life | None, at: datetime, fresh_for: timedelta) -> tuple[Life, S
     if life.ended_at is not None:
         if at <= life.ended_at <= at + CLOCK_TOLERANCE:
             return life, ()
-        renewed = replace(
-            life, last_seen_at=at, found_at=at, stale_noted_at=None, ended_at=None, ended_reason=None
-        )
-        return renewed, (Change(DealEventKind.RETURNED, at),)
+        return _back(life, at, fresh_for)
     aged, changes = grown_old(life, at, fresh_for)
     clock_was_wrong = life.last_seen_at > at + CLOCK_TOLERANCE
     last_seen = at if clock_was_wrong else max(at, life.last_seen_at)
     if aged.stale_noted_at is not None:
         changes = (*changes, Change(DealEventKind.LIVE_AGAIN, at))
     return replace(aged, last_seen_at=last_seen, stale_noted_at=None), changes
+
+
+def _back(life: Life, at: datetime, fresh_for: timedelta) -> tuple[Life, Sequence[Change]]:
+    """An ended deal that Keepa lists again: news, unless it was there a moment ago."""
+    assert life.ended_at is not None
+    is_news = at - life.ended_at > fresh_for
+    renewed = replace(
+        life,
+        last_seen_at=at,
+        found_at=at if is_news else life.found_at,
+        stale_noted_at=None,
+        ended_at=None,
+        ended_reason=None,
+    )
+    return renewed, (Change(DealEventKind.RETURNED if is_news else DealEventKind.LIVE_AGAIN, at),)
+
+
+def confirmed(
+    life: Life, at: datetime, seen_until: datetime, fresh_for: timedelta
+) -> tuple[Life, Sequence[Change]]:
+    """The deal after ``/product`` said at ``at`` that its price holds; that counts as a sight ``seen_until``.
+
+    The feed knows conditions that ``/product`` does not show, so its word carries a deal only so far. An
+    ended deal stays ended.
+    """
+    until = min(at, seen_until)
+    if life.ended_at is not None or until < at - fresh_for or until <= life.last_seen_at <= at:
+        return life, ()
+    return seen(life, until, fresh_for)
 
 
 def grown_old(life: Life, now: datetime, fresh_for: timedelta) -> tuple[Life, Sequence[Change]]:

@@ -14,7 +14,17 @@ from keepa_deals.ingest.planner import Limit, Plan, Sweep
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
-MOMENTS = ("head_at", "overlapped_at", "doubted_at", "floor", "swept_since", "horizon")
+MOMENTS = (
+    "head_at",
+    "overlapped_at",
+    "looked_at",
+    "doubted_at",
+    "disordered_at",
+    "floor",
+    "swept_since",
+    "horizon",
+)
+WHOLE_SWEEPS_KEPT = 4
 NEVER = datetime(2011, 1, 1, tzinfo=UTC)
 """Before anything that Keepa knows."""
 
@@ -31,6 +41,17 @@ class CatchUp:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeSweep:
+    """A sweep of which every page showed all that stood on it: it began at ``since``.
+
+    It went ``down_to`` that creation date; ``None``: to the end of the feed.
+    """
+
+    since: datetime
+    down_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """The selection that the rest is about and since when, and how far the reading has come."""
 
@@ -40,23 +61,36 @@ class Memory:
     """When the newest page was last read."""
     overlapped_at: datetime | None = None
     """When a look for what is new last read the overlap below the watermark, as deep as a look goes."""
+    looked_at: datetime | None = None
+    """When the last look began that went down to the watermark: what changed before is seen by now."""
+    disordered_at: datetime | None = None
+    """When the feed last was not newest first: until a sweep in order, its order proves nothing."""
     doubted_at: datetime | None = None
     """Since when the feed has had less than half of the deals of ``reference``."""
     sweep: Sweep | None = None
     plan: Plan | None = None
+    matching: int = 0
+    """How many deals the feed had when a page last told."""
     reference: int = 0
     """How many deals the feed had when the sweep began: one less than half as long is doubted."""
     floor: datetime | None = None
     """The oldest ``creationDate`` that the sweep under way has passed."""
     swept_since: datetime | None = None
     """When the last complete sweep began: what it did not show is not in the feed, or slipped through."""
+    whole: tuple[WholeSweep, ...] = ()
+    """The last whole sweeps, the oldest first: what several did not show is no longer in the feed."""
     horizon: datetime | None = None
     """The oldest ``creationDate`` that is kept fresh, when not all can be."""
     catch_up: CatchUp | None = None
 
+    @property
+    def is_newest_first(self) -> bool:
+        """Whether anything may be concluded from the order of the feed."""
+        return self.disordered_at is None
+
     def to_json(self) -> Json:
         found: Json = {"selection": self.selection, "selected_at": self.selected_at.isoformat()}
-        found["reference"] = self.reference
+        found["matching"], found["reference"] = self.matching, self.reference
         for name in MOMENTS:
             moment = getattr(self, name)
             if moment is not None:
@@ -68,7 +102,10 @@ class Memory:
                 "pages": self.sweep.pages,
                 "hurry": self.sweep.hurry,
                 "reading_since": _text(self.sweep.reading_since),
+                "is_whole": self.sweep.is_whole,
             }
+        if self.whole:
+            found["whole"] = [{"since": _text(w.since), "down_to": _text(w.down_to)} for w in self.whole]
         if self.plan:
             found["plan"] = _plan_json(self.plan)
         if self.catch_up:
@@ -105,8 +142,10 @@ def _parse(cursor: Mapping[str, Any]) -> Memory:
         selected_at=datetime.fromisoformat(cursor["selected_at"]),
         sweep=_sweep(sweep) if sweep else None,
         plan=_plan(plan) if plan else None,
+        matching=int(cursor.get("matching", (plan or {}).get("matching", 0))),
         reference=int(cursor.get("reference", 0)),
         **{name: _moment(cursor.get(name)) for name in MOMENTS},
+        whole=tuple(_whole(w) for w in cursor.get("whole", ())),
         catch_up=CatchUp(**{k: datetime.fromisoformat(v) for k, v in catch_up.items()}) if catch_up else None,
     )
 
@@ -118,7 +157,12 @@ def _sweep(found: Mapping[str, Any]) -> Sweep:
         pages=found["pages"],
         hurry=found["hurry"],
         reading_since=_moment(found.get("reading_since")),
+        is_whole=bool(found.get("is_whole", False)),
     )
+
+
+def _whole(found: Mapping[str, Any]) -> WholeSweep:
+    return WholeSweep(datetime.fromisoformat(found["since"]), _moment(found.get("down_to")))
 
 
 def _text(moment: datetime | None) -> str | None:

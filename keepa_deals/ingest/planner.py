@@ -171,6 +171,8 @@ class Sweep:
     pages: int
     hurry: bool = False
     reading_since: datetime | None = None
+    is_whole: bool = True
+    """Whether each of its pages so far showed all that stood on it."""
 
     @property
     def shows_since(self) -> datetime:
@@ -271,20 +273,20 @@ class Step(StrEnum):
 
     SWEEP = "sweep"
     VERIFY_MISSED = "verify_missed"
-    VERIFY_GONE = "verify_gone"
+    VERIFY_SUSPECTS = "verify_suspects"
 
 
-def next_step(page: datetime | None, missed: datetime | None, *, gone: bool) -> Step | None:
+def next_step(page: datetime | None, missed: datetime | None, *, suspects: bool) -> Step | None:
     """Earliest deadline first: of the sweep's next page, and of the deals that it missed.
 
-    Deals that are ``gone`` from the feed come last: what is still to be learned of them is the reason, and
-    that they turn stale meanwhile is no loss, while a late page lets 150 deals go stale that still hold.
+    ``suspects`` come last: most have left the feed, what is still to be learned of them is the reason, and
+    a late page lets 150 deals go stale that still hold.
     """
     if page is not None and (missed is None or page <= missed):
         return Step.SWEEP
     if missed is not None:
         return Step.VERIFY_MISSED
-    return Step.VERIFY_GONE if gone else None
+    return Step.VERIFY_SUSPECTS if suspects else None
 
 
 def head_every_when_late(head_every: timedelta, interval: timedelta, window: timedelta) -> timedelta:

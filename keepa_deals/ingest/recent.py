@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, func, or_, select
 
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind
-from keepa_deals.ingest import planner
+from keepa_deals.ingest import families, planner
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.job import Outcome, Run, RunResult, run_job
-from keepa_deals.ingest.memory import NEVER, CatchUp, Memory, recall
+from keepa_deals.ingest.memory import NEVER, WHOLE_SWEEPS_KEPT, CatchUp, Memory, WholeSweep, recall
 from keepa_deals.ingest.planner import Feed, Limit, Plan, Step, Supply, Sweep
-from keepa_deals.ingest.reach import LEAST_SHARE, Reach, is_last_page, reach_of, shows_no_more, total_of
-from keepa_deals.ingest.rows import feed_rows
+from keepa_deals.ingest.reach import KEEPA_AHEAD, LEAST_SHARE, PageRead, Reach, page_read
+from keepa_deals.ingest.rows import FeedRow, feed_rows
 from keepa_deals.ingest.spending import read_page
 from keepa_deals.ingest.store import apply_listed, note_unlisted
 from keepa_deals.ingest.verify import (
     Pending,
-    end_those_not_asked_about,
+    end_those_long_unlisted,
     end_those_of_another_selection,
+    learn_families,
     pending,
     verify,
 )
@@ -38,8 +39,6 @@ LOCK = "update_recent_deals_lock"
 NEWEST_FIRST = 1
 LONGEST = timedelta(minutes=10)
 """A run goes on for an interval or a tick, but no longer; what is due then is the next one's work."""
-KEEPA_AHEAD = timedelta(minutes=5)
-"""A ``creationDate`` further ahead of Keepa's own clock is a mistake, and no watermark."""
 ANCIENT = timedelta(days=7)
 """Nothing in the feed is likely to be that old: the whole of it is read again."""
 
@@ -66,39 +65,41 @@ def newest_first(run: Run) -> dict[str, Any]:
     return {**run.context.selection, "sortType": NEWEST_FIRST}
 
 
-def write_page(run: Run, page: DealPage, reach: Reach | None = None, **memory: Any) -> None:
-    """Write a page's deals, what it proves of others, and what the job has to remember: all or nothing."""
+def write_page(
+    run: Run,
+    page: DealPage,
+    reach: Reach | None = None,
+    *,
+    ask: Callable[[Run, Sequence[str]], None] | None = None,
+    **memory: Any,
+) -> None:
+    """Write a page's deals, what it proves of others, and what the job has to remember: all or nothing.
+
+    What may be a variation of a deal that is there is left out, unless ``ask`` finds out first.
+    """
     context = run.context
     at = context.clock.now()
     rows = feed_rows(page, domain_id=context.domain_id, price_type=price_type(context.selection))
+    single = families.is_single(context.selection)
+    if single and rows:
+        rows = _without_unclear(run, rows, ask)
     with run.commit(**memory) as session:
-        written = apply_listed(session, rows, at, context.fresh_for, context.pricing)
+        written = apply_listed(session, rows, at, context.fresh_for, context.pricing, single=single)
         if reach is not None:
             note_unlisted(session, context.domain_id, reach, at)
     run.rows += written
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """One page as it was read."""
-
-    number: int
-    page: DealPage
-
-    @property
-    def ends(self) -> bool:
-        return is_last_page(self.page, self.number)
-
-    @property
-    def created(self) -> Sequence[datetime]:
-        return [deal.creation_date for deal in self.page.deals]
-
-    def believed(self) -> Sequence[datetime]:
-        """The creation dates that can be true by Keepa's own clock."""
-        return [c for c in self.created if c <= self.page.envelope.timestamp + KEEPA_AHEAD]
-
-    def is_down_to(self, goal: datetime | None) -> bool:
-        return self.ends or goal is None or min(self.created) <= goal
+def _without_unclear(
+    run: Run, rows: list[FeedRow], ask: Callable[[Run, Sequence[str]], None] | None
+) -> list[FeedRow]:
+    """The rows of which it is known whether they are new."""
+    with run.context.database.session() as session:
+        unclear = families.likely_siblings(session, rows)
+    if unclear and ask is not None:
+        ask(run, unclear)
+        return rows
+    return [row for row in rows if row["asin"] not in unclear]
 
 
 class _Upserter:
@@ -113,9 +114,11 @@ class _Upserter:
         self.memory = recall(run.cursor, run.context.selection, self.now())
         self.selection_changed = run.cursor.get("selection") not in (None, self.memory.selection)
         self.had_watermark = run.watermark is not None
-        self.matching = self.memory.plan.matching if self.memory.plan else 0
-        self.head: _Seen | None = None
+        self.matching = self.memory.matching
+        self.head: PageRead | None = None
         """The last of the newest pages that this run has read."""
+        self.head_is_whole = False
+        """Whether each of the newest pages that this run has read showed all that stood on it."""
         self.asked: set[str] = set()
         """ASINs that this run has asked about."""
         tick = run.context.settings.keepa_tick_seconds
@@ -123,18 +126,17 @@ class _Upserter:
         self.ends = run.context.clock.monotonic() + length
 
     def work(self) -> Outcome:
-        if self._sweep_begins() or self._head_is_due():
-            self._read_new()
-        if self._sweep_begins():
+        begins, hurries = self._sweep_begins(), False
+        if begins or self._head_is_due():
+            hurries = self._read_new()
+        if begins and not hurries:
             self._begin_sweep()
-        if self.memory.selected_at > NEVER:
-            end_those_of_another_selection(self.run, self.memory.selected_at)
-        end_those_not_asked_about(self.run)
+        self._end_without_asking()
         while self.context.clock.monotonic() < self.ends:
             waiting = pending(self.run, self.memory, self.asked)
-            if waiting.gone:
-                waiting = replace(waiting, gone=waiting.gone[: self._spare_tokens()])
-            step = planner.next_step(self._page_deadline(), waiting.deadline, gone=bool(waiting.gone))
+            if waiting.suspects:
+                waiting = replace(waiting, suspects=waiting.suspects[: self._spare_tokens()])
+            step = planner.next_step(self._page_deadline(), waiting.deadline, suspects=bool(waiting.suspects))
             if step is None:
                 break
             self._take(step, waiting)
@@ -143,11 +145,15 @@ class _Upserter:
     def _take(self, step: Step, waiting: Pending) -> None:
         if step is Step.SWEEP:
             self._read_next_of_sweep()
-            if self.memory.selected_at > NEVER:
-                end_those_of_another_selection(self.run, self.memory.selected_at)
+            self._end_without_asking()
         else:
-            is_gone = step is Step.VERIFY_GONE
-            self.asked |= {*verify(self.run, waiting.gone if is_gone else waiting.missed, gone=is_gone)}
+            is_suspect = step is Step.VERIFY_SUSPECTS
+            self.asked |= {*verify(self.run, waiting.suspects if is_suspect else waiting.missed)}
+
+    def _end_without_asking(self) -> None:
+        if self.memory.selected_at > NEVER:
+            end_those_of_another_selection(self.run, self.memory)
+        end_those_long_unlisted(self.run, self.memory)
 
     # -- what is new -------------------------------------------------------------------------
     def _head_is_due(self) -> bool:
@@ -160,31 +166,53 @@ class _Upserter:
             every = planner.head_every_when_late(every, self.interval, self.window)
         return planner.head_is_due(self.memory.head_at, now, every, self.interval)
 
-    def _read_new(self) -> None:
-        """Read from the newest deal down to the watermark.
+    def _read_new(self) -> bool:
+        """Read from the newest deal down to the watermark; whether the rest is left to a hurried sweep.
 
-        The watermark moves with the rows of the last page, so that any failure leaves it where it was.
+        The watermark moves with the rows of the last page, so that any failure leaves it where it was. A feed
+        that is not newest first has no bottom to read down to: the sweep reads all but its first page.
         """
+        began = self.now()
         seen = self._read(0)
         self.memory = replace(self.memory, doubted_at=self._doubted_since(seen))
+        self.head_is_whole = seen.is_whole(self._reference())
+        if not self.memory.is_newest_first:
+            self.head = seen
+            self._write(seen, replace(self.memory, head_at=self.now()))
+            return False
         mark = self._mark(seen.page)
         bottom = mark - planner.OVERLAP if mark else None
         deep = planner.overlap_is_due(self.memory.overlapped_at, self.now(), self.memory.plan, self.interval)
         goal = bottom if deep else mark
-        newest = max([*seen.believed(), *([mark] if mark else [])], default=None)
-        while not seen.is_down_to(goal) and seen.number + 1 < planner.HEAD_PAGES:
+        newest = max([*seen.believed, *([mark] if mark else [])], default=None)
+        while not _is_down_to(seen, goal) and seen.number + 1 < planner.HEAD_PAGES:
             self._write(seen, self.memory)
             seen = self._read(seen.number + 1)
+            self.head_is_whole = self.head_is_whole and seen.is_whole(self._reference())
         memory = replace(self.memory, head_at=self.now())
-        if bottom is not None and (deep or seen.is_down_to(bottom)):  # as deep as a look goes
+        if bottom is not None and (deep or _is_down_to(seen, bottom)):  # as deep as a look goes
             memory = replace(memory, overlapped_at=memory.head_at)
         self.head = seen
-        if not seen.is_down_to(mark):
-            self._write(seen, self._hurry_down(memory, bottom, newest))
-        elif memory.catch_up is not None and newest is not None:
+        return self._finish_look(seen, memory, began, mark, newest)
+
+    def _finish_look(
+        self, seen: PageRead, memory: Memory, began: datetime, mark: datetime | None, newest: datetime | None
+    ) -> bool:
+        """Write the last page of a look for what is new; whether the rest is left to a hurried sweep."""
+        if not self.memory.is_newest_first:
+            self._write(seen, memory)
+            return False
+        if not _is_down_to(seen, mark):
+            assert mark is not None
+            self._write(seen, self._hurry_down(memory, mark - planner.OVERLAP, newest))
+            return True
+        if self.head_is_whole:
+            memory = replace(memory, looked_at=began)
+        if memory.catch_up is not None and newest is not None:
             self._write(seen, replace(memory, catch_up=replace(memory.catch_up, mark=newest)))
         else:
             self._write(seen, memory, watermark=newest)
+        return False
 
     def _mark(self, page: DealPage) -> datetime | None:
         """The newest ``creationDate`` down from which everything has been read; ``None``: nothing has."""
@@ -208,25 +236,25 @@ class _Upserter:
         with self.context.database.session() as session:
             return session.scalar(query)
 
-    def _hurry_down(self, memory: Memory, goal: datetime | None, newest: datetime | None) -> Memory:
+    def _hurry_down(self, memory: Memory, goal: datetime, newest: datetime | None) -> Memory:
         """Leave the rest of what is new to a sweep in a hurry; the watermark waits for it."""
-        assert goal is not None
         assert newest is not None
         down_to = memory.catch_up.down_to if memory.catch_up else goal
         plan = self._plan()
         log.info("much is new: a sweep of up to %d pages goes down to %s", plan.pages, down_to)
         sweep = Sweep(
-            self.run.started_at, planner.HEAD_PAGES, max(plan.pages, planner.HEAD_PAGES + 1), hurry=True
-        )
+            self.run.started_at, planner.HEAD_PAGES, max(plan.pages, planner.HEAD_PAGES + 1),
+            hurry=True, is_whole=self.head_is_whole,
+        )  # fmt: skip
         return replace(
             memory, catch_up=CatchUp(down_to, newest), sweep=sweep, plan=plan,
             reference=self._matching(), floor=self._floor(),
         )  # fmt: skip
 
     # -- how much there is -------------------------------------------------------------------
-    def _doubted_since(self, first: _Seen) -> datetime | None:
+    def _doubted_since(self, first: PageRead) -> datetime | None:
         """Since when the feed has had less than half of its deals; ``None`` when it has not."""
-        if total_of(first.page, first.number) >= LEAST_SHARE * self.memory.reference:
+        if first.total is None or first.total >= LEAST_SHARE * self.memory.reference:
             return None
         before = self.memory.doubted_at
         return before if before is not None and before <= self.now() else self.now()
@@ -240,7 +268,13 @@ class _Upserter:
 
     def _floor(self) -> datetime | None:
         """The oldest ``creationDate`` of the newest pages that this run has read."""
-        return min(self.head.created, default=None) if self.head else None
+        if self.head is None or not self.memory.is_newest_first:
+            return None
+        return min(self.head.created, default=None)
+
+    def _reference(self) -> int:
+        """How many deals the feed is known to have had; 0: of this selection nobody knows."""
+        return 0 if self.selection_changed else self.memory.reference
 
     # -- the sweep ---------------------------------------------------------------------------
     def _sweep_begins(self) -> bool:
@@ -262,7 +296,7 @@ class _Upserter:
         plan = self._plan()
         done = min(head.number + 1, plan.pages)
         hurry = lost or self.selection_changed
-        begun = Sweep(self.run.started_at, done, plan.pages, hurry=hurry)
+        begun = Sweep(self.run.started_at, done, plan.pages, hurry=hurry, is_whole=self.head_is_whole)
         memory = replace(memory, sweep=begun, plan=plan, reference=self._matching(), floor=self._floor())
         if begun.done:
             memory = replace(memory, **self._when_complete(memory, begun, self.head))
@@ -290,11 +324,15 @@ class _Upserter:
         Before the first whole sweep the table does not tell; the pages just read do.
         """
         since = self.now() - self.window
-        if self.memory.swept_since is None and self.head is not None and not self.head.is_down_to(since):
+        if self.memory.swept_since is None and self.head is not None and not _is_down_to(self.head, since):
             head = self.head
             span = head.page.envelope.timestamp - min(head.created)
             return planner.at_first(self._matching(), (head.number + 1) * DEALS_PER_PAGE, span, self.window)
-        left = select(func.count()).where(DealEvent.at > since, DealEvent.kind == DealEventKind.ENDED)
+        left = select(func.count()).where(
+            DealEvent.domain_id == self.context.domain_id,
+            DealEvent.at > since,
+            DealEvent.kind == DealEventKind.ENDED,
+        )
         came = select(func.count()).where(
             Deal.domain_id == self.context.domain_id, Deal.ended_at.is_(None), Deal.deal_created_at > since
         )
@@ -337,7 +375,12 @@ class _Upserter:
     def _oldest_by_page(
         self, *, below: datetime | None = None, above: datetime | None = None
     ) -> list[datetime]:
-        """For each page of the feed between these dates: when the first of the deals on it was last seen."""
+        """For each page of the feed between these dates: when the first of the deals on it was last seen.
+
+        Nothing, where the feed is not in the order that would tell on which page a deal stands.
+        """
+        if not self.memory.is_newest_first:
+            return []
         sweep = self.memory.sweep
         position = func.row_number().over(order_by=Deal.deal_created_at.desc()) - 1
         listed = select(Deal.last_seen_at, (position // DEALS_PER_PAGE).label("page")).where(
@@ -361,38 +404,78 @@ class _Upserter:
         sweep = self.memory.sweep
         assert sweep is not None
         seen = self._read(sweep.next_page)
-        pages, cut = sweep.pages, self.memory.plan is not None and self.memory.plan.limit is Limit.PLAN
+        pages, cut = sweep.pages, self._is_cut(self.memory)
         if seen.ends:
             pages = seen.number + 1
         elif seen.number + 1 >= pages and not cut:
             pages = seen.number + 2  # the feed has grown
         since = sweep.reading_since or self.run.started_at
-        sweep = replace(sweep, next_page=seen.number + 1, pages=pages, reading_since=since)
-        memory = replace(self.memory, sweep=sweep, floor=min(seen.created, default=self.memory.floor))
+        is_whole = sweep.is_whole and seen.is_whole(self._reference())
+        sweep = replace(sweep, next_page=seen.number + 1, pages=pages, reading_since=since, is_whole=is_whole)
+        ordered = self.memory.is_newest_first
+        floor = min(seen.created, default=self.memory.floor) if ordered else None
+        memory = replace(self.memory, sweep=sweep, floor=floor)
         watermark = {}
         catch_up = memory.catch_up
-        if catch_up is not None and (sweep.done or seen.is_down_to(catch_up.down_to)):
+        if catch_up is not None and (sweep.done or (ordered and _is_down_to(seen, catch_up.down_to))):
             memory, watermark = replace(memory, catch_up=None), {"watermark": catch_up.mark}
         if sweep.done:
             memory = replace(memory, **self._when_complete(memory, sweep, seen))
         self._write(seen, memory, **watermark)
 
-    def _when_complete(self, memory: Memory, sweep: Sweep, last: _Seen | None) -> dict[str, Any]:
-        """What a whole sweep leaves: everything it did not show it went by, down to where it ended."""
-        cut = memory.plan is not None and memory.plan.limit is Limit.PLAN
+    def _is_cut(self, memory: Memory) -> bool:
+        """Whether the sweep leaves out what the plan cannot pay."""
+        return memory.plan is not None and memory.plan.limit is Limit.PLAN
+
+    def _when_complete(self, memory: Memory, sweep: Sweep, last: PageRead | None) -> dict[str, Any]:
+        """What a whole sweep leaves: everything it did not show it went by, down to where it ended.
+
+        Of a feed in another order a sweep that is cut short tells nothing: what lies beyond may be anything.
+        """
+        is_short = last is not None and (self._is_cut(memory) or last.shows_no_more)
         horizon = None
-        if last is not None and (cut or shows_no_more(last.page, last.number)):
+        if is_short and last is not None and memory.is_newest_first:
             horizon = min(last.created, default=None)
-        return {"swept_since": sweep.shows_since, "floor": None, "horizon": horizon}
+        whole = memory.whole
+        if sweep.is_whole and (memory.is_newest_first or not is_short):
+            whole = (*whole, WholeSweep(sweep.started_at, horizon))[-WHOLE_SWEEPS_KEPT:]
+        disordered_at = memory.disordered_at
+        if disordered_at is not None and not sweep.started_at <= disordered_at <= self.now():
+            disordered_at = None
+        return {
+            "swept_since": sweep.shows_since,
+            "floor": None,
+            "horizon": horizon,
+            "whole": whole,
+            "disordered_at": disordered_at,
+        }
 
     # -- pages -------------------------------------------------------------------------------
-    def _read(self, number: int) -> _Seen:
-        seen = _Seen(number, read_page(self.run, newest_first(self.run), number))
-        self.matching = total_of(seen.page, number) or self.matching
+    def _read(self, number: int) -> PageRead:
+        page = read_page(self.run, newest_first(self.run), number)
+        seen = page_read(page, number, self.context.selection)
+        self.matching = seen.total or max(self.matching, seen.shown)
+        if not seen.is_newest_first:
+            self._note_disorder(number)
         return seen
 
-    def _write(self, seen: _Seen, memory: Memory, **watermark: datetime | None) -> None:
-        reference = memory.reference if not self.selection_changed else 0
-        reach = reach_of(seen.page, seen.number, reference=reference)
-        write_page(self.run, seen.page, reach, cursor=memory.to_json(), **watermark)
+    def _note_disorder(self, number: int) -> None:
+        """Remember that the order proves nothing; said once. Never recorded, so not to be ruled out."""
+        if self.memory.is_newest_first:
+            log.warning(
+                "page %d of the feed is not newest first, as asked for: until a sweep in order, new deals "
+                "are found by the sweep alone, and no deal is doubted for not standing where it stood",
+                number,
+            )
+        self.memory = replace(self.memory, disordered_at=self.now(), floor=None)
+
+    def _write(self, seen: PageRead, memory: Memory, **watermark: datetime | None) -> None:
+        memory = replace(memory, matching=self.matching)
+        reach = seen.reach(self._reference()) if memory.is_newest_first else None
+        write_page(self.run, seen.page, reach, ask=learn_families, cursor=memory.to_json(), **watermark)
         self.memory = memory
+
+
+def _is_down_to(seen: PageRead, goal: datetime | None) -> bool:
+    """Whether a feed that is newest first has been read down to ``goal``, or to its end."""
+    return seen.ends or goal is None or min(seen.created) <= goal

@@ -16,7 +16,7 @@ from keepa_deals.keepa.errors import OutOfTokensError
 from keepa_deals.keepa.types import DealPage, ProductBatch, TokenEnvelope
 
 PATIENCE = 15 * 60.0
-"""Seconds that the upserter waits for the tokens of one call: less than a lock may be held."""
+"""Seconds that the upserter waits for the tokens of one call, as far as its run has that time."""
 REFUSALS = 3
 """A 429 corrects the balance, and the next permission waits for it; so many in a row end the run."""
 T = TypeVar("T")
@@ -43,7 +43,7 @@ def read_page(run: Run, selection: Mapping[str, Any], page: int) -> DealPage:
     def ask() -> Grant:
         tokens = run.context.tokens
         return tokens.request_permission_for_call(
-            DEAL_PAGE_TOKENS, kind=DEAL_KIND, timeout=PATIENCE, task=run.job
+            DEAL_PAGE_TOKENS, kind=DEAL_KIND, timeout=run.patience(PATIENCE), task=run.job
         )
 
     call = partial(run.context.client.deals, selection, page, permit=_permit(run, ask))
@@ -106,7 +106,7 @@ def read_few_products(run: Run, asins: Sequence[str], options: ProductOptions) -
 
     def ask() -> Grant:
         return run.context.tokens.request_permission_for_call(
-            tokens, kind=options.kind, items=len(asins), timeout=PATIENCE, task=run.job
+            tokens, kind=options.kind, items=len(asins), timeout=run.patience(PATIENCE), task=run.job
         )
 
     call = partial(

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import Deal, DealEvent, EndedReason
 from keepa_deals.db.upsert import KEY, insert_points, lock_writers, touch_deals, upsert_deals
-from keepa_deals.ingest import economics, lifecycle
+from keepa_deals.ingest import economics, families, lifecycle
 from keepa_deals.ingest.economics import DEFAULT, Pricing
 from keepa_deals.ingest.lifecycle import Change, Life
 from keepa_deals.ingest.reach import Reach
@@ -32,8 +32,16 @@ _LIFE = (
     Deal.ended_reason,
 )
 _DETAILS = ("fba_fee", "referral_fee_bp", "buy_box_price")
-_REST = (Deal.listed_at, Deal.point_at, Deal.changed_at, *(getattr(Deal, name) for name in _DETAILS))
+_FAMILY = ("shown_asin", "sibling_since", "has_siblings")
+_REST = (
+    Deal.listed_at,
+    Deal.point_at,
+    Deal.changed_at,
+    *(getattr(Deal, name) for name in (*_DETAILS, *_FAMILY)),
+)
 _POINT = ("domain_id", "asin", "price", "price_avg_90", "sales_rank")
+Known = Mapping[str, Any]
+"""A stored deal: its columns by name."""
 
 
 def apply_listed(
@@ -42,20 +50,38 @@ def apply_listed(
     at: datetime,
     fresh_for: timedelta,
     pricing: Pricing = DEFAULT,
+    *,
+    single: bool = False,
 ) -> int:
-    """Write the deals that the feed showed at ``at``; how many rows that were."""
+    """Write the deals that the feed showed at ``at``; how many rows that were.
+
+    ``single``: the feed shows one variation for all of a product (see ``families``).
+    """
     if not rows:
         return 0
     lock_writers(session)
-    known = _known(session, rows)
+    domain_id = rows[0]["domain_id"]
+    known = _known(session, domain_id, [row["asin"] for row in rows], rows[0])
+    siblings = _siblings(session, domain_id, rows, known) if single else {}
     page = _Page(at, fresh_for, pricing)
-    for row in sorted(rows, key=lambda row: str(row["asin"])):
-        page.add(row, known.get(row["asin"]))
+    for row in sorted(rows, key=lambda row: (row["asin"] in siblings, str(row["asin"]))):
+        page.add(row, siblings.get(row["asin"]) or known.get(row["asin"]))
     touch_deals(session, page.touched)
+    touch_deals(session, page.stood_for)
     upsert_deals(session, page.written)
     insert_points(session, page.points)
     record(session, page.events)
     return len(rows)
+
+
+def _siblings(
+    session: Session, domain_id: int, rows: Sequence[FeedRow], known: Mapping[str, Known]
+) -> dict[str, Known]:
+    """For each variation that has no open deal of its own: the deal of its family, if there is one."""
+    strangers = [r["asin"] for r in rows if r["asin"] not in known or known[r["asin"]]["ended_at"]]
+    stand_in = families.open_siblings(session, domain_id, strangers)
+    deals = _known(session, domain_id, sorted(set(stand_in.values())), rows[0]) if stand_in else {}
+    return {asin: deals[sibling] for asin, sibling in stand_in.items()}
 
 
 @dataclass(slots=True)
@@ -68,17 +94,74 @@ class _Page:
     written: list[dict[str, Any]] = field(default_factory=list)
     touched: list[dict[str, Any]] = field(default_factory=list)
     """Deals of which nothing changed but when they were seen: most of a page."""
+    stood_for: list[dict[str, Any]] = field(default_factory=list)
+    """Deals for which another variation stands in the feed: seen, and where, but not at what price."""
     points: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    _taken: set[str] = field(default_factory=set)
 
-    def add(self, row: FeedRow, old: Mapping[str, Any] | None) -> None:
-        """Take in one deal; ``old`` is what the table has of it."""
-        at = self.at
-        life, changes = lifecycle.seen(_life(old), at, self.fresh_for)
-        listed_at = at if old is None else max(at, min(old["listed_at"], life.last_seen_at))
-        seen = {"last_seen_at": life.last_seen_at, "listed_at": listed_at, "unlisted_at": None}
+    def add(self, row: FeedRow, old: Known | None) -> None:
+        """Take in one deal; ``old`` is what the table has of it, or of its family."""
+        if old is not None and old["asin"] in self._taken:
+            return  # two variations of one product on a page
+        self._taken.add(row["asin"] if old is None else old["asin"])
+        life, changes = lifecycle.seen(_life(old), self.at, self.fresh_for)
+        seen = self._seen(life, old)
+        if old is not None and self._only_stands_for(row, old):
+            self._stand_for(row, old, life, changes, seen)
+            return
+        self._write(row, old, life, changes, seen)
+
+    def _seen(self, life: Life, old: Known | None) -> dict[str, Any]:
+        listed_at = self.at if old is None else max(self.at, min(old["listed_at"], life.last_seen_at))
+        return {
+            "last_seen_at": life.last_seen_at,
+            "listed_at": listed_at,
+            "unlisted_at": None,
+            "suspected_reason": None,
+        }
+
+    def _only_stands_for(self, row: FeedRow, old: Known) -> bool:
+        """Whether this is another variation than the one whose price is shown, and at another price.
+
+        When that one has not been in the feed for half a window, this one takes its place.
+        """
+        if row["asin"] == (old["shown_asin"] or old["asin"]) or row["price"] == old["price"]:
+            return False
+        since = old["sibling_since"]
+        return since is None or since > self.at or self.at - since < self.fresh_for / 2
+
+    def _stand_for(
+        self, row: FeedRow, old: Known, life: Life, changes: Sequence[Change], seen: Mapping[str, Any]
+    ) -> None:
+        self.events += event_rows(old["domain_id"], old["asin"], changes)
+        moved = changes or row["deal_created_at"] != old["deal_created_at"]
+        key = {name: old[name] for name in KEY}
+        self.stood_for.append(
+            {
+                **key,
+                **_columns(life),
+                **seen,
+                "deal_created_at": row["deal_created_at"],
+                "sibling_since": min(old["sibling_since"] or self.at, self.at),
+                "has_siblings": True,
+                "changed_at": self.at if moved else old["changed_at"],
+            }
+        )
+
+    def _write(
+        self, row: FeedRow, old: Known | None, life: Life, changes: Sequence[Change], seen: dict[str, Any]
+    ) -> None:
+        at, asin = self.at, row["asin"]
+        row = row if old is None else {**row, "asin": old["asin"]}
+        family = {
+            "shown_asin": None if asin == row["asin"] else asin,
+            "sibling_since": None,
+            "has_siblings": asin != row["asin"] or (old is not None and old["has_siblings"]),
+        }
         point = _wants_point(row, old, at)
         shown = old is None or any(row[k] != old[k] for k in row if k not in _UNSHOWN)
+        shown = shown or old is None or any(family[name] != old[name] for name in _FAMILY)
         if old is not None and not (shown or changes or point):
             self.touched.append({name: row[name] for name in (*KEY, *_UNSHOWN)} | seen)
             return
@@ -90,35 +173,40 @@ class _Page:
             "changed_at": at if shown or changes or old is None else old["changed_at"],
         }
         worth = _economics(row, old, self.pricing)
-        self.written.append({**row, **worth, **_columns(life), **seen, **moments})
+        self.written.append({**row, **worth, **family, **_columns(life), **seen, **moments})
 
 
 def note_unlisted(session: Session, domain_id: int, reach: Reach, at: datetime) -> None:
-    """Note the open deals that a page read at ``at`` would show if the feed still had them.
+    """Note the open deals that a page read at ``at`` would show if they stood where they stood.
 
-    To be called after that page's own deals were written: they count as listed at ``at``.
+    A suspicion, and no end. To be called after that page's own deals were written: they count as listed.
     """
+    is_open = (Deal.domain_id == domain_id, Deal.ended_at.is_(None))
     by_a_wrong_clock = Deal.listed_at > at + lifecycle.CLOCK_TOLERANCE
-    statement = update(Deal).where(
-        Deal.domain_id == domain_id,
-        Deal.ended_at.is_(None),
-        Deal.unlisted_at.is_(None),
-        or_(Deal.listed_at < at, by_a_wrong_clock),
-    )
+    mended = update(Deal).where(*is_open, by_a_wrong_clock).values(listed_at=at - lifecycle.CLOCK_TOLERANCE)
+    session.execute(mended, execution_options={"synchronize_session": False})
+    unsuspected = or_(Deal.unlisted_at.is_(None), Deal.unlisted_at > at + lifecycle.CLOCK_TOLERANCE)
+    statement = update(Deal).where(*is_open, unsuspected, Deal.listed_at < at)
     if reach.newest is not None:
         statement = statement.where(Deal.deal_created_at < reach.newest)
     if reach.oldest is not None:
         statement = statement.where(Deal.deal_created_at > reach.oldest)
+    if reach.left_out:
+        statement = statement.where(func.coalesce(Deal.shown_asin, Deal.asin).not_in(reach.left_out))
     session.execute(statement.values(unlisted_at=at), execution_options={"synchronize_session": False})
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What ``/product`` says of a deal: ``reason`` is why it ended, ``None`` when it still holds."""
+    """What ``/product`` says of a deal: ``reason`` is why it is over, ``None`` when it still holds.
+
+    Not ``known``: the answer tells nothing of it, and all that was found out is that it was asked about.
+    """
 
     asin: str
     reason: EndedReason | None
     columns: Mapping[str, Any] = field(default_factory=dict)
+    known: bool = True
 
 
 def apply_verdicts(
@@ -129,7 +217,7 @@ def apply_verdicts(
     fresh_for: timedelta,
     pricing: Pricing = DEFAULT,
 ) -> None:
-    """Write what was found out at ``at`` about deals that the feed no longer shows."""
+    """Write what was found out at ``at`` about deals that the feed no longer shows where they stood."""
     lock_writers(session)
     asins = [verdict.asin for verdict in verdicts]
     query = select(Deal).where(Deal.domain_id == domain_id, Deal.asin.in_(asins))
@@ -143,20 +231,14 @@ def apply_verdicts(
 def _apply_verdict(
     session: Session, deal: Deal, verdict: Verdict, at: datetime, fresh_for: timedelta, pricing: Pricing
 ) -> Sequence[Change]:
-    before = Life(
-        deal.first_seen_at,
-        deal.last_seen_at,
-        deal.found_at,
-        deal.stale_noted_at,
-        deal.ended_at,
-        deal.ended_reason,
-    )
-    if verdict.reason is None:
-        life, changes = lifecycle.seen(before, at, fresh_for)
-    else:
-        life, changes = lifecycle.end(before, verdict.reason, at, fresh_for)
+    if deal.ended_at is not None:
+        return ()
+    deal.verified_at = at
+    if not verdict.known:
+        return ()
+    life, changes = _judged(deal, verdict, at, fresh_for)
     old_price = deal.price
-    for name, value in (*verdict.columns.items(), *_columns(life).items(), ("verified_at", at)):
+    for name, value in (*verdict.columns.items(), *_columns(life).items()):
         setattr(deal, name, value)
     if changes or verdict.columns:
         deal.changed_at = at
@@ -166,6 +248,47 @@ def _apply_verdict(
         deal.point_at = at
         insert_points(session, [{"at": at, **{name: getattr(deal, name) for name in _POINT}}])
     return changes
+
+
+SWEEPS_OF_EVIDENCE = 2
+"""So many whole sweeps that do not show a deal prove that the feed no longer has it."""
+SWEEPS_OF_A_FAMILY = 4
+"""The same where Keepa may show another variation, at another place, with each page that is read."""
+
+
+def _judged(
+    deal: Deal, verdict: Verdict, at: datetime, fresh_for: timedelta
+) -> tuple[Life, Sequence[Change]]:
+    """The life after the verdict. A "no" about one variation is not the end of a family."""
+    before = lifecycle.life_of(deal)
+    if verdict.reason is None:
+        deal.suspected_reason = EndedReason.NO_LONGER_LISTED
+        windows = SWEEPS_OF_A_FAMILY if deal.has_siblings else SWEEPS_OF_EVIDENCE
+        return lifecycle.confirmed(before, at, deal.listed_at + (windows - 1) * fresh_for, fresh_for)
+    if deal.has_siblings:
+        deal.suspected_reason = verdict.reason
+        deal.unlisted_at = deal.unlisted_at or at
+        return before, ()
+    return lifecycle.end(before, verdict.reason, at, fresh_for)
+
+
+def end_deals(
+    session: Session,
+    domain_id: int,
+    reasons: Mapping[str, EndedReason],
+    at: datetime,
+    fresh_for: timedelta,
+) -> None:
+    """End open deals, by ASIN, for these reasons."""
+    lock_writers(session)
+    query = select(Deal).where(Deal.domain_id == domain_id, Deal.asin.in_(sorted(reasons)))
+    for deal in session.scalars(query):
+        life, changes = lifecycle.end(lifecycle.life_of(deal), reasons[deal.asin], at, fresh_for)
+        for name, value in _columns(life).items():
+            setattr(deal, name, value)
+        if changes:
+            deal.changed_at = at
+        record(session, event_rows(domain_id, deal.asin, changes))
 
 
 def event_rows(domain_id: int, asin: str, changes: Iterable[Change]) -> list[dict[str, Any]]:
@@ -182,25 +305,17 @@ def record(session: Session, events: Sequence[Mapping[str, Any]]) -> None:
         session.connection().execute(insert(DealEvent), [dict(event) for event in events])
 
 
-def _known(session: Session, rows: Sequence[FeedRow]) -> dict[str, Mapping[str, Any]]:
-    columns = [getattr(Deal, name) for name in rows[0]]
-    query = select(*columns, *_LIFE, *_REST).where(
-        Deal.domain_id == rows[0]["domain_id"], Deal.asin.in_([row["asin"] for row in rows])
-    )
+def _known(
+    session: Session, domain_id: int, asins: Sequence[str], columns: Iterable[str]
+) -> dict[str, Known]:
+    """What the table has of these deals: the named columns, and what a page needs besides."""
+    wanted = [getattr(Deal, name) for name in columns]
+    query = select(*wanted, *_LIFE, *_REST).where(Deal.domain_id == domain_id, Deal.asin.in_(asins))
     return {row["asin"]: dict(row) for row in session.execute(query).mappings()}
 
 
-def _life(old: Mapping[str, Any] | None) -> Life | None:
-    if old is None:
-        return None
-    return Life(
-        first_seen_at=old["first_seen_at"],
-        last_seen_at=old["last_seen_at"],
-        found_at=max(old["found_at"], old["first_seen_at"]),
-        stale_noted_at=old["stale_noted_at"],
-        ended_at=old["ended_at"],
-        ended_reason=old["ended_reason"],
-    )
+def _life(old: Known | None) -> Life | None:
+    return None if old is None else lifecycle.life_of(SimpleNamespace(**old))
 
 
 def _columns(life: Life) -> dict[str, Any]:

@@ -1,36 +1,68 @@
 """Asks Keepa about deals that the feed no longer shows: do they still hold, and if not, why not?
 
-Two kinds: *proven* gone, by a page on which they would have to stand (see ``reach``), and *missed*, which a
-sweep went by without a proof and which are about to go stale. Of a proven one /product only tells the
-reason: when it says that all holds, another condition of the selection does not. A missed one that holds
-is confirmed and stays live.
+Two kinds: *suspects*, which were not on the page where they stood (see ``reach``), and *missed* ones, which
+a sweep went by and which are about to go stale. A suspect is asked about once a look at the newest pages,
+begun after Keepa must show a change of price, has not found it there. ``/product`` saying no ends a deal;
+``/product`` saying that it holds never does. What several whole sweeps did not show ends without a question.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import Deal, EndedReason
+from keepa_deals.db.upsert import lock_writers
 from keepa_deals.errors import TokensUnavailableError
+from keepa_deals.ingest import families
 from keepa_deals.ingest.job import Run
 from keepa_deals.ingest.lifecycle import CLOCK_TOLERANCE
 from keepa_deals.ingest.memory import Memory
+from keepa_deals.ingest.reach import SHOWN_WITHIN
 from keepa_deals.ingest.spending import read_few_products, read_products
-from keepa_deals.ingest.store import Verdict, apply_verdicts
+from keepa_deals.ingest.store import (
+    SWEEPS_OF_A_FAMILY,
+    SWEEPS_OF_EVIDENCE,
+    Verdict,
+    apply_verdicts,
+    end_deals,
+    event_rows,
+    record,
+)
 from keepa_deals.keepa.costs import MAX_ASINS_PER_REQUEST, ProductOptions
+from keepa_deals.keepa.errors import KeepaError
 from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.types import CsvType, Interval, Product, ProductBatch, at
 
-OPTIONS = ProductOptions(stats_days=90)
+log = logging.getLogger(__name__)
+
+PLAIN = ProductOptions(stats_days=90)
 URGENT_PART = 6
 """A missed deal is asked for in the last sixth of the time for which it stays live."""
 SETTLED_AT_ONCE = 500
 """Deals that end without a question, in one transaction."""
+
+
+def options_for(selection: Mapping[str, Any]) -> ProductOptions | None:
+    """How ``/product`` tells the price that a selection is about; ``None``: for no price worth paying."""
+    if PLAIN.tells(price_type(selection)):
+        return PLAIN
+    with_buy_box = replace(PLAIN, buybox=True)
+    return with_buy_box if with_buy_box.tells(price_type(selection)) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """A deal to ask about, and the variation of it that was shown."""
+
+    asin: str
+    shown: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +72,59 @@ class Pending:
     ``deadline`` is when the first of the ``missed`` goes stale; ``None``: there are none.
     """
 
-    missed: Sequence[str]
-    gone: Sequence[str]
+    missed: Sequence[Doubtful]
+    suspects: Sequence[Doubtful]
     deadline: datetime | None
 
 
 def pending(run: Run, memory: Memory, asked: Collection[str] = ()) -> Pending:
     """What waits to be verified, but for those that this run has ``asked`` about, whatever came of it."""
     context = run.context
+    if options_for(context.selection) is None:
+        return Pending((), (), None)
     now, window = context.clock.now(), context.fresh_for
     open_deals = and_(Deal.domain_id == context.domain_id, Deal.ended_at.is_(None), Deal.asin.not_in(asked))
-    columns = select(Deal.asin, Deal.last_seen_at).order_by(Deal.last_seen_at).limit(MAX_ASINS_PER_REQUEST)
+    open_deals = and_(open_deals, Deal.listed_at >= memory.selected_at)  # others end without a question
+    shown = func.coalesce(Deal.shown_asin, Deal.asin).label("shown")
+    columns = select(Deal.asin, shown, Deal.last_seen_at).order_by(Deal.last_seen_at)
+    columns = columns.where(open_deals).limit(MAX_ASINS_PER_REQUEST)
     about_stale = Deal.last_seen_at < now - window + window / URGENT_PART
     with context.database.session() as session:
-        gone = session.execute(columns.where(open_deals, Deal.unlisted_at.is_not(None))).all()
+        suspects = session.execute(columns.where(_is_suspect(memory, now))).all()
         missed = session.execute(
-            columns.where(open_deals, Deal.unlisted_at.is_(None), about_stale, _passed_by(memory))
+            columns.where(about_stale, _passed_by(memory), Deal.unlisted_at.is_(None), _unasked(now, run))
         ).all()
     deadline = missed[0].last_seen_at + window if missed else None
-    return Pending([row.asin for row in missed], [row.asin for row in gone], deadline)
+    return Pending(
+        [Doubtful(row.asin, row.shown) for row in missed],
+        [Doubtful(row.asin, row.shown) for row in suspects],
+        deadline,
+    )
+
+
+def _is_suspect(memory: Memory, now: datetime) -> ColumnElement[bool]:
+    """The deals that no longer stand where they stood, nor at the top, where a new price would put them."""
+    if memory.looked_at is None:
+        return false()
+    not_asked_since = or_(
+        Deal.verified_at.is_(None), Deal.verified_at < Deal.unlisted_at, _by_a_wrong_clock(now)
+    )
+    return and_(Deal.unlisted_at <= memory.looked_at - SHOWN_WITHIN, not_asked_since)
+
+
+def _by_a_wrong_clock(now: datetime) -> ColumnElement[bool]:
+    return Deal.verified_at > now + CLOCK_TOLERANCE
+
+
+def _unasked(now: datetime, run: Run) -> ColumnElement[bool]:
+    """One answer carries a deal for a window; one about a family, which may hide for longer, is renewed."""
+    half = now - run.context.fresh_for / 2
+    return or_(
+        Deal.verified_at.is_(None),
+        Deal.verified_at < Deal.listed_at,
+        _by_a_wrong_clock(now),
+        and_(Deal.has_siblings, Deal.verified_at < half),
+    )
 
 
 def _passed_by(memory: Memory) -> ColumnElement[bool]:
@@ -72,78 +138,121 @@ def _passed_by(memory: Memory) -> ColumnElement[bool]:
     return or_(*passed) if kept is None else and_(or_(*passed), kept)
 
 
-def verify(run: Run, asins: Sequence[str], *, gone: bool) -> Collection[str]:
-    """Ask about the first of ``asins``, as many as the tokens allow; which ones.
+def verify(run: Run, doubtful: Sequence[Doubtful]) -> Collection[str]:
+    """Ask about the first of the ``doubtful``, as many as the tokens allow; which deals those were.
 
     With the tokens at hand for many, many; else as many as a small request pays.
     """
-    few = asins[: run.context.settings.priority_pass_max_cost]
+    options = options_for(run.context.selection)
+    assert options is not None
+    most = run.context.settings.priority_pass_max_cost // options.documented_tokens_per_product()
+    asins = [deal.shown for deal in doubtful]
+    few = asins[: max(1, most)]
     asked: Sequence[str]
     try:
         if len(asins) <= len(few):
-            asked, answer = few, read_few_products(run, few, OPTIONS)
+            asked, answer = few, read_few_products(run, few, options)
         else:
-            asked, answer = read_products(run, asins, OPTIONS, timeout=0.0)
+            asked, answer = read_products(run, asins, options, timeout=0.0)
     except TokensUnavailableError:
-        asked, answer = few, read_few_products(run, few, OPTIONS)
-    _settle(run, asked, answer, gone=gone)
-    return asked
+        asked, answer = few, read_few_products(run, few, options)
+    settled = [deal for deal in doubtful if deal.shown in asked]
+    _settle(run, settled, answer, options)
+    return {deal.asin for deal in settled}
 
 
-def _settle(run: Run, asked: Sequence[str], answer: ProductBatch, *, gone: bool) -> None:
-    found = {product.asin: product for product in answer.products}
+def _settle(run: Run, asked: Sequence[Doubtful], answer: ProductBatch, options: ProductOptions) -> None:
     context = run.context
-    now = context.clock.now()
-    readable = [asin for asin in asked if asin not in answer.unreadable]
-    verdicts = [judge(asin, found.get(asin), context.selection) for asin in readable]
-    if gone:
-        verdicts += [Verdict(asin, EndedReason.NO_LONGER_MATCHES) for asin in answer.unreadable]
-        verdicts = [_unlisted(verdict) if verdict.reason is None else verdict for verdict in verdicts]
+    now, selection = context.clock.now(), context.selection
+    told = {product.asin: product for product in answer.products}
+    verdicts = []
+    for deal in asked:
+        if deal.shown in told or deal.shown in answer.unknown:
+            verdicts.append(judge(deal.asin, told.get(deal.shown), selection, options))
+        else:
+            verdicts.append(Verdict(deal.asin, None, known=False))
     with run.commit() as session:
+        if families.is_single(selection):
+            note_families(run, session, answer.products)
         apply_verdicts(session, context.domain_id, verdicts, now, context.fresh_for, context.pricing)
     run.rows += len(verdicts)
 
 
-def _unlisted(verdict: Verdict) -> Verdict:
-    """All that /product shows still holds, but the feed lists every match, and this deal is not in it."""
-    return replace(verdict, reason=EndedReason.NO_LONGER_MATCHES)
+def learn_families(run: Run, asins: Sequence[str]) -> None:
+    """Ask to which families products belong, in the small lane; those for which there are no tokens wait."""
+    most = run.context.settings.priority_pass_max_cost
+    try:
+        answer = read_few_products(run, asins[:most], PLAIN)
+    except (TokensUnavailableError, KeepaError) as error:
+        log.info("whether %d new deals are variations of others is not known yet: %s", len(asins), error)
+        return
+    with run.commit() as session:
+        note_families(run, session, answer.products)
 
 
-def end_those_of_another_selection(run: Run, selected_at: datetime) -> int:
-    """End what the feed of the present selection does not show and only an earlier one did; how many.
+def note_families(run: Run, session: Session, products: Sequence[Product]) -> None:
+    """Write down which variations belong together, and let one deal stand for each family."""
+    context = run.context
+    now, domain_id = context.clock.now(), context.domain_id
+    lock_writers(session)
+    told = families.note_variations(session, domain_id, products, now)
+    if told:
+        for asin, changes in families.merge(session, domain_id, told, now, context.fresh_for):
+            record(session, event_rows(domain_id, asin, changes))
 
-    That the selection no longer matches them is known. Deals of another Amazon locale are in no feed of it.
+
+def end_those_of_another_selection(run: Run, memory: Memory) -> int:
+    """End what only an earlier selection matched; how many. No token is spent: that it is over is known.
+
+    The feed of the present selection has been read whole since, nor has it shown the deal at its top. Deals
+    of another Amazon locale are in no feed of it.
     """
-    elsewhere = Deal.domain_id != run.context.domain_id
-    return _end_unasked(
-        run, or_(elsewhere, and_(Deal.unlisted_at.is_not(None), Deal.listed_at < selected_at))
-    )
+    which: list[ColumnElement[bool]] = [Deal.domain_id != run.context.domain_id]
+    if memory.swept_since is not None and memory.swept_since >= memory.selected_at:
+        unseen = Deal.listed_at < memory.selected_at
+        if memory.looked_at is not None:
+            suspect = Deal.unlisted_at <= memory.looked_at - SHOWN_WITHIN
+            which.append(and_(unseen, suspect))
+    return _end_unasked(run, or_(*which), at_all_locales=True)
 
 
-def end_those_not_asked_about(run: Run) -> int:
-    """End what has been gone from the feed for a window, in which no token was left to ask why; how many.
+def end_those_long_unlisted(run: Run, memory: Memory) -> int:
+    """End what whole sweeps have not shown since it was listed, asked about or not; how many."""
+    now = run.context.clock.now()
+    whole = [sweep for sweep in memory.whole if sweep.since <= now]  # others began by a wrong clock
+    kept = [sweep.down_to for sweep in whole if sweep.down_to is not None]
+    within = Deal.deal_created_at >= max(kept) if kept else None
+    ended = 0
+    for sweeps, of_families in ((SWEEPS_OF_EVIDENCE, False), (SWEEPS_OF_A_FAMILY, True)):
+        if len(whole) < sweeps:
+            continue
+        since = whole[-sweeps].since
+        which = and_(Deal.listed_at < since, Deal.has_siblings.is_(of_families))
+        ended += _end_unasked(run, which if within is None else and_(which, within))
+    return ended
 
-    They would be called stale for ever, though the feed has said that the selection matches them no longer.
-    """
-    since = run.context.clock.now() - run.context.fresh_for
-    return _end_unasked(run, and_(Deal.unlisted_at.is_not(None), Deal.unlisted_at < since))
 
-
-def _end_unasked(run: Run, which: ColumnElement[bool]) -> int:
-    """End open deals as no longer matching, without a token; how many."""
+def _end_unasked(run: Run, which: ColumnElement[bool], *, at_all_locales: bool = False) -> int:
+    """End open deals without a token; how many. The reason is what /product said, if it was asked."""
     context, settled = run.context, 0
-    query = select(Deal.domain_id, Deal.asin).where(Deal.ended_at.is_(None), which).limit(SETTLED_AT_ONCE)
+    query = select(Deal.domain_id, Deal.asin, Deal.suspected_reason).where(Deal.ended_at.is_(None), which)
+    if not at_all_locales:
+        query = query.where(Deal.domain_id == context.domain_id)
     while True:
         run.checkpoint()
         now = context.clock.now()
         with context.database.session() as session:
-            rows = session.execute(query.where(_may_end(now))).all()
+            rows = session.execute(query.where(_may_end(now)).limit(SETTLED_AT_ONCE)).all()
         if not rows:
             return settled
         with run.commit() as session:
-            for domain in {domain for domain, _ in rows}:
-                verdicts = [Verdict(a, EndedReason.NO_LONGER_MATCHES) for d, a in rows if d == domain]
-                apply_verdicts(session, domain, verdicts, now, context.fresh_for)
+            for domain in {row.domain_id for row in rows}:
+                ends = {
+                    row.asin: row.suspected_reason or EndedReason.NO_LONGER_MATCHES
+                    for row in rows
+                    if row.domain_id == domain
+                }
+                end_deals(session, domain, ends, now, context.fresh_for)
         settled += len(rows)
 
 
@@ -152,17 +261,25 @@ def _may_end(now: datetime) -> ColumnElement[bool]:
     return or_(Deal.last_seen_at <= now, Deal.last_seen_at > now + CLOCK_TOLERANCE)
 
 
-def judge(asin: str, product: Product | None, selection: Mapping[str, Any]) -> Verdict:
-    """Whether a product still is a deal of the selection; the reason when it is none."""
+def judge(
+    asin: str, product: Product | None, selection: Mapping[str, Any], options: ProductOptions = PLAIN
+) -> Verdict:
+    """Whether a product still is a deal of the selection; the reason when it is none.
+
+    ``product`` is ``None`` where Keepa's entry came back empty. Nothing is known where ``options`` do not
+    tell the price type (docs: Product Object): its arrays look like "no offer" then.
+    """
     if product is None or product.stats is None:
         return Verdict(asin, EndedReason.PRODUCT_GONE)
     kind = price_type(selection)
+    if not options.tells(kind):
+        return Verdict(asin, None, known=False)
     price = at(product.stats.current, kind)
     if price is None:
         return Verdict(asin, EndedReason.OUT_OF_STOCK)
     average = _average(product, kind, selection)
     columns = {"price": price, "sales_rank": at(product.stats.current, CsvType.SALES)}
-    return Verdict(asin, _fault(price, average, columns["sales_rank"], selection), columns)
+    return Verdict(asin, _mismatch(price, average, columns["sales_rank"], selection), columns)
 
 
 def _average(product: Product, kind: CsvType, selection: Mapping[str, Any]) -> int | None:
@@ -177,7 +294,7 @@ def _average(product: Product, kind: CsvType, selection: Mapping[str, Any]) -> i
     return None
 
 
-def _fault(
+def _mismatch(
     price: int, average: int | None, rank: int | None, selection: Mapping[str, Any]
 ) -> EndedReason | None:
     ranges = selection if selection.get("isRangeEnabled") else {}
@@ -190,7 +307,7 @@ def _fault(
 
 
 def _within(value: int | None, bounds: Sequence[int] | None) -> bool:
-    if bounds is None:
+    if bounds is None or tuple(bounds) == (-1, -1):  # as keepa.com exports "no bound"
         return True
     low, high = bounds
     return value is not None and low <= value and (high == -1 or value <= high)

@@ -62,7 +62,8 @@ def complete(rows: Sequence[Row], at: datetime) -> list[Row]:
     life = {
         "first_seen_at": at, "last_seen_at": at, "listed_at": at, "unlisted_at": None, "point_at": at,
         "changed_at": at, "stale_noted_at": None, "ended_at": None, "ended_reason": None,
-        "sell_price": None, "profit": None, "roi_bp": None, "margin_bp": None,
+        "sell_price": None, "profit": None, "roi_bp": None, "margin_bp": None, "found_at": at,
+        "suspected_reason": None, "shown_asin": None, "sibling_since": None, "has_siblings": False,
     }  # fmt: skip
     return [{**row, **life} for row in rows]
 

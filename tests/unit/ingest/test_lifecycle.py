@@ -24,10 +24,32 @@ def test_a_deal_is_live_up_to_the_edge_of_the_window() -> None:
 
 def test_an_ended_deal_that_is_seen_again_is_the_same_deal() -> None:
     ended, _ = lifecycle.end(Life(NOON, NOON, NOON), EndedReason.OUT_OF_STOCK, NOON + HOUR / 2, HOUR)
+    later = NOON + 2 * HOUR
+    again, changes = lifecycle.seen(ended, later, HOUR)
+    assert (again.first_seen_at, again.found_at, again.ended_at) == (NOON, later, None)
+    assert changes == (Change(DealEventKind.RETURNED, later),)
+
+
+def test_an_ended_deal_that_was_there_a_moment_ago_is_no_news() -> None:
+    ended, _ = lifecycle.end(Life(NOON, NOON, NOON), EndedReason.PRICE_RECOVERED, NOON, HOUR)
     again, changes = lifecycle.seen(ended, NOON + HOUR, HOUR)
-    assert again.first_seen_at == NOON
-    assert again.ended_at is None
-    assert changes == (Change(DealEventKind.RETURNED, NOON + HOUR),)
+    assert (again.found_at, again.ended_at) == (NOON, None)
+    assert changes == (Change(DealEventKind.LIVE_AGAIN, NOON + HOUR),)
+
+
+def test_the_word_of_product_carries_a_deal_only_so_far() -> None:
+    """The feed knows conditions that ``/product`` does not show."""
+    life = Life(NOON, NOON, NOON)
+    carried, _ = lifecycle.confirmed(life, NOON + HOUR * 0.9, NOON + HOUR, HOUR)
+    assert carried.last_seen_at == NOON + HOUR * 0.9
+    again, _ = lifecycle.confirmed(carried, NOON + HOUR * 1.8, NOON + HOUR, HOUR)
+    assert again.last_seen_at == NOON + HOUR
+    assert lifecycle.confirmed(again, NOON + HOUR * 2.1, NOON + HOUR, HOUR) == (again, ())
+
+
+def test_the_word_of_product_does_not_bring_back_what_has_ended() -> None:
+    ended, _ = lifecycle.end(Life(NOON, NOON, NOON), EndedReason.OUT_OF_STOCK, NOON, HOUR)
+    assert lifecycle.confirmed(ended, NOON + HOUR, NOON + 2 * HOUR, HOUR) == (ended, ())
 
 
 def test_an_observation_of_before_the_end_does_not_bring_it_back() -> None:
@@ -66,7 +88,7 @@ def test_every_change_of_state_is_told_once_and_they_fit_together(steps: list[tu
         DealEventKind.FOUND: {DealEventKind.STALE, DealEventKind.ENDED},
         DealEventKind.STALE: {DealEventKind.LIVE_AGAIN, DealEventKind.ENDED},
         DealEventKind.LIVE_AGAIN: {DealEventKind.STALE, DealEventKind.ENDED},
-        DealEventKind.ENDED: {DealEventKind.RETURNED},
+        DealEventKind.ENDED: {DealEventKind.RETURNED, DealEventKind.LIVE_AGAIN},
         DealEventKind.RETURNED: {DealEventKind.STALE, DealEventKind.ENDED},
     }
     assert events[0] is DealEventKind.FOUND

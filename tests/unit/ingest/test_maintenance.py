@@ -78,8 +78,9 @@ def test_the_past_is_bounded_by_the_settings(tmp_path: Path) -> None:
     tell_the_balance(world)
     world.keepa.unlist("B000000001")
     world.keepa.products_by_asin["B000000001"] = make_product(make_deal("B000000001", price=2950))
-    world.clock.pass_time(timedelta(minutes=1))
-    recent.run(world.context)
+    for _ in range(6):
+        world.clock.pass_time(timedelta(minutes=1))
+        recent.run(world.context)
     world.keepa.list(make_deal("B000000002", created=START - timedelta(minutes=2), price=1400))
     world.clock.pass_time(timedelta(minutes=1))
     recent.run(world.context)

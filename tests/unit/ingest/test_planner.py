@@ -93,13 +93,13 @@ def test_no_plan_promises_more_than_comes_in(matching: int, rate: int, leaving: 
         assert found.needed > 60 * rate
 
 
-def test_the_earliest_deadline_goes_first_and_what_is_gone_goes_last() -> None:
+def test_the_earliest_deadline_goes_first_and_suspects_go_last() -> None:
     early, late = NOON, NOON + MINUTE
-    assert next_step(early, late, gone=True) is Step.SWEEP
-    assert next_step(late, early, gone=True) is Step.VERIFY_MISSED
-    assert next_step(None, late, gone=True) is Step.VERIFY_MISSED
-    assert next_step(None, None, gone=True) is Step.VERIFY_GONE
-    assert next_step(None, None, gone=False) is None
+    assert next_step(early, late, suspects=True) is Step.SWEEP
+    assert next_step(late, early, suspects=True) is Step.VERIFY_MISSED
+    assert next_step(None, late, suspects=True) is Step.VERIFY_MISSED
+    assert next_step(None, None, suspects=True) is Step.VERIFY_SUSPECTS
+    assert next_step(None, None, suspects=False) is None
 
 
 @given(

@@ -14,6 +14,7 @@ from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.ingest import backfill, maintenance, recent
 from keepa_deals.ingest.rows import PERCENTAGES
 from keepa_deals.ingest.verify import judge
+from keepa_deals.keepa.types import ProductBatch
 from tests.unit.ingest.fakes import PRICE, SELECTION, START, World, make_deal, make_product, make_world
 
 
@@ -62,14 +63,53 @@ def test_a_price_that_product_tells_brings_its_own_percentages(world: World) -> 
     assert after.delta_percent == 3
 
 
-def test_what_the_feed_provably_lacks_and_product_confirms_no_longer_matches(world: World) -> None:
-    """The price holds: another condition of the selection, which /product does not show, does not."""
+def kinds(world: World, asin: str) -> list[str]:
+    with world.database.session() as session:
+        found = session.scalars(select(DealEvent.kind).where(DealEvent.asin == asin).order_by(DealEvent.id))
+        return [str(kind) for kind in found]
+
+
+def questions(world: World, asin: str) -> int:
+    return sum(asin in what for kind, what in world.keepa.calls if kind == "products")  # type: ignore[operator]
+
+
+def test_a_deal_that_moved_to_the_top_is_not_asked_about(world: World) -> None:
+    """A new price puts it there; Keepa may show that three minutes after the page on which it was missing."""
+    moved = make_deal("A3", created=START + timedelta(minutes=1), price=1400)
+    world.keepa.unlist("A3")
+    an_hour_of_runs(world, 3)
+    assert deal(world, "A3").unlisted_at is not None
+    world.keepa.list(moved)
+    an_hour_of_runs(world, 60)
+    assert kinds(world, "A3") == ["found"]
+    assert deal(world, "A3").price == 1400
+    assert questions(world, "A3") == 0
+
+
+def test_absence_is_asked_about_only_after_keepa_must_have_shown_the_move(world: World) -> None:
     world.keepa.unlist("A1")
-    an_hour_of_runs(world, 1)
-    assert deal(world, "A1").ended_reason is EndedReason.NO_LONGER_MATCHES
+    an_hour_of_runs(world, 4)
+    assert questions(world, "A1") == 0
+    an_hour_of_runs(world, 2)
+    assert questions(world, "A1") == 1
 
 
-def test_what_nobody_could_pay_to_ask_about_for_a_window_ends_all_the_same(world: World) -> None:
+def test_product_saying_that_it_holds_carries_a_deal_for_a_window_and_two_sweeps_end_it(
+    world: World,
+) -> None:
+    """Another condition of the selection, which /product does not show, no longer holds."""
+    world.keepa.unlist("A1")
+    an_hour_of_runs(world, 59)
+    assert deal(world, "A1").ended_at is None
+    assert world.clock.now() - deal(world, "A1").last_seen_at < timedelta(hours=1), "still live"
+    an_hour_of_runs(world, 61)
+    assert world.clock.now() - deal(world, "A1").last_seen_at >= timedelta(hours=1), "live no more"
+    an_hour_of_runs(world, 60)
+    assert deal(world, "A1").ended_reason is EndedReason.NO_LONGER_LISTED
+    assert questions(world, "A1") == 1
+
+
+def test_what_nobody_could_pay_to_ask_about_ends_by_two_sweeps_all_the_same(world: World) -> None:
     """Gone from the feed is known; only the reason is not. It does not stay stale for ever."""
 
     def no_tokens_to_ask(kind: str, what: object) -> None:
@@ -80,8 +120,24 @@ def test_what_nobody_could_pay_to_ask_about_for_a_window_ends_all_the_same(world
     world.keepa.before_call = no_tokens_to_ask
     an_hour_of_runs(world)
     assert deal(world, "A1").ended_at is None
-    an_hour_of_runs(world, 3)
+    an_hour_of_runs(world, 120)
     assert deal(world, "A1").ended_reason is EndedReason.NO_LONGER_MATCHES
+
+
+def test_an_answer_that_tells_nothing_ends_nothing_and_is_not_asked_for_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ASIN that is missing in the answer is not known to be gone."""
+    world.keepa.unlist("A1")
+    real = world.keepa.products
+
+    def without(*args: object, **options: object) -> ProductBatch:
+        return replace(real(*args, **options), products=(), unknown=())  # type: ignore[arg-type]
+
+    monkeypatch.setattr(world.keepa, "products", without)
+    an_hour_of_runs(world, 59)
+    assert deal(world, "A1").ended_at is None
+    assert questions(world, "A1") == 1
 
 
 def test_a_feed_that_shrinks_to_less_than_half_proves_nothing_and_what_holds_stays_live(world: World) -> None:
@@ -92,12 +148,13 @@ def test_a_feed_that_shrinks_to_less_than_half_proves_nothing_and_what_holds_sta
     assert deal(world, "A1").unlisted_at is None
 
 
-def test_a_feed_that_stays_small_is_believed_with_the_next_sweep(world: World) -> None:
+def test_a_feed_that_stays_small_is_believed_with_the_sweeps_after_the_next(world: World) -> None:
     for asin in ("A1", "A2", "A3"):
         world.keepa.unlist(asin)
-    an_hour_of_runs(world, 70)
+    an_hour_of_runs(world, 121)
     assert maintenance.run(world.context).live == 2
-    assert deal(world, "A1").ended_reason is EndedReason.NO_LONGER_MATCHES
+    an_hour_of_runs(world, 120)
+    assert deal(world, "A1").ended_reason is EndedReason.NO_LONGER_LISTED
 
 
 @pytest.mark.parametrize(("interval", "reason"), [(0, None), (1, None), (3, EndedReason.PRICE_RECOVERED)])
@@ -135,12 +192,16 @@ def test_a_deal_that_slips_past_a_sweep_is_asked_about_though_the_backfiller_cam
     assert ("products", ("B000000300",)) in world.keepa.calls
 
 
-def test_an_empty_feed_ends_nothing_that_product_confirms(world: World) -> None:
+def test_an_empty_feed_ends_nothing_but_what_product_confirms_is_live_for_two_windows_only(
+    world: World,
+) -> None:
     for asin in list(world.keepa.listed):
         world.keepa.unlist(asin)
-    an_hour_of_runs(world, 240)
+    an_hour_of_runs(world, 110)
     assert maintenance.run(world.context).live == 5
-    assert deal(world, "A1").last_seen_at > START
+    an_hour_of_runs(world, 130)
+    result = maintenance.run(world.context)
+    assert (result.live, result.stale, result.ended) == (0, 5, 0)
     assert deal(world, "A1").listed_at == START
 
 

@@ -30,6 +30,7 @@ def upgrade() -> None:
     op.add_column("deals", sa.Column("shown_asin", sa.String(16)))
     op.add_column("deals", sa.Column("sibling_since", moment))
     op.add_column("deals", sa.Column("suspected_reason", sa.String(32)))
+    op.add_column("deals", sa.Column("has_siblings", sa.Boolean, nullable=False, server_default=sa.false()))
     where = sa.text(OPEN)
     op.create_index(
         "ix_deals_open_found_at", "deals", ["found_at"], sqlite_where=where, postgresql_where=where
@@ -43,10 +44,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("domain_id", "asin", name="pk_deal_variations"),
     )
     op.create_index("ix_deal_variations_family", "deal_variations", ["domain_id", "family"])
+    op.create_index("ix_deal_variations_noted_at", "deal_variations", ["noted_at"])
 
 
 def downgrade() -> None:
     op.drop_table("deal_variations")
     op.drop_index("ix_deals_open_found_at", "deals")
-    for name in ("suspected_reason", "sibling_since", "shown_asin", "found_at"):
+    for name in ("has_siblings", "suspected_reason", "sibling_since", "shown_asin", "found_at"):
         op.drop_column("deals", name)
