@@ -11,6 +11,7 @@ from keepa_deals.errors import KeepaDealsError
 
 COMMANDS = {
     "dashboard": "keepa_deals.web.access.commands:dashboard",
+    "keepa": "keepa_deals.keepa_check.commands:keepa",
     "ops": "keepa_deals.ops.commands:ops",
     "sandbox": "keepa_deals.sandbox.command:sandbox",
     "status": "keepa_deals.diagnosis.commands:status",

@@ -25,6 +25,7 @@ TOP = {
     "cli",
     "ops",
     "diagnosis",
+    "keepa_check",
 }
 LOWER = BASE | KEEPA | REDIS | DATABASE
 
