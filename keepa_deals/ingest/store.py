@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import and_, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import Deal, DealEvent, EndedReason
@@ -179,7 +179,8 @@ class _Page:
 def note_unlisted(session: Session, domain_id: int, reach: Reach, at: datetime) -> None:
     """Note the open deals that a page read at ``at`` would show if they stood where they stood.
 
-    A suspicion, and no end. To be called after that page's own deals were written: they count as listed.
+    A suspicion, and no end; but the word of ``/product`` has carried such a deal far enough. To be called
+    after that page's own deals were written: they count as listed.
     """
     is_open = (Deal.domain_id == domain_id, Deal.ended_at.is_(None))
     by_a_wrong_clock = Deal.listed_at > at + lifecycle.CLOCK_TOLERANCE
@@ -193,7 +194,12 @@ def note_unlisted(session: Session, domain_id: int, reach: Reach, at: datetime) 
         statement = statement.where(Deal.deal_created_at > reach.oldest)
     if reach.left_out:
         statement = statement.where(func.coalesce(Deal.shown_asin, Deal.asin).not_in(reach.left_out))
-    session.execute(statement.values(unlisted_at=at), execution_options={"synchronize_session": False})
+    carried = and_(Deal.last_seen_at > Deal.listed_at, Deal.has_siblings.is_(False))
+    values = {
+        "unlisted_at": at,
+        "last_seen_at": case((carried, Deal.listed_at), else_=Deal.last_seen_at),
+    }
+    session.execute(statement.values(values), execution_options={"synchronize_session": False})
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,10 +256,10 @@ def _apply_verdict(
     return changes
 
 
-SWEEPS_OF_EVIDENCE = 2
-"""So many whole sweeps that do not show a deal prove that the feed no longer has it."""
-SWEEPS_OF_A_FAMILY = 4
-"""The same where Keepa may show another variation, at another place, with each page that is read."""
+CARRIED_FOR = 1
+"""So many windows after the feed showed it last, the word of ``/product`` lets a suspect be seen."""
+CARRIED_IN_DOUBT_FOR = 3
+"""The same of a deal that is no suspect: it may have slipped through between two pages, sweep by sweep."""
 
 
 def _judged(
@@ -262,9 +268,12 @@ def _judged(
     """The life after the verdict. A "no" about one variation is not the end of a family."""
     before = lifecycle.life_of(deal)
     if verdict.reason is None:
+        if verdict.columns.get("price", deal.price) != deal.price:
+            deal.unlisted_at = None  # it has been repriced: that is why it is not where it stood
+        is_suspect = deal.unlisted_at is not None and not deal.has_siblings
         deal.suspected_reason = EndedReason.NO_LONGER_LISTED
-        windows = SWEEPS_OF_A_FAMILY if deal.has_siblings else SWEEPS_OF_EVIDENCE
-        return lifecycle.confirmed(before, at, deal.listed_at + (windows - 1) * fresh_for, fresh_for)
+        until = deal.listed_at + (CARRIED_FOR if is_suspect else CARRIED_IN_DOUBT_FOR) * fresh_for
+        return lifecycle.confirmed(before, at, until, fresh_for)
     if deal.has_siblings:
         deal.suspected_reason = verdict.reason
         deal.unlisted_at = deal.unlisted_at or at

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import Deal, EndedReason
@@ -27,8 +27,6 @@ from keepa_deals.ingest.memory import Memory
 from keepa_deals.ingest.reach import SHOWN_WITHIN
 from keepa_deals.ingest.spending import read_few_products, read_products
 from keepa_deals.ingest.store import (
-    SWEEPS_OF_A_FAMILY,
-    SWEEPS_OF_EVIDENCE,
     Verdict,
     apply_verdicts,
     end_deals,
@@ -43,6 +41,11 @@ from keepa_deals.keepa.types import CsvType, Interval, Product, ProductBatch, at
 log = logging.getLogger(__name__)
 
 PLAIN = ProductOptions(stats_days=90)
+SWEEPS_OF_EVIDENCE = 2
+"""So many whole sweeps that did not show a deal, nor anything else where it stood, prove that it is gone."""
+SWEEPS_IN_DOUBT = 4
+"""The same where Keepa may show another variation, at another place, with each page that is read; and of a
+feed in another order, in which no page proves that a deal is not where it stood."""
 URGENT_PART = 6
 """A missed deal is asked for in the last sixth of the time for which it stays live."""
 SETTLED_AT_ONCE = 500
@@ -117,13 +120,12 @@ def _by_a_wrong_clock(now: datetime) -> ColumnElement[bool]:
 
 
 def _unasked(now: datetime, run: Run) -> ColumnElement[bool]:
-    """One answer carries a deal for a window; one about a family, which may hide for longer, is renewed."""
-    half = now - run.context.fresh_for / 2
+    """One answer carries a deal for a window."""
     return or_(
         Deal.verified_at.is_(None),
         Deal.verified_at < Deal.listed_at,
+        Deal.verified_at < now - run.context.fresh_for / 2,
         _by_a_wrong_clock(now),
-        and_(Deal.has_siblings, Deal.verified_at < half),
     )
 
 
@@ -222,14 +224,16 @@ def end_those_long_unlisted(run: Run, memory: Memory) -> int:
     whole = [sweep for sweep in memory.whole if sweep.since <= now]  # others began by a wrong clock
     kept = [sweep.down_to for sweep in whole if sweep.down_to is not None]
     within = Deal.deal_created_at >= max(kept) if kept else None
-    ended = 0
-    for sweeps, of_families in ((SWEEPS_OF_EVIDENCE, False), (SWEEPS_OF_A_FAMILY, True)):
-        if len(whole) < sweeps:
-            continue
-        since = whole[-sweeps].since
-        which = and_(Deal.listed_at < since, Deal.has_siblings.is_(of_families))
-        ended += _end_unasked(run, which if within is None else and_(which, within))
-    return ended
+    which: list[ColumnElement[bool]] = []
+    if memory.is_newest_first and len(whole) >= SWEEPS_OF_EVIDENCE:
+        alone = and_(Deal.has_siblings.is_(False), Deal.unlisted_at.is_not(None))
+        which.append(and_(alone, Deal.listed_at < whole[-SWEEPS_OF_EVIDENCE].since))
+    if len(whole) >= SWEEPS_IN_DOUBT:
+        in_doubt = Deal.has_siblings if memory.is_newest_first else true()
+        which.append(and_(in_doubt, Deal.listed_at < whole[-SWEEPS_IN_DOUBT].since))
+    if not which:
+        return 0
+    return _end_unasked(run, or_(*which) if within is None else and_(or_(*which), within))
 
 
 def _end_unasked(run: Run, which: ColumnElement[bool], *, at_all_locales: bool = False) -> int:

@@ -192,14 +192,14 @@ def test_a_deal_that_slips_past_a_sweep_is_asked_about_though_the_backfiller_cam
     assert ("products", ("B000000300",)) in world.keepa.calls
 
 
-def test_an_empty_feed_ends_nothing_but_what_product_confirms_is_live_for_two_windows_only(
+def test_an_empty_feed_ends_nothing_but_what_product_confirms_is_live_for_four_windows_only(
     world: World,
 ) -> None:
     for asin in list(world.keepa.listed):
         world.keepa.unlist(asin)
     an_hour_of_runs(world, 110)
     assert maintenance.run(world.context).live == 5
-    an_hour_of_runs(world, 130)
+    an_hour_of_runs(world, 140)
     result = maintenance.run(world.context)
     assert (result.live, result.stale, result.ended) == (0, 5, 0)
     assert deal(world, "A1").listed_at == START
