@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterable
 
 _QUERY_KEY = re.compile(r"([?&]key=)[^&\s\"']+")
-_URL_PASSWORD = re.compile(r"(\w[\w+.-]*://[^\s:/@]*:)[^\s@]+@")
+_URL_PASSWORD = re.compile(r"(\w[\w+.-]{0,30}://[^\s:/@]{0,200}:)[^\s@]{1,500}@")
+"""Bounded, or a long text without a blank would take the square of its length."""
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:

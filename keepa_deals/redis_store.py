@@ -67,6 +67,16 @@ class Keys:
         return f"{self.prefix}:keepa:answers:{slot}"
 
     @property
+    def rejected_asins(self) -> str:
+        """The ASINs that Keepa takes for malformed, by when it said so."""
+        return f"{self.prefix}:keepa:rejected"
+
+    @property
+    def pause(self) -> str:
+        """Stands for as long as Keepa wants no call."""
+        return f"{self.prefix}:keepa:pause"
+
+    @property
     def metrics(self) -> str:
         """The counters that all processes share."""
         return f"{self.prefix}:metrics"

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from keepa_deals.answer_log import AnswerLog
+from keepa_deals.client_memory import SharedMemory
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.db.session import Database
 from keepa_deals.errors import KeepaDealsError
@@ -15,6 +16,7 @@ from keepa_deals.ingest.economics import Costs, Pricing, SellPrice
 from keepa_deals.ingest.ports import KeepaApi, Lock, TokenSource
 from keepa_deals.keepa.client import KeepaClient
 from keepa_deals.keepa.selection import load_selection
+from keepa_deals.kept_answers import KeptAnswers
 from keepa_deals.locks import SingleFlightLock
 from keepa_deals.redis_store import Keys, connect
 from keepa_deals.settings import Settings
@@ -91,12 +93,16 @@ def build_context(settings: Settings, *, stop: Callable[[], bool] = lambda: Fals
         settings.api_key,
         base_url=settings.keepa_api_url,
         sleep=clock.sleep,
+        memory=SharedMemory(redis, keys),
         on_answer=AnswerLog(redis, keys).note,
+        on_strange=KeptAnswers(settings.log_dir, [settings.api_key]).keep,
+        on_balance=lambda envelope: tokens.update_after_call(envelope),
     )
+    tokens = TokenManager.from_settings(settings, clock=clock, sync=client.token_status, client=redis)
     return IngestContext(
         settings=settings,
         client=client,
-        tokens=TokenManager.from_settings(settings, clock=clock, sync=client.token_status, client=redis),
+        tokens=tokens,
         database=Database.from_settings(settings),
         clock=clock,
         selection=selection,

@@ -33,6 +33,9 @@ class _Counted:
         self.grant.settle(envelope)
         self.run.charged(envelope)
 
+    def release(self) -> None:
+        self.grant.release()
+
 
 def read_page(run: Run, selection: Mapping[str, Any], page: int) -> DealPage:
     """One page of the feed; waits for its tokens in the small lane, or until the run must stop.

@@ -27,7 +27,11 @@ _BUY_BOX = frozenset({CsvType.BUY_BOX_SHIPPING, CsvType.BUY_BOX_USED_SHIPPING})
 
 @dataclass(frozen=True, slots=True)
 class ProductOptions:
-    """The options of a ``/product`` call that change its answer or its price."""
+    """The options of a ``/product`` call that change its answer or its price.
+
+    ``update_hours`` -1: Keepa answers from what it has and never refreshes a product first, which takes up to
+    a minute; ``None`` leaves it to Keepa (live when its data are older than an hour).
+    """
 
     stats_days: int | None = 90
     history: bool = False
@@ -36,7 +40,7 @@ class ProductOptions:
     buybox: bool = False
     offers: int | None = None
     stock: bool = False
-    update_hours: int | None = None
+    update_hours: int | None = -1
 
     @property
     def kind(self) -> str:
@@ -45,7 +49,7 @@ class ProductOptions:
         parts += [name for name in ("rating", "buybox", "stock") if getattr(self, name)]
         if self.offers:
             parts.append(f"offers{self.offers}")
-        if self.update_hours is not None:
+        if self.update_hours is not None and self.update_hours >= 0:
             parts.append(f"update{self.update_hours}")
         return "+".join(parts)
 

@@ -80,3 +80,18 @@ class Answer:
     result: str
     seconds: float
     envelope: TokenEnvelope | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StrangeAnswer:
+    """What nobody understands, for whoever keeps it for a bug report.
+
+    ``call`` is the call's path, ``reason`` says what is wrong with it; ``subject`` names which strange thing
+    it is (the newest of a subject is enough); ``body`` is the answer, or its strange entries.
+    """
+
+    call: str
+    subject: str
+    reason: str
+    body: bytes
+    status: int | None = None

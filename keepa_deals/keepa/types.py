@@ -16,14 +16,15 @@ from enum import IntEnum
 from typing import TypeVar
 
 from keepa_deals.keepa import fields
-from keepa_deals.keepa.envelope import Answer, TokenEnvelope
+from keepa_deals.keepa.envelope import Answer, StrangeAnswer, TokenEnvelope
 from keepa_deals.keepa.fields import Json, is_asin
 from keepa_deals.keepa.texts import image_name
 from keepa_deals.keepa.time import from_keepa_minutes
 
 __all__ = [
     "DEAL_PRICE_TYPES", "UNKNOWN_CATEGORY", "Answer", "CsvType", "Deal", "DealPage", "Interval", "PricePoint",
-    "Product", "ProductBatch", "ProductStats", "TokenEnvelope", "at", "is_asin", "parse_history",
+    "Product", "ProductBatch", "ProductStats", "StrangeAnswer", "TokenEnvelope", "at", "is_asin",
+    "parse_history",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -323,7 +324,8 @@ class ProductBatch:
 
     products: tuple[Product, ...]
     unknown: tuple[str, ...]
-    envelope: TokenEnvelope
+    envelope: TokenEnvelope | None
+    """The account after the last call, with the price of all; ``None`` when nothing was left to ask for."""
     unreadable: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
 

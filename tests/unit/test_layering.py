@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "keepa_deals"
 
 BASE = {"settings", "clock", "errors", "metrics", "logs"}
 KEEPA = {"keepa"}
-REDIS = {"answer_log", "redis_store", "locks", "token_manager", "tokens"}
+REDIS = {"answer_log", "client_memory", "kept_answers", "redis_store", "locks", "token_manager", "tokens"}
 DATABASE = {"db"}
 MIDDLE = {"ingest", "health"}
 TOP = {
@@ -32,7 +32,7 @@ LOWER = BASE | KEEPA | REDIS | DATABASE
 ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(BASE, BASE),
     **dict.fromkeys(KEEPA, BASE | KEEPA),
-    **{part: BASE | REDIS | {"keepa.costs", "keepa.types", "keepa.time"} for part in REDIS},
+    **{part: BASE | REDIS | {"keepa.costs", "keepa.memory", "keepa.types", "keepa.time"} for part in REDIS},
     **dict.fromkeys(DATABASE, BASE | DATABASE),
     **dict.fromkeys(MIDDLE, LOWER | MIDDLE),
     **dict.fromkeys(TOP, LOWER | MIDDLE | TOP),

@@ -244,6 +244,9 @@ class FakeGrant:
     def settle(self, envelope: TokenEnvelope) -> None:
         self.settled.append(envelope)
 
+    def release(self) -> None:
+        """Nothing was reserved."""
+
     def __enter__(self) -> FakeGrant:
         return self
 

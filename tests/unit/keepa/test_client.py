@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import json
 import logging
 import socket
-import threading
 import traceback
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,94 +14,22 @@ from keepa_deals.keepa.client import KeepaClient
 from keepa_deals.keepa.costs import ProductOptions
 from keepa_deals.keepa.errors import (
     KeepaError,
-    KeyRefusedError,
+    MisshapenAnswerError,
     OutOfTokensError,
     RequestRejectedError,
     ServerTroubleError,
 )
-from keepa_deals.keepa.types import TokenEnvelope
-
-KEY = "secretkey" * 7 + "x"
-ENVELOPE = {
-    "timestamp": 1_780_000_000_000,
-    "tokensLeft": 42,
-    "refillIn": 30_000,
-    "refillRate": 20,
-    "tokenFlowReduction": 0.0,
-    "tokensConsumed": 5,
-    "processingTimeInMs": 3,
-}
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-def reply(status: int, body: object, *, compressed: bool = False, kind: str = "application/json") -> Answer:
-    payload = body if isinstance(body, bytes) else json.dumps(body).encode()
-
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        data = gzip.compress(payload) if compressed else payload
-        handler.send_response(status)
-        handler.send_header("Content-Type", kind)
-        handler.send_header("Content-Length", str(len(data)))
-        if compressed:
-            handler.send_header("Content-Encoding", "gzip")
-        handler.end_headers()
-        handler.wfile.write(data)
-
-    return answer
-
-
-def cut_short(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", "5000")
-    handler.end_headers()
-    handler.wfile.write(json.dumps(ENVELOPE).encode()[:40])
-    handler.close_connection = True
-
-
-def hang_up(handler: BaseHTTPRequestHandler) -> None:
-    handler.connection.shutdown(socket.SHUT_RDWR)
-    handler.close_connection = True
-
-
-class Keepa:
-    """A server that gives its ``answers`` in turn (the last for ever) and remembers the requests."""
-
-    def __init__(self) -> None:
-        self.answers: list[Answer] = []
-        self.requests: list[tuple[str, str, dict[str, list[str]], bytes]] = []
-        self.released = threading.Event()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def _serve(self) -> None:
-                url = urlsplit(self.path)
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                outer.requests.append((self.command, url.path, parse_qs(url.query), body))
-                answer = outer.answers.pop(0) if len(outer.answers) > 1 else outer.answers[0]
-                answer(self)
-
-            do_GET = do_POST = _serve  # noqa: N815  # the names that http.server looks for
-
-            def log_message(self, *args: object) -> None:
-                """Keep quiet."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
-        self.thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
-
-    def silent(self, handler: BaseHTTPRequestHandler) -> None:
-        self.released.wait(10)
-        handler.close_connection = True
-
-    def close(self) -> None:
-        self.released.set()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+from tests.unit.keepa.servers import (
+    ENVELOPE,
+    KEY,
+    Answer,
+    Keepa,
+    Recorder,
+    cut_short,
+    hang_up,
+    product,
+    reply,
+)
 
 
 @pytest.fixture
@@ -126,22 +49,6 @@ def client(keepa: Keepa, pauses: list[float]) -> Iterator[KeepaClient]:
     made = KeepaClient(KEY, base_url=keepa.url, timeout=(1.0, 0.3), sleep=pauses.append)
     yield made
     made.close()
-
-
-class Recorder:
-    """A permit that counts how often it was asked and what it was told."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self.settled: list[TokenEnvelope] = []
-
-    @contextlib.contextmanager
-    def __call__(self) -> Iterator[Recorder]:
-        self.asked += 1
-        yield self
-
-    def settle(self, envelope: TokenEnvelope) -> None:
-        self.settled.append(envelope)
 
 
 def deal_page(*deals: dict) -> dict:
@@ -172,7 +79,7 @@ def test_a_page_of_deals_is_posted_with_integers_and_parsed(keepa: Keepa, client
 def test_products_are_asked_with_their_options_and_the_unknown_are_named(
     keepa: Keepa, client: KeepaClient
 ) -> None:
-    found = {"asin": "B000000001", "domainId": 3, "title": "T"}
+    found = {"asin": "B000000001", "domainId": 3, "title": "T", "stats": {"current": [1]}}
     keepa.answers = [reply(200, ENVELOPE | {"products": [found, {"asin": "B000000002", "domainId": 3}]})]
     batch = client.products(
         ["B000000001", "B000000002"], ProductOptions(rating=True, buybox=True, days=90), domain_id=3
@@ -184,6 +91,7 @@ def test_products_are_asked_with_their_options_and_the_unknown_are_named(
         "asin": ["B000000001,B000000002"],
         "history": ["0"],
         "stats": ["90"],
+        "update": ["-1"],
         "days": ["90"],
         "rating": ["1"],
         "buybox": ["1"],
@@ -204,7 +112,6 @@ def test_a_call_takes_1_to_100_asins(client: KeepaClient, count: int) -> None:
     [
         (400, RequestRejectedError),
         (404, RequestRejectedError),
-        (402, KeyRefusedError),
         (429, OutOfTokensError),
     ],
 )
@@ -289,14 +196,37 @@ def test_a_server_that_is_not_there_was_not_charged() -> None:
     client.close()
 
 
-@pytest.mark.parametrize("broken", [{"deals": None}, {"deals": {"dr": [{"asin": "B"}]}}, {}])
-def test_a_misshapen_page_is_server_trouble_that_names_the_field(
+@pytest.mark.parametrize("broken", [{"deals": None}, {"deals": []}, {"deals": 7}, {}], ids=repr)
+def test_a_200_without_what_was_asked_for_is_a_rejected_request_and_never_tried_again(
     keepa: Keepa, client: KeepaClient, broken: dict
 ) -> None:
     keepa.answers = [reply(200, ENVELOPE | broken)]
-    with pytest.raises(ServerTroubleError, match="unexpected answer") as caught:
-        client.deals({}, 0)
+    permit = Recorder()
+    with pytest.raises(RequestRejectedError, match="200 without deals, the request rejected") as caught:
+        client.deals({}, 0, permit=permit)
+    assert (len(keepa.requests), len(permit.settled)) == (1, 1)
     assert caught.value.envelope is not None
+
+
+@pytest.mark.parametrize(
+    ("broken", "named"),
+    [
+        ({"dr": None}, r"deals\.dr is no list"),
+        ({}, r"deals\.dr is no list"),
+        (
+            {"dr": [{"asin": "B000000001"}] * 10},
+            "none of 10 deals can be read, the first: it has no creationDate",
+        ),
+    ],
+    ids=repr,
+)
+def test_a_page_in_another_format_is_an_error_that_names_it_and_never_tried_again(
+    keepa: Keepa, client: KeepaClient, broken: dict, named: str
+) -> None:
+    keepa.answers = [reply(200, ENVELOPE | {"deals": broken})]
+    with pytest.raises(MisshapenAnswerError, match=named):
+        client.deals({}, 0)
+    assert len(keepa.requests) == 1
 
 
 MISSHAPEN_DEALS = [
@@ -318,16 +248,52 @@ def test_what_cannot_be_read_of_a_page_is_left_out_counted_and_said(
     assert "4 of 5 entries cannot be read and are left out, the first B000000002" in caplog.text
 
 
-def test_a_product_that_cannot_be_read_is_not_called_unknown(keepa: Keepa, client: KeepaClient) -> None:
-    products = [
-        {"asin": "B000000001", "title": "one", "domainId": 1},
-        {"asin": "B000000002", "title": "two", "domainId": 1, "stats": {"current": [1.5, "x"]}},
-        {"asin": "B000000003", "title": None},
-    ]
-    keepa.answers = [reply(200, ENVELOPE | {"products": products})]
-    batch = client.products(["B000000001", "B000000002", "B000000003", "B000000004"])
-    assert [product.asin for product in batch.products] == ["B000000001"]
-    assert (batch.unreadable, batch.unknown) == (("B000000002",), ("B000000003", "B000000004"))
+ONE, TWO, THREE, FOUR = (f"B00000000{n}" for n in range(1, 5))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        product(TWO, stats={"current": [1.5, "x"]}),
+        product(TWO, stats=None),
+        product(TWO, stats=[1]),
+        product(TWO, domainId=3),
+        product(THREE),
+        {"title": "of nobody"},
+        None,
+        [],
+    ],
+    ids=repr,
+)
+def test_of_a_product_that_is_missing_or_cannot_be_read_nothing_is_known(
+    keepa: Keepa, client: KeepaClient, odd: object
+) -> None:
+    keepa.answers = [reply(200, ENVELOPE | {"products": [odd, product(ONE)]})]
+    batch = client.products([ONE, TWO])
+    assert [found.asin for found in batch.products] == [ONE]
+    assert (batch.unreadable, batch.unknown, batch.rejected) == ((TWO,), (), ())
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        {"asin": TWO, "domainId": 1, "title": None},
+        {"asin": TWO, "domainId": 1},
+        {"asin": TWO, "title": None, "stats": {"current": [-1, -2]}, "csv": None},
+    ],
+    ids=repr,
+)
+def test_only_an_entry_that_came_back_empty_is_unknown_to_keepa(
+    keepa: Keepa, client: KeepaClient, empty: dict
+) -> None:
+    keepa.answers = [reply(200, ENVELOPE | {"products": [product(ONE), empty]})]
+    assert client.products([ONE, TWO]).unknown == (TWO,)
+
+
+def test_a_title_of_null_with_stats_is_a_product(keepa: Keepa, client: KeepaClient) -> None:
+    keepa.answers = [reply(200, ENVELOPE | {"products": [product(ONE, title=None, newPriceIsMAP=True)]})]
+    (found,) = client.products([ONE]).products
+    assert (found.title, found.new_price_is_map) == ("", True)
 
 
 @pytest.mark.parametrize(
