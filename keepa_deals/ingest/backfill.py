@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,7 +25,7 @@ from keepa_deals.ingest.spending import read_bulk_page, read_products
 from keepa_deals.ingest.verify import note_families
 from keepa_deals.keepa.costs import MAX_ASINS_PER_REQUEST, ProductOptions
 from keepa_deals.keepa.selection import price_type
-from keepa_deals.keepa.types import ProductBatch
+from keepa_deals.keepa.types import CsvType, ProductBatch
 
 JOB = "backfill_deals"
 LOCK = "backfill_deals_lock"
@@ -104,8 +105,19 @@ def _days(context: IngestContext) -> int:
     return min(past.DAYS, context.settings.retain_points_days)
 
 
+def options_for(context: IngestContext) -> ProductOptions:
+    """What the enrichment asks for: the buy box, 2 tokens more a product, only where it is used."""
+    used = {price_type(context.selection)}
+    if context.pricing.sell is economics.SellPrice.BUY_BOX:
+        used.add(CsvType.BUY_BOX_SHIPPING)
+    options = ProductOptions(stats_days=90, history=True, days=_days(context))
+    with_buy_box = replace(options, buybox=True)
+    gains = any(with_buy_box.tells(kind) and not options.tells(kind) for kind in used)
+    return with_buy_box if gains else options
+
+
 def _enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
-    options = ProductOptions(stats_days=90, history=True, days=_days(run.context))
+    options = options_for(run.context)
     asked, answer = read_products(run, asins, options, timeout=timeout)
     pasts = _pasts(run.context, asked, answer, run.context.clock.now())
     with run.commit() as session:

@@ -74,7 +74,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What is there: the deals that match, and how many come and go in a window of so long."""
+    """What is there: the deals that match, how many come in a ``window``, and what those that go cost.
+
+    ``arriving`` counts every deal that moves to the top, new or repriced: it pushes the others down.
+    ``leaving`` is in tokens: one question for each deal that goes.
+    """
 
     matching: int
     arriving: int

@@ -25,6 +25,7 @@ from keepa_deals.ingest.verify import (
     end_those_long_unlisted,
     end_those_of_another_selection,
     learn_families,
+    options_for,
     pending,
     verify,
 )
@@ -338,7 +339,9 @@ class _Upserter:
         )
         with self.context.database.session() as session:
             arriving, leaving = session.scalar(came) or 0, session.scalar(left) or 0
-        return Feed(self._matching(), arriving, leaving, self.window)
+        options = options_for(self.context.selection)
+        questions = leaving * options.documented_tokens_per_product() if options else 0
+        return Feed(self._matching(), arriving, questions, self.window)
 
     def _page_deadline(self) -> datetime | None:
         """When the next page of the sweep has to be read at the latest; ``None``: not in this run."""

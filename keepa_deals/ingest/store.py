@@ -256,24 +256,26 @@ def _apply_verdict(
     return changes
 
 
-CARRIED_FOR = 1
-"""So many windows after the feed showed it last, the word of ``/product`` lets a suspect be seen."""
-CARRIED_IN_DOUBT_FOR = 3
-"""The same of a deal that is no suspect: it may have slipped through between two pages, sweep by sweep."""
+CARRIED_FOR = 3
+"""So many windows after the feed showed it last, the word of ``/product`` lets a deal be seen."""
 
 
 def _judged(
     deal: Deal, verdict: Verdict, at: datetime, fresh_for: timedelta
 ) -> tuple[Life, Sequence[Change]]:
-    """The life after the verdict. A "no" about one variation is not the end of a family."""
+    """The life after the verdict: that the price holds is a sight of a deal, but of no suspect.
+
+    Where the feed lacks it, it knows a condition that ``/product`` does not show. One without a suspicion has
+    slipped through between two pages. A "no" about one variation is not the end of a family.
+    """
     before = lifecycle.life_of(deal)
     if verdict.reason is None:
         if verdict.columns.get("price", deal.price) != deal.price:
             deal.unlisted_at = None  # it has been repriced: that is why it is not where it stood
-        is_suspect = deal.unlisted_at is not None and not deal.has_siblings
         deal.suspected_reason = EndedReason.NO_LONGER_LISTED
-        until = deal.listed_at + (CARRIED_FOR if is_suspect else CARRIED_IN_DOUBT_FOR) * fresh_for
-        return lifecycle.confirmed(before, at, until, fresh_for)
+        if deal.unlisted_at is not None and not deal.has_siblings:
+            return before, ()
+        return lifecycle.confirmed(before, at, deal.listed_at + CARRIED_FOR * fresh_for, fresh_for)
     if deal.has_siblings:
         deal.suspected_reason = verdict.reason
         deal.unlisted_at = deal.unlisted_at or at

@@ -12,7 +12,7 @@ from keepa_deals.db.models import Deal, JobState
 from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.ingest import backfill, recent
 from keepa_deals.ingest.job import Outcome
-from tests.unit.ingest.fakes import START, World, make_deal, make_world
+from tests.unit.ingest.fakes import SELECTION, START, World, make_deal, make_world
 
 
 @pytest.fixture
@@ -104,3 +104,16 @@ def test_the_oldest_details_are_renewed_after_a_day(world: World) -> None:
     world.keepa.calls.clear()
     assert backfill.run_slice(world.context).rows == 400
     assert [kind for kind, _ in world.keepa.calls] == ["products"] * 4
+
+
+@pytest.mark.parametrize(
+    ("sell_price", "kinds", "price"),
+    [("average_90", [1], 1), ("buy_box", [1], 3), ("average_90", [18], 3), ("average_90", [2], 1)],
+)
+def test_the_buy_box_is_asked_for_and_paid_only_where_it_is_used(
+    tmp_path: Path, sell_price: str, kinds: list[int], price: int
+) -> None:
+    selection = {**SELECTION, "priceTypes": kinds}
+    world = make_world(tmp_path / "buy_box.db", selection=selection, sell_price=sell_price)
+    options = backfill.options_for(world.context)
+    assert (options.documented_tokens_per_product(), options.buybox) == (price, price == 3)

@@ -138,7 +138,7 @@ def check(market: Market, since: int) -> int:
     for deal in deals:
         life = owner(market, deal.asin)
         if life.unlisted_at is not None and now - deal.last_seen_at <= WINDOW:
-            windows = 2 if life.holds or deal.has_siblings else 1
+            windows = 4 if life.holds or deal.has_siblings else 1
             assert now - life.unlisted_at <= windows * WINDOW + MINUTE, deal.asin
     return max((event.id for event in events), default=since)
 

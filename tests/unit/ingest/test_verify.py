@@ -94,7 +94,7 @@ def test_absence_is_asked_about_only_after_keepa_must_have_shown_the_move(world:
     assert questions(world, "A1") == 1
 
 
-def test_product_saying_that_it_holds_carries_a_deal_for_a_window_and_two_sweeps_end_it(
+def test_product_saying_that_it_holds_ends_no_suspect_and_carries_none_and_two_sweeps_end_it(
     world: World,
 ) -> None:
     """Another condition of the selection, which /product does not show, no longer holds."""
@@ -102,11 +102,21 @@ def test_product_saying_that_it_holds_carries_a_deal_for_a_window_and_two_sweeps
     an_hour_of_runs(world, 59)
     assert deal(world, "A1").ended_at is None
     assert world.clock.now() - deal(world, "A1").last_seen_at < timedelta(hours=1), "still live"
-    an_hour_of_runs(world, 61)
+    an_hour_of_runs(world, 2)
     assert world.clock.now() - deal(world, "A1").last_seen_at >= timedelta(hours=1), "live no more"
-    an_hour_of_runs(world, 60)
+    an_hour_of_runs(world, 120)
     assert deal(world, "A1").ended_reason is EndedReason.NO_LONGER_LISTED
     assert questions(world, "A1") == 1
+
+
+def test_a_suspect_at_another_price_has_been_repriced_and_is_carried(world: World) -> None:
+    """The looks have missed where it went."""
+    world.keepa.unlist("A1")
+    world.keepa.products_by_asin["A1"] = make_product(make_deal("A1", price=1400))
+    while not questions(world, "A1"):
+        an_hour_of_runs(world, 1)
+    found = deal(world, "A1")
+    assert (found.price, found.unlisted_at, found.last_seen_at) == (1400, None, world.clock.now())
 
 
 def test_what_nobody_could_pay_to_ask_about_ends_by_two_sweeps_all_the_same(world: World) -> None:
@@ -151,7 +161,7 @@ def test_a_feed_that_shrinks_to_less_than_half_proves_nothing_and_what_holds_sta
 def test_a_feed_that_stays_small_is_believed_with_the_sweeps_after_the_next(world: World) -> None:
     for asin in ("A1", "A2", "A3"):
         world.keepa.unlist(asin)
-    an_hour_of_runs(world, 121)
+    an_hour_of_runs(world, 125)
     assert maintenance.run(world.context).live == 2
     an_hour_of_runs(world, 120)
     assert deal(world, "A1").ended_reason is EndedReason.NO_LONGER_LISTED
