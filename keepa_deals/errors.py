@@ -37,3 +37,7 @@ class StoreUnavailableError(BudgetError):
 
 class LockLostError(KeepaDealsError):
     """The single-flight lock or the fence went to another owner; nothing may be written any more."""
+
+
+class StoppedError(KeepaDealsError):
+    """The process is asked to end: whoever waits gives up what it was waiting for."""

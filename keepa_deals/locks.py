@@ -126,10 +126,25 @@ class SingleFlightLock:
         self._take = load_script(client, "lock_acquire")
         self._extend = load_script(client, "lock_extend")
         self._delete = load_script(client, "lock_release")
+        self._since: float | None = None
         self._released = threading.Event()
         self._thread: threading.Thread | None = None
         self.lost = threading.Event()
         self.owner = process_owner()
+
+    @property
+    def max_hold(self) -> float:
+        """Seconds after which the lock is given up, whatever its holder does."""
+        return self._max_hold
+
+    def time_left(self) -> float:
+        """Seconds that the lock may still be held: what a run waits for must come sooner. 0 when it is not.
+
+        It is lost at the first renewal after they are over.
+        """
+        if self._since is None or self.lost.is_set():
+            return 0.0
+        return max(0.0, self._max_hold - (time.monotonic() - self._since))
 
     def acquire(self) -> bool:
         """Whether the lock is ours now. A ``StoreUnavailableError`` when Redis does not answer."""
@@ -140,6 +155,7 @@ class SingleFlightLock:
             raise StoreUnavailableError(f"{self._key}: Redis does not answer: {error}") from error
         if not taken:
             return False
+        self._since = since
         self._released.clear()
         self.lost.clear()
         self._thread = threading.Thread(target=self._keep, args=(since,), name=self._key, daemon=True)
@@ -159,6 +175,7 @@ class SingleFlightLock:
 
     def release(self) -> bool:
         """Whether the lock was still ours and is free now; Redis being away is no error: it expires."""
+        self._since = None
         self._released.set()
         if self._thread is not None:
             self._thread.join()

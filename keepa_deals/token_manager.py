@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from keepa_deals.errors import (
     BudgetError,
     CostExceedsCapacityError,
     KeepaDealsError,
+    StoppedError,
     StoreUnavailableError,
     TokensUnavailableError,
 )
@@ -30,6 +32,7 @@ from keepa_deals.keepa.time import unix_ms
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.redis_store import Keys, connect, load_script
 from keepa_deals.settings import Settings
+from keepa_deals.tokens.believable import says_nothing, why_unbelievable
 from keepa_deals.tokens.permission import Permission, Refusal
 from keepa_deals.tokens.policy import Lane, Policy
 from keepa_deals.tokens.snapshot import TokenSnapshot
@@ -107,6 +110,7 @@ class TokenManager:
         keys = keys or Keys()
         self._keys = [keys.tokens(account, "account"), keys.metrics]
         self._waiting_key = keys.tokens(account, "waiting")
+        self._beside = [keys.tokens(account, part) for part in ("waiting", "small", "bulk", "learned")]
         self._wake_prefix = keys.tokens(account, "wake:")
         self._ids = itertools.count()
         self._id_prefix = uuid.uuid4().hex
@@ -114,6 +118,7 @@ class TokenManager:
         names = ("acquire", "settle", "leave", "snapshot")
         constants = self._policy.constants()
         self._scripts = {name: load_script(client, f"tokens_{name}", constants) for name in names}
+        self._release_lease = load_script(client, "lock_release")
 
     @classmethod
     def from_settings(
@@ -210,7 +215,7 @@ class TokenManager:
                     told = True
                     log.info("%s waits %.0f s (%s)", request, answer.retry_after, answer.reason)
                 with _store_errors():
-                    self._doze(self._wake_prefix + request.id, answer.retry_after)
+                    self._doze(self._wake_prefix + request.id, answer.nap)
         except BaseException:
             self._leave_queue(request)
             raise
@@ -229,7 +234,7 @@ class TokenManager:
                 task=request.task,
             )
         if answer[0] == "wait":
-            return Refusal(int(answer[1]) / 1000, str(answer[2]))
+            return Refusal(int(answer[3]) / 1000, str(answer[2]), nap=int(answer[1]) / 1000)
         if answer[0] == "never":
             raise CostExceedsCapacityError(
                 f"{request}: the plan's bucket holds {answer[1]} tokens at most, so it would wait for ever"
@@ -246,12 +251,27 @@ class TokenManager:
     def update_after_call(self, envelope: TokenEnvelope, permission: Permission | None = None) -> None:
         """Take what an answer of Keepa says of the account; frees ``permission``'s reservation.
 
-        The newest answer by Keepa's own time wins. Redis being away is logged, not raised: the answer is
-        worth more than its booking, and the reservation expires.
+        The newest answer by Keepa's own time wins. What cannot be true teaches nothing. Redis being away is
+        logged, not raised: the answer is worth more than its booking, and the reservation expires.
         """
+        absurd = why_unbelievable(envelope)
+        if absurd is None:
+            self._settle(envelope, permission)
+            return
+        if says_nothing(envelope):
+            log.info("an answer of Keepa says nothing of the account, as for a key that is refused")
+        else:
+            log.warning("Keepa's account data cannot be true (%s): its balance will be asked for", absurd)
+        if permission is not None:
+            permission.settled = True
+        if permission is not None or not says_nothing(envelope):
+            what = "unsent" if says_nothing(envelope) else "unbelievable"
+            self._leave(permission.id if permission else "", what)
+
+    def _settle(self, envelope: TokenEnvelope, permission: Permission | None) -> None:
         refused = permission is not None and envelope.tokens_consumed == 0 and envelope.tokens_left <= 0
         try:
-            taken, believed, foreign = self._run(
+            taken, believed, foreign, at_tick = self._run(
                 "settle",
                 permission.id if permission else "",
                 envelope.timestamp_ms,
@@ -264,6 +284,7 @@ class TokenManager:
                 permission.items if permission else 0,
                 permission.task if permission else "",
                 int(refused),
+                envelope.processing_time_ms,
             )
         except StoreUnavailableError as error:
             log.warning("an answer of Keepa could not be booked: %s", error)
@@ -271,19 +292,25 @@ class TokenManager:
         if permission is not None:
             permission.settled = True
         if refused:
-            log.warning(
-                "Keepa refused (429) at a balance of %d; we believed %s", envelope.tokens_left, believed
+            log.log(
+                logging.INFO if int(at_tick) else logging.WARNING,
+                "Keepa refused (429) at a balance of %d; we believed %s%s",
+                envelope.tokens_left,
+                believed,
+                ": a tick came late" if int(at_tick) else "",
             )
         elif taken and int(foreign) > 0:
             log.info("%s tokens are missing that we did not spend: another program uses the key", foreign)
 
     def abandon(self, permission: Permission, *, sent: bool) -> None:
         """Leave a permission unsettled; what was ``sent`` may have been charged and stays reserved."""
-        hold = int(self._policy.unanswered_seconds * 1000)
+        self._leave(permission.id, "unanswered" if sent else "unsent")
+
+    def _leave(self, identity: str, what: str) -> None:
         try:
-            self._run("leave", permission.id, "unanswered" if sent else "unsent", hold)
+            self._run("leave", identity, what, int(self._policy.unanswered_seconds * 1000))
         except StoreUnavailableError as error:
-            log.warning("a reservation of %d tokens stays until it expires: %s", permission.cost, error)
+            log.warning("a reservation stays until it expires: %s", error)
 
     def snapshot(self) -> TokenSnapshot | None:
         """The account at this moment; ``None`` while nobody knows its balance."""
@@ -297,7 +324,8 @@ class TokenManager:
         give_up = self._clock.monotonic() + SYNC_LEASE
         if deadline is not None:
             give_up = min(deadline, give_up)
-        while not self._lease_sync():
+        lease = uuid.uuid4().hex
+        while not self._lease_sync(lease):
             if self._clock.monotonic() >= give_up:
                 raise BalanceUnknownError(
                     "the account's balance is not known, and asking Keepa has not succeeded",
@@ -306,40 +334,74 @@ class TokenManager:
             self._clock.sleep(SYNC_LOOK)
             if self._as_of() != unknown.as_of:
                 return
-        if self._as_of() == unknown.as_of:
-            self._ask_keepa(self._sync)
-        with _store_errors():
-            self._redis.delete(self._sync_key)
+        hold = 0.0
+        try:
+            if self._as_of() == unknown.as_of:
+                self._ask_keepa(self._sync)
+        except BalanceUnknownError:
+            hold = SYNC_RETRY
+            raise
+        finally:
+            self._end_lease(lease, hold)
 
     def _as_of(self) -> str:
         snapshot = self.snapshot()
         return str(unix_ms(snapshot.as_of)) if snapshot else ""
 
-    def _lease_sync(self) -> bool:
+    def _lease_sync(self, lease: str) -> bool:
+        """Whether it is ours to ask Keepa. A lease without an end is none of ours, and gets one."""
+        longest = int(SYNC_LEASE * 1000)
         with _store_errors():
-            return bool(self._redis.set(self._sync_key, "asking", nx=True, px=int(SYNC_LEASE * 1000)))
+            if self._redis.set(self._sync_key, lease, nx=True, px=longest):
+                return True
+            if self._redis.pttl(self._sync_key) in range(longest + 1):
+                return False
+            self._redis.pexpire(self._sync_key, longest)
+            return False
+
+    def _end_lease(self, lease: str, hold: float) -> None:
+        """Let the next ask: at once, or ``hold`` seconds after a failure. Without Redis it ends by itself."""
+        try:
+            if hold:
+                self._redis.pexpire(self._sync_key, int(hold * 1000))
+            else:
+                self._release_lease(keys=[self._sync_key], args=[lease])
+        except redis.RedisError as error:
+            log.debug("the lease to ask Keepa ends by itself: %s", error)
 
     def _ask_keepa(self, sync: Callable[[], TokenEnvelope]) -> None:
+        """Take the balance from Keepa; a ``StoppedError`` when the process is asked to end meanwhile."""
         try:
             envelope = sync()
-        except BudgetError:
+        except (BudgetError, StoppedError):
             raise
         except KeepaDealsError as error:
-            problem = BalanceUnknownError(
+            raise BalanceUnknownError(
                 f"the account's balance is not known: {error}", retry_after=SYNC_RETRY
+            ) from error
+        absurd = why_unbelievable(envelope)
+        if says_nothing(envelope):
+            absurd = "the key is refused (its account data are all zero): check KEEPA_API_KEY"
+        elif absurd:
+            absurd = f"its account data cannot be true ({absurd})"
+        if absurd:
+            raise BalanceUnknownError(
+                f"the account's balance is not known: Keepa /token: {absurd}", retry_after=SYNC_RETRY
             )
-            with _store_errors():
-                self._redis.pexpire(self._sync_key, int(SYNC_RETRY * 1000))
-            raise problem from error
-        self.update_after_call(envelope)
+        self._settle(envelope, None)
 
     # -- plumbing ----------------------------------------------------------------------------
     def _run(self, script: str, *args: Any) -> Any:
         now = "" if self._now_ms is None else self._now_ms()
-        try:
+        with _store_errors():
+            try:
+                return self._scripts[script](keys=self._keys, args=[now, *args])
+            except redis.ResponseError as error:
+                if not _is_about_our_keys(error):
+                    raise
+                log.warning("the account's keys in Redis hold what we never wrote, it begins anew: %s", error)
+            self._redis.delete(self._keys[0], *self._beside)
             return self._scripts[script](keys=self._keys, args=[now, *args])
-        except redis.RedisError as error:
-            raise _store_away(error) from error
 
     def _new_id(self) -> str:
         """A name for a request that no process shares: a fork goes on with the same prefix and count."""
@@ -371,6 +433,12 @@ def _store_errors() -> Iterator[None]:
         yield
     except redis.RedisError as error:
         raise _store_away(error) from error
+
+
+def _is_about_our_keys(error: redis.ResponseError) -> bool:
+    """Whether a script failed over what it found, not over Redis's state (OOM, MISCONF, READONLY, …)."""
+    text = str(error)
+    return text.startswith("WRONGTYPE") or ("user_script" in text and not re.match(r"[A-Z]{3,} ", text))
 
 
 def _store_away(error: redis.RedisError) -> StoreUnavailableError:

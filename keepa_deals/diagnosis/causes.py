@@ -57,7 +57,7 @@ class Past:
 
 
 _SIGNS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("key_refused", ("402 the key is refused",)),
+    ("key_refused", ("the key is refused",)),
     ("selection_rejected", ("request rejected",)),
     ("keepa_trouble", ("Keepa /",)),
     ("disk_full", ("disk is full", "no space left", "database or disk is full")),

@@ -29,7 +29,8 @@ def present(e: Evidence) -> timedelta:
 
 def key_refused(e: Evidence) -> Iterator[Finding]:
     live = e.token_status.error if e.token_status else None
-    text = live if live and "402" in live else last_error(e, "key_refused") or _in_row(e, ("402",))
+    told = live and classify(live) == "key_refused"
+    text = live if told else last_error(e, "key_refused") or _in_row(e, ("402", "key_refused"))
     if text:
         yield Finding(text)
 
@@ -125,10 +126,12 @@ def live_drift(e: Evidence) -> int | None:
 
 
 def refused_429(e: Evidence) -> Iterator[Finding]:
-    answers = e.report.keepa.value
+    answers, tokens = e.report.keepa.value, e.report.tokens.value
     for call, answer in answers.last_bad.items() if answers else ():
         if answer.result == "429" and e.report.taken_at - answer.at <= present(e):
             count = answers.counts.get((call, "429"), 0) if answers else 0
+            if tokens is not None and tokens.refused_at_tick and count <= 1:
+                continue  # a tick came late once: that means nothing
             when = age_text(answer.at, e.report.taken_at)
             yield Finding(f"Keepa refused {call} for lack of tokens {count} times of late, last {when}")
 
@@ -142,8 +145,11 @@ def token_starvation(e: Evidence) -> Iterator[Finding]:
         yield Finding(
             f"a small request has waited {duration_text(longest)} at a balance of {tokens.available}"
         )
-    elif tokens.available < 0 and upserter_is_behind(e.report):
-        yield Finding(f"the balance is {tokens.available}, {tokens.refill_rate} tokens come a minute")
+    elif tokens.is_deep or (tokens.available < 0 and upserter_is_behind(e.report)):
+        tick = age_text(tokens.next_tick_at, e.report.taken_at) if tokens.next_tick_at else "sometime"
+        yield Finding(
+            f"the balance is {tokens.available}, {tokens.refill_rate} tokens come a minute, the next {tick}"
+        )
 
 
 def patience_of_small(e: Evidence) -> float:

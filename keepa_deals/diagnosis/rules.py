@@ -230,7 +230,7 @@ RULES: tuple[Rule, ...] = (
         "key_refused",
         find_keepa.key_refused,
         "Keepa answers nothing to this key.",
-        "402 from Keepa",
+        "402 from Keepa, or a 400 whose account data are all zero",
         f"correct KEEPA_API_KEY in .env (or pay the subscription), then {RESTART}",
     ),
     _rule(
@@ -268,7 +268,7 @@ RULES: tuple[Rule, ...] = (
         "refused_429",
         find_keepa.refused_429,
         "The balance in our books was too high.",
-        "Keepa answered 429 within the last five intervals",
+        "Keepa answered 429 within the last five intervals, other than once because a tick came late",
         "nothing, if it was once: the answer corrected the books; else look for a foreign spender (--live)",
         "foreign_spender clock_wrong redis_lost_data token_starvation",
     ),
@@ -276,8 +276,10 @@ RULES: tuple[Rule, ...] = (
         "token_starvation",
         find_keepa.token_starvation,
         "The upserter does not get its tokens in time.",
-        "a small request waits two ticks longer than its tokens take; or a negative balance, and no success",
-        "wait for the balance; or a larger plan, or a longer UPSERT_INTERVAL_SECONDS",
+        "a small request waits two ticks longer than its tokens take; or the next page of deals is ten ticks "
+        "away; or a negative balance, and no success",
+        "wait for the balance (Keepa is asked again every five ticks); or a larger plan, or a longer "
+        "UPSERT_INTERVAL_SECONDS",
         "foreign_spender budget_too_small",
     ),
     _rule(

@@ -41,7 +41,9 @@ ALERTS: Mapping[str, Alert] = {
     "beat_down": Alert("keepa_deals_problem{name='beat_down'} == 1"),
     "worker_deaf": Alert("keepa_deals_queue_oldest_age_seconds > 120"),
     "zombie_lock": Alert("keepa_deals_lock_ttl_seconds > 60"),
-    "key_refused": Alert("increase(keepa_deals_keepa_answers_total{result='402'}[10m]) > 0", "0m"),
+    "key_refused": Alert(
+        "sum(increase(keepa_deals_keepa_answers_total{result=~'402|key_refused'}[10m])) > 0", "0m"
+    ),
     "selection_rejected": Alert("increase(keepa_deals_keepa_answers_total{result='400'}[10m]) > 0", "0m"),
     "clock_wrong": Alert("abs(keepa_deals_keepa_clock_ahead_seconds) > 30"),
     "keepa_trouble": Alert(
@@ -49,7 +51,11 @@ ALERTS: Mapping[str, Alert] = {
         "and on () keepa_deals_job_failed{job='update_recent_deals'} == 1"
     ),
     "foreign_spender": Alert("time() - keepa_deals_tokens_foreign_timestamp_seconds < 300"),
-    "refused_429": Alert("increase(keepa_deals_tokens_rejected_429_total[10m]) > 0", "0m"),
+    "refused_429": Alert(
+        "increase(keepa_deals_tokens_rejected_429_total[10m]) "
+        "- increase(keepa_deals_tokens_rejected_at_tick_total[10m]) > 0",
+        "0m",
+    ),
     "token_starvation": Alert("keepa_deals_token_longest_wait_seconds{lane='small'} > 120", "0m"),
     "selection_matches_nothing": Alert(
         f"{_WELL} == 0 and on () time() - keepa_deals_job_last_success_timestamp_seconds"

@@ -13,6 +13,9 @@ from keepa_deals.redis_store import Keys
 from keepa_deals.settings import Settings
 from keepa_deals.token_manager import TokenManager, TokenSnapshot
 
+COUNTER_DIGITS = 20
+"""Redis counts in 64 bits."""
+
 
 @dataclass(frozen=True, slots=True)
 class LaneHealth:
@@ -47,6 +50,12 @@ class TokenHealth:
     foreign_at: datetime | None = None
     """When tokens were last found missing that we did not spend."""
     clock_offset_seconds: float | None = None
+    tick_seconds: float | None = None
+    """The learned distance of Keepa's ticks."""
+    is_deep: bool = False
+    """Whether the upserter's next page is ten ticks away or more."""
+    refused_at_tick: bool = False
+    """Whether the last 429 was a lone one that came of a late tick."""
     counters: Mapping[str, int] = field(default_factory=dict)
     """Counts since the counters began: ``grants|small``, ``rejected_429``, ``spent|<task>``, …"""
 
@@ -65,6 +74,7 @@ class TokenHealth:
             "foreign_tokens": self.foreign_tokens,
             "foreign_at": _iso(self.foreign_at),
             "clock_offset_seconds": self.clock_offset_seconds,
+            "tick_seconds": self.tick_seconds,
             "rejected_429": self.counters.get("rejected_429", 0),
         }
 
@@ -74,7 +84,7 @@ def read_tokens(client: redis.Redis, settings: Settings) -> TokenHealth:
     manager = TokenManager.from_settings(settings, client=client)
     snapshot = manager.snapshot()
     counted = client.hgetall(Keys(settings.redis_key_prefix).metrics)
-    counters = {str(name): int(value) for name, value in counted.items()}
+    counters = {str(name): int(value) for name, value in counted.items() if _is_whole(str(value))}
     if snapshot is None:
         return TokenHealth(None, None, None, None, counters=counters)
     return _from_snapshot(snapshot, counters)
@@ -95,8 +105,16 @@ def _from_snapshot(snapshot: TokenSnapshot, counters: Mapping[str, int]) -> Toke
         foreign_tokens=snapshot.foreign,
         foreign_at=snapshot.foreign_at,
         clock_offset_seconds=snapshot.clock_offset,
+        tick_seconds=snapshot.tick.period,
+        is_deep=snapshot.is_deep,
+        refused_at_tick=snapshot.refused_at_tick,
         counters=counters,
     )
+
+
+def _is_whole(value: str) -> bool:
+    """Whether a counter counts: what others wrote there is left out."""
+    return value.lstrip("-").isdecimal() and len(value) < COUNTER_DIGITS
 
 
 def _lane_json(lane: LaneHealth) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from keepa_deals.answer_log import AnswerLog
 from keepa_deals.client_memory import SharedMemory
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.db.session import Database
-from keepa_deals.errors import KeepaDealsError
+from keepa_deals.errors import StoppedError
 from keepa_deals.ingest.economics import Costs, Pricing, SellPrice
 from keepa_deals.ingest.ports import KeepaApi, Lock, TokenSource
 from keepa_deals.keepa.client import KeepaClient
@@ -21,10 +21,6 @@ from keepa_deals.locks import SingleFlightLock
 from keepa_deals.redis_store import Keys, connect
 from keepa_deals.settings import Settings
 from keepa_deals.token_manager import TokenManager
-
-
-class StoppedError(KeepaDealsError):
-    """The process is asked to end: the run gives up what it was waiting for."""
 
 
 class StoppableClock:

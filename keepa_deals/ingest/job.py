@@ -21,8 +21,14 @@ from sqlalchemy.orm import Session
 from keepa_deals.db.errors import StoreError
 from keepa_deals.db.models import JobRun, JobState
 from keepa_deals.db.upsert import ensure_job
-from keepa_deals.errors import BudgetError, KeepaDealsError, LockLostError, TokensUnavailableError
-from keepa_deals.ingest.context import IngestContext, StoppedError
+from keepa_deals.errors import (
+    BudgetError,
+    KeepaDealsError,
+    LockLostError,
+    StoppedError,
+    TokensUnavailableError,
+)
+from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.ports import Lock
 from keepa_deals.keepa.errors import KeepaError, OutOfTokensError
 from keepa_deals.keepa.types import TokenEnvelope

@@ -2,7 +2,8 @@
 -- Decides one request: reserves its tokens, or says how long to wait and keeps its place in the queue.
 -- ARGV  2 the request: id|lane (upsert, small, bulk)|exact or learn|tokens of the call (exact) or of an item (learn)|
 --         fewest items|most items|queue or try|kind or nothing
--- Returns {'granted', reserved, items} | {'wait', ms, reason} | {'unknown', as of} | {'never', capacity}
+-- Returns {'granted', reserved, items} | {'wait', ms, reason, ms until it can hold} | {'unknown', as of} |
+--         {'never', capacity}
 local id, lane, mode, price, fewest, most, patience, kind = string.match(
     ARGV[2], '^([^|]+)|(%a+)|(%a+)|(%d+)|(%d+)|(%d+)|(%a+)|(.*)$')
 price, most = tonumber(price), tonumber(most)
@@ -10,13 +11,18 @@ local is_bulk = lane == 'bulk'
 local lane_name = is_bulk and 'bulk' or 'small'
 
 local s = load(id)
-if not s or s.doubt or now - s.as_of > TOO_OLD then
+local function unknown()
     return { 'unknown', s and string.format('%.0f', s.as_of) or '' }
+end
+if not s or s.doubt or is_older(s, TOO_OLD) then
+    return unknown()
 end
 
 if s.mine then -- the answer to the first try was lost on its way
-    local reserved, _, items = cmsgpack.unpack(s.mine)
-    return { 'granted', reserved, items }
+    local reserved, _, items = reservation(s.mine)
+    if reserved then
+        return { 'granted', reserved, items }
+    end
 end
 
 local function grant(reserve, items)
@@ -24,7 +30,7 @@ local function grant(reserve, items)
     s.reserved, s.available = s.reserved + reserve, s.available - reserve
     s.next_expiry = s.next_expiry == 0 and expiry or math.min(expiry, s.next_expiry)
     save(s, id, cmsgpack.pack(reserve, expiry, items))
-    redis.call('HINCRBY', METRICS, 'grants|' .. lane_name, 1)
+    count('grants|' .. lane_name)
     return { 'granted', reserve, items }
 end
 
@@ -64,8 +70,8 @@ local function count_wait(waited)
             break
         end
     end
-    redis.call('HINCRBY', METRICS, 'waited_ms|' .. lane_name, waited)
-    redis.call('HINCRBY', METRICS, 'waited_le|' .. lane_name .. '|' .. bucket, 1)
+    count('waited_ms|' .. lane_name, waited)
+    count('waited_le|' .. lane_name .. '|' .. bucket)
 end
 
 -- From here on the small lane may spend what is there now, and its share of the refill.
@@ -115,6 +121,13 @@ if s.next_expiry > now then
     wait = math.min(wait, s.next_expiry - now) -- then Keepa is asked, and may say that more is there
 end
 wait = math.max(1, math.ceil(wait) + (is_bulk and SLACK or 0))
+local nap = wait
+if queues and is_deep(s) then -- such a balance may be wrong: Keepa is asked now and then, though it is free of news
+    if is_older(s, RECHECK) then
+        return unknown()
+    end
+    nap = math.min(wait, math.max(1, s.as_of + RECHECK + 1 - now))
+end
 if queues then
     local _, _, since = waiter(id)
     if not place then
@@ -123,11 +136,11 @@ if queues then
         end
         s.places, s.queued = s.places + 1, s.queued + 1
         redis.call('ZADD', queue, s.places + (lane == 'upsert' and 0 or OTHERS), id)
-        redis.call('HINCRBY', METRICS, 'waits|' .. lane_name, 1)
+        count('waits|' .. lane_name)
     end
-    redis.call('HSET', WAITING, id, cmsgpack.pack(need, now + wait, since or now, limited and true or false))
+    redis.call('HSET', WAITING, id, cmsgpack.pack(need, now + nap, since or now, limited and true or false))
 else
-    redis.call('HINCRBY', METRICS, 'refusals|' .. lane_name, 1)
+    count('refusals|' .. lane_name)
 end
 save(s)
-return { 'wait', wait, reason }
+return { 'wait', nap, reason, wait }

@@ -3,10 +3,10 @@ local function unreserve(s, id)
     if not s.mine then
         return nil
     end
-    local cost, expiry, items = cmsgpack.unpack(s.mine)
+    local cost, expiry, items = reservation(s.mine)
     redis.call('HDEL', ACCOUNT, id)
     s.mine = false
-    s.reserved = math.max(0, s.reserved - cost)
+    s.reserved = math.max(0, s.reserved - (cost or 0))
     s.available = s.total - s.reserved
     return cost, expiry, items
 end

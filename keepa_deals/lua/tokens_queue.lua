@@ -6,8 +6,9 @@ local GRACE = TICK + 5000 -- one that has not asked again for so long is dead
 
 local function waiter(id)
     local record = redis.call('HGET', WAITING, id)
-    if record then
-        return cmsgpack.unpack(record)
+    local ok, need, asks_at, since, limited = pcall(cmsgpack.unpack, record or '')
+    if ok and is_number(need, 0, MOST) and is_number(asks_at, 0, 1e13) and is_number(since, 0, 1e13) then
+        return need, asks_at, since, limited
     end
 end
 
@@ -41,15 +42,20 @@ local function until_available(s, need)
     if s.available >= need then
         return 0
     elseif s.refill <= 0 then
-        return 10 * TICK
+        return CAPACITY_TICKS * TICK
     end
-    return s.next_tick + (math.ceil((need - s.available) / s.refill) - 1) * TICK - now
+    return s.next_tick + (math.ceil((need - s.available) / s.refill) - 1) * s.period - now
+end
+
+-- Whether the upserter could not have a page for so long that the balance itself is worth a question now and then.
+local function is_deep(s)
+    return until_available(s, UPSERT_TOKENS) > DEEP
 end
 
 -- What the small lane may still spend while bulk waits: what was there when the wait began, and its share of the
 -- refill since.
 local function allowance(s)
-    return s.bulk_burst + SHARE / 100 * s.refill * math.floor((now - s.bulk_since) / TICK) - s.small_spent
+    return s.bulk_burst + SHARE / 100 * s.refill * math.floor((now - s.bulk_since) / s.period) - s.small_spent
 end
 
 -- Tokens that go to small requests in the queue before bulk gets any: the upserter's, and others' in their share.

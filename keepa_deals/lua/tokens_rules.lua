@@ -34,6 +34,6 @@ local function limited_for(need)
     if over <= 0 or share <= 0 then
         return nil
     end
-    local ticks = math.floor((now - s.bulk_since) / TICK) + math.ceil(over / share)
-    return s.bulk_since + ticks * TICK - now
+    local ticks = math.floor((now - s.bulk_since) / s.period) + math.ceil(over / share)
+    return s.bulk_since + ticks * s.period - now
 end

@@ -16,11 +16,11 @@ local function lane(queue)
     end
     return { waiting = waiting, longest_ms = longest }
 end
-local flat, prices = redis.call('HGETALL', PRICES), {}
-for i = 1, #flat, 2 do
-    local mean, worst = cmsgpack.unpack(flat[i + 1])
-    prices[i / 2 + 0.5] = { kind = flat[i], mean = mean, worst = worst }
+local kinds, prices = redis.pcall('HKEYS', PRICES), {}
+for i = 1, #kinds do
+    local mean, worst = learned(kinds[i], 0)
+    prices[i] = { kind = kinds[i], mean = mean, worst = worst }
 end
 s.now, s.reservations, s.small, s.bulk = now, redis.call('HLEN', ACCOUNT) - 1, lane(SMALL), lane(BULK)
-s.mine, s.prices = nil, #prices > 0 and prices or nil -- an empty list would become an object
+s.mine, s.is_deep, s.prices = nil, is_deep(s), #prices > 0 and prices or nil -- an empty list would become an object
 return cjson.encode(s)

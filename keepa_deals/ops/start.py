@@ -37,7 +37,7 @@ HEALTHY_WITHIN = 120.0
 LOOK_EVERY = 0.5
 LOG_LINES = 15
 RESTART = "./kill_everything_force.sh && ./start_celery.sh"
-KEY_REFUSED = "402 the key is refused"
+KEY_REFUSED = "the key is refused"
 """How the error of a run says so (``keepa.errors.KeyRefusedError``): waiting would not help."""
 FAILURES = 3
 """A program that had to be started more often than this, while we wait, does not work."""

@@ -12,10 +12,11 @@ from keepa_deals.tokens.policy import Lane
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Not now. ``retry_after`` is in seconds."""
+    """Not now. ``retry_after`` is in seconds; who waits asks again after ``nap``, which may be sooner."""
 
     retry_after: float
     reason: str
+    nap: float
 
     def __bool__(self) -> bool:
         return False

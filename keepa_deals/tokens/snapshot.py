@@ -27,6 +27,15 @@ class LearnedPrice:
 
 
 @dataclass(frozen=True, slots=True)
+class TickRhythm:
+    """What was learned of Keepa's ticks, in seconds: their distance, and by how much one may come late."""
+
+    period: float
+    lateness: float
+    deviation: float
+
+
+@dataclass(frozen=True, slots=True)
 class TokenSnapshot:
     """One moment of the account. Tokens are integers and may be negative.
 
@@ -57,6 +66,11 @@ class TokenSnapshot:
     small: LaneSnapshot
     bulk: LaneSnapshot
     prices: Mapping[str, LearnedPrice]
+    tick: TickRhythm = TickRhythm(60.3, 0.3, 0.28)
+    is_deep: bool = False
+    """Whether a page of deals is ten ticks away or more: Keepa is then asked for the balance now and then."""
+    refused_at_tick: bool = False
+    """Whether the last 429 was a lone one that came of a late tick: it means nothing."""
 
     @classmethod
     def from_json(cls, source: str) -> TokenSnapshot:
@@ -80,6 +94,9 @@ class TokenSnapshot:
             small=_lane(raw["small"]),
             bulk=_lane(raw["bulk"]),
             prices={p["kind"]: LearnedPrice(p["mean"], p["worst"]) for p in raw.get("prices", ())},
+            tick=TickRhythm(raw["period"] / 1000, raw["late"] / 1000, raw["dev"] / 1000),
+            is_deep=bool(raw["is_deep"]),
+            refused_at_tick=bool(raw["refused_at_tick"]),
         )
 
 

@@ -81,6 +81,7 @@ def _tokens(report: HealthReport) -> Iterator[Metric]:
     yield from _gauge(
         "tokens_clock_offset_seconds", "Keepa's clock less Redis's", tokens.clock_offset_seconds
     )
+    yield from _gauge("tokens_tick_seconds", "Learned distance of Keepa's ticks", tokens.tick_seconds)
     felt = tokens.foreign_at.timestamp() if tokens.foreign_at else None
     yield from _gauge(
         "tokens_foreign_timestamp_seconds", "When another program's spending was last felt", felt
@@ -99,6 +100,8 @@ def _tokens(report: HealthReport) -> Iterator[Metric]:
 def _counters(counters: Mapping[str, int]) -> Iterator[Metric]:
     for name, text in (
         ("rejected_429", "Requests that Keepa refused for lack of tokens"),
+        ("rejected_at_tick", "Those of them that only came because a tick was late, one at a time"),
+        ("unbelievable", "Answers whose account data could not be true"),
         ("wasted", "Tokens lost because the bucket was full"),
         ("expired", "Reserved tokens whose call was never answered"),
         ("foreign", "Tokens spent by another program with the same key"),

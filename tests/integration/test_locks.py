@@ -183,3 +183,22 @@ def test_a_live_holder_outlives_whoever_cuts_its_lock_down(real_redis: redis.Red
         assert holder.acquire()
         assert not quick(real_redis).acquire()
         assert not holder.lost.wait(0.6)
+
+
+def test_a_lock_tells_how_long_it_may_still_be_held(real_redis: redis.Redis) -> None:
+    lock = quick(real_redis, max_hold=30)
+    assert lock.time_left() == 0
+    with lock:
+        assert lock.acquire()
+        assert lock.max_hold == 30
+        assert 25 < lock.time_left() <= 30
+        real_redis.set(KEY, "another")
+        assert lock.lost.wait(5)
+        assert lock.time_left() == 0
+    assert lock.time_left() == 0
+
+
+def test_what_is_no_lock_under_its_name_blocks_nobody(real_redis: redis.Redis) -> None:
+    real_redis.rpush(KEY, "garbage")
+    with quick(real_redis) as lock:
+        assert lock.acquire()

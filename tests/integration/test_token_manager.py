@@ -6,7 +6,18 @@ import pytest
 import redis
 
 from keepa_deals.token_manager import Permission, TokenManager
-from tests.support.accounts import SLACK, START_MS, ManualTime, available, envelope, manager, waited
+from tests.support.accounts import (
+    BULK_LATER,
+    PERIOD,
+    SLACK,
+    START_MS,
+    ManualTime,
+    available,
+    envelope,
+    manager,
+    until_tick,
+    waited,
+)
 
 
 # -- the rules of the replaced system ------------------------------------------------------------
@@ -19,7 +30,7 @@ def test_at_40_and_recovering_a_small_request_goes_at_once(tokens: TokenManager,
 def test_at_40_and_recovering_a_request_of_20_waits_for_55(tokens: TokenManager, time: ManualTime) -> None:
     tokens.update_after_call(envelope(40))
     assert tokens.request_permission_for_call(20).cost == 20
-    assert waited(time) == pytest.approx(180 + 2 * SLACK)  # 45, 50 (not enough any more), 55
+    assert waited(time) == pytest.approx(until_tick(3) + BULK_LATER)  # 45, 50 (not enough any more), 55
 
 
 def test_at_50_bulk_goes_at_once(tokens: TokenManager, time: ManualTime) -> None:
@@ -31,7 +42,7 @@ def test_at_50_bulk_goes_at_once(tokens: TokenManager, time: ManualTime) -> None
 def test_at_49_bulk_waits_for_55(tokens: TokenManager, time: ManualTime) -> None:
     tokens.update_after_call(envelope(49))
     tokens.request_permission_for_call(20)
-    assert waited(time) == pytest.approx(120 + 2 * SLACK)
+    assert waited(time) == pytest.approx(until_tick(2) + BULK_LATER)
 
 
 def test_at_3_a_small_request_waits_for_the_tick_that_brings_5(
@@ -39,7 +50,7 @@ def test_at_3_a_small_request_waits_for_the_tick_that_brings_5(
 ) -> None:
     tokens.update_after_call(envelope(3, refill_in=20_000))
     tokens.request_permission_for_call(5)
-    assert waited(time) == pytest.approx(20 + SLACK)
+    assert waited(time) == pytest.approx(until_tick(1, first=20))
 
 
 def test_from_a_negative_balance_the_small_one_goes_long_before_the_big_one(
@@ -50,8 +61,8 @@ def test_from_a_negative_balance_the_small_one_goes_long_before_the_big_one(
         manager(real_redis, time, account=account).update_after_call(envelope(-20))
     manager(real_redis, small, account="a").request_permission_for_call(5)
     manager(real_redis, big, account="b").request_permission_for_call(20)
-    assert waited(small) == pytest.approx(300 + SLACK)
-    assert waited(big) == pytest.approx(900 + 2 * SLACK)
+    assert waited(small) == pytest.approx(until_tick(5))
+    assert waited(big) == pytest.approx(until_tick(15) + BULK_LATER)
 
 
 @pytest.mark.parametrize(("cost", "lane"), [(10, "small"), (11, "bulk")])
@@ -86,11 +97,11 @@ def test_of_two_answers_of_one_millisecond_the_poorer_one_counts(tokens: TokenMa
 
 def test_ticks_are_never_counted_early(tokens: TokenManager, time: ManualTime) -> None:
     tokens.update_after_call(envelope(0, refill_in=10_000))
-    time.ms += 10_000
+    time.ms += 10_000 + round(SLACK * 1000) - 1
     assert available(tokens) == 0
-    time.ms += 250
+    time.ms += 1
     assert available(tokens) == 5
-    time.ms += 59_999
+    time.ms += round(PERIOD * 1000) - 1
     assert available(tokens) == 5
     time.ms += 1
     assert available(tokens) == 10
@@ -107,7 +118,7 @@ def test_a_new_plan_and_a_flow_reduction_take_effect_with_the_next_answer(
 ) -> None:
     tokens.update_after_call(envelope(0))
     tokens.update_after_call(envelope(0, rate=20, reduction=7.5, at=START_MS + 1))
-    time.ms += 60_250
+    time.ms += round(until_tick(1) * 1000)
     assert available(tokens) == 12
 
 
@@ -119,7 +130,7 @@ def test_a_call_that_was_never_answered_stays_reserved_for_a_while(
         raise RuntimeError("the connection broke")
     assert available(tokens) == 80
     time.ms += 60_001
-    assert available(tokens) == 100  # its tick has not come: 60.25 s
+    assert available(tokens) == 100  # its tick has not come
 
 
 def test_a_dead_holders_reservation_expires(tokens: TokenManager, time: ManualTime) -> None:

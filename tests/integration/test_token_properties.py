@@ -1,7 +1,8 @@
 """Any interleaving of callers, latencies, lost and late answers, restarts, new plans and price jumps.
 
-The real Lua on a real Redis against the sandbox's account, which keeps Keepa's rules, under a clock that
-the test turns. ``tests/benchmarks/token_mutants.py`` plants a bug of each kind and shows that it is found.
+The real Lua on a real Redis against an account that keeps Keepa's rules and whose ticks come late, under a
+clock that the test turns. ``tests/benchmarks/token_mutants.py`` plants a bug of each kind and shows that it
+is found.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ from hypothesis.stateful import (
 )
 
 from keepa_deals.keepa.types import TokenEnvelope
-from keepa_deals.sandbox.account import Account
 from keepa_deals.token_manager import Permission, Policy, Refusal, TokenManager, TokenSnapshot
 from keepa_deals.tokens.policy import UPSERTER
-from tests.support.accounts import ManualTime, manager
+from tests.support.accounts import PERIOD, SLACK, ManualTime, manager
+from tests.support.ticking import TickingAccount, as_recorded, steady
 
 PRICE_JUMP = 4
 """The stated assumption: no call costs more than four times the mean of its kind."""
 POLICY = Policy()
 TICK = POLICY.tick_seconds
-LATE = 2 * POLICY.slack_ms / 1000
+LATE = 2 * SLACK
 """By how much a tick is taken late, and bulk comes later still."""
 UPSERT_TOKENS = 5
 
@@ -72,13 +73,17 @@ class SharedAccount(RuleBasedStateMachine):
         self.places = 0
         self.upserted_ms = -math.inf
 
-    @initialize(tokens=st.sampled_from([0, 3, 40, 49, 150, 1200]))
-    def account_is_opened(self, tokens: int) -> None:
-        self.account = Account(refill_rate=20, tokens=tokens, clock=self.time)
+    @initialize(
+        tokens=st.sampled_from([0, 3, 40, 49, 150, 1200]), late=st.integers(0, 300), seed=st.integers(0, 99)
+    )
+    def account_is_opened(self, tokens: int, late: int, seed: int) -> None:
+        """Ticks are late, each by the same and up to a tenth of a second more."""
+        moment = steady(late, jitter=100, seed=seed)
+        self.account = TickingAccount(20, self.time, tokens=tokens, moment=moment)
         self.managers = [self._manager() for _ in range(3)]
 
     def _manager(self) -> TokenManager:
-        return manager(self.client, self.time, sync=lambda: TokenEnvelope.from_json(self.account.envelope()))
+        return manager(self.client, self.time, sync=self.account.answer)
 
     # -- asking ------------------------------------------------------------------------------
     @rule(who=st.integers(0, 2), cost=st.integers(1, 10), patient=st.booleans())
@@ -104,7 +109,7 @@ class SharedAccount(RuleBasedStateMachine):
         if isinstance(answer, Permission):
             self._granted(answer, price, before)
         elif patient:
-            wakes = self.time.ms + round(answer.retry_after * 1000)
+            wakes = self.time.ms + round(answer.nap * 1000)
             bound = self.time.ms + self._bound(request, before) * 1000
             self.places += 1
             self.waiting.append(Waiter(request, price, self.time.ms, wakes, bound, self.places))
@@ -121,8 +126,9 @@ class SharedAccount(RuleBasedStateMachine):
     def _known(self, manager: TokenManager) -> TokenSnapshot:
         """The account as everybody sees it, after Keepa was asked if need be."""
         snapshot = manager.snapshot()
-        if snapshot is None or snapshot.in_doubt or (snapshot.now - snapshot.as_of).total_seconds() > 3600:
-            manager.update_after_call(TokenEnvelope.from_json(self.account.envelope()))
+        age = (snapshot.now - snapshot.as_of).total_seconds() if snapshot else 0
+        if snapshot is None or snapshot.in_doubt or age > (300 if snapshot.is_deep else 3600):
+            manager.update_after_call(self.account.answer())
             snapshot = manager.snapshot()
         assert snapshot is not None
         return snapshot
@@ -159,18 +165,18 @@ class SharedAccount(RuleBasedStateMachine):
         if request.lane == "upsert":
             in_flight = POLICY.call_seconds if before.reserved else 0
             ahead = sum(w.price for w in self.waiting if w.request.lane == "upsert")
-            return TICK * math.ceil((ahead + UPSERT_TOKENS) / before.refill) + in_flight + LATE
+            return PERIOD * math.ceil((ahead + UPSERT_TOKENS) / before.refill) + in_flight + LATE
         in_flight = 2 * POLICY.call_seconds
         share = before.refill * POLICY.small_share_percent / 100 - UPSERT_TOKENS
         if request.lane == "small":
             ahead = sum(w.price for w in self.waiting if w.request.lane == "small") + UPSERT_TOKENS
-            return TICK * (math.ceil((ahead + request.price) / share) + 1) + in_flight + LATE
+            return PERIOD * (math.ceil((ahead + request.price) / share) + 1) + in_flight + LATE
         learned = before.prices.get("query")
         query = max(60, 4 * learned.mean, learned.worst) if learned else 60
         ahead = query * sum(w.request.lane == "bulk" for w in self.waiting)
         left = min(before.refill * (1 - POLICY.small_share_percent / 100), before.refill - UPSERT_TOKENS)
         need = max(POLICY.target, query + 2 * 10 + before.foreign)
-        return TICK * (math.ceil((need + ahead) / left) + 1 + len(self.waiting)) + in_flight + LATE
+        return PERIOD * (math.ceil((need + ahead) / left) + 1 + len(self.waiting)) + in_flight + LATE
 
     # -- what Keepa and the network do -------------------------------------------------------
     @precondition(lambda self: any(call.answer is None for call in self.calls))
@@ -181,7 +187,7 @@ class SharedAccount(RuleBasedStateMachine):
 
     def _handle(self, call: Call) -> None:
         assert self.account.admit(), "429"
-        call.answer = TokenEnvelope.from_json(self.account.charge(call.price))
+        call.answer = self.account.answer(call.price)
 
     @precondition(lambda self: any(call.answer for call in self.calls))
     @rule(data=st.data())
@@ -242,7 +248,7 @@ class SharedAccount(RuleBasedStateMachine):
         before = self._known(manager)
         answer = manager._ask(waiter.request, queue=True)
         if isinstance(answer, Refusal):
-            waiter.wakes_ms = self.time.ms + max(1, round(answer.retry_after * 1000))
+            waiter.wakes_ms = self.time.ms + max(1, round(answer.nap * 1000))
             assert waiter.wakes_ms <= waiter.promised_ms + TICK * 1000, f"{waiter} waits too long"
             return
         assert isinstance(answer, Permission)
@@ -302,11 +308,11 @@ def test_the_balance_is_never_overestimated_and_keepa_never_refuses(real_redis: 
 def test_the_upserter_waits_at_most_a_tick_beside_a_greedy_backfiller(
     real_redis: redis.Redis, rate: int
 ) -> None:
-    """Two simulated hours at each plan, the bucket drained by bulk whenever it may."""
+    """Two simulated hours at each plan, ticks as recorded, the bucket drained by bulk whenever it may."""
     real_redis.flushdb()
     time = ManualTime()
-    account = Account(refill_rate=rate, clock=time)
-    tokens = manager(real_redis, time, sync=lambda: TokenEnvelope.from_json(account.envelope()))
+    account = TickingAccount(rate, time, moment=as_recorded(rate))
+    tokens = manager(real_redis, time, sync=account.answer)
     interval = 300 if rate == 5 else 60
     longest = 0.0
     for _ in range(2 * 3600 // interval):
@@ -314,7 +320,7 @@ def test_the_upserter_waits_at_most_a_tick_beside_a_greedy_backfiller(
         permission = tokens.request_permission_for_call(5, kind="deal", task="update_recent_deals")
         longest = max(longest, (time.ms - began) / 1000)
         assert account.admit()
-        permission.settle(TokenEnvelope.from_json(account.charge(5)))
+        permission.settle(account.answer(5))
         while time.ms < began + interval * 1000:
             batch = _bulk(tokens)
             if batch is None:
@@ -322,9 +328,12 @@ def test_the_upserter_waits_at_most_a_tick_beside_a_greedy_backfiller(
                 continue
             assert account.admit()
             time.sleep(1)
-            batch.settle(TokenEnvelope.from_json(account.charge(batch.items)))
-    assert longest <= 60.5
-    assert account.statistics().rejected_429 == 0
+            batch.settle(account.answer(batch.items))
+    assert longest <= PERIOD + SLACK
+    assert account.rejected == 0
+    snapshot = tokens.snapshot()
+    assert snapshot is not None
+    assert snapshot.foreign_at is None
 
 
 def _bulk(tokens: TokenManager) -> Permission | None:

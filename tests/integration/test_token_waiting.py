@@ -13,7 +13,7 @@ from keepa_deals.errors import (
     TokensUnavailableError,
 )
 from keepa_deals.token_manager import Permission, Refusal, TokenManager
-from tests.support.accounts import SLACK, START_MS, ManualTime, envelope, manager, waited
+from tests.support.accounts import PERIOD, SLACK, START_MS, ManualTime, envelope, manager, until_tick, waited
 
 
 def test_a_wait_is_one_nap_and_one_line(
@@ -25,14 +25,14 @@ def test_a_wait_is_one_nap_and_one_line(
     assert len(time.naps) == 1
     (line,) = caplog.messages
     assert "backfill_deals" in line
-    assert "900 s" in line
+    assert f"{until_tick(15):.0f} s" in line
 
 
 def test_a_timeout_that_is_too_short_is_told_at_once(tokens: TokenManager, time: ManualTime) -> None:
     tokens.update_after_call(envelope(3))
     with pytest.raises(TokensUnavailableError) as error:
         tokens.request_permission_for_call(5, timeout=30)
-    assert error.value.retry_after == pytest.approx(60 + SLACK)
+    assert error.value.retry_after == pytest.approx(until_tick(1))
     assert waited(time) == 0
     assert tokens.snapshot().small.waiting == 0  # type: ignore[union-attr]
 
@@ -41,7 +41,7 @@ def test_trying_never_waits(tokens: TokenManager, time: ManualTime) -> None:
     tokens.update_after_call(envelope(3))
     refusal = tokens.try_acquire(5)
     assert isinstance(refusal, Refusal)
-    assert refusal.retry_after == pytest.approx(60 + SLACK)
+    assert refusal.retry_after == pytest.approx(until_tick(1))
     assert not refusal
 
 
@@ -60,12 +60,12 @@ def test_who_can_go_at_an_earlier_tick_is_woken_to_learn_it(
     waiter = tokens._exact(9, None, 1, None)
     first = tokens._ask(waiter, queue=True)
     assert isinstance(first, Refusal)
-    assert first.retry_after == pytest.approx(80 + SLACK)
+    assert first.retry_after == pytest.approx(until_tick(2, first=20))
     cheap.settle(envelope(18, at=START_MS + 1, refill_in=20_000, consumed=2))
     assert real_redis.llen(tokens._wake_prefix + waiter.id) == 1
     again = tokens._ask(waiter, queue=True)
     assert isinstance(again, Refusal)
-    assert again.retry_after == pytest.approx(20 + SLACK)
+    assert again.retry_after == pytest.approx(until_tick(1, first=20))
 
 
 def test_a_waiter_sleeping_on_redis_is_woken_by_a_settlement(real_redis: redis.Redis) -> None:
@@ -91,9 +91,9 @@ def test_waiters_of_a_lane_are_served_in_order(tokens: TokenManager, time: Manua
     first, second = (tokens._exact(cost, None, 1, None) for cost in (10, 5))
     assert isinstance(tokens._ask(first, queue=True), Refusal)
     assert isinstance(tokens._ask(second, queue=True), Refusal)
-    time.ms += 60_250  # 8: enough for the second, which is not its turn
+    time.ms += round(until_tick(1) * 1000)  # 8: enough for the second, which is not its turn
     assert isinstance(tokens._ask(second, queue=True), Refusal)
-    time.ms += 60_000
+    time.ms += round(PERIOD * 1000)
     assert isinstance(tokens._ask(second, queue=True), Refusal)
     assert isinstance(tokens._ask(first, queue=True), Permission)
 
@@ -104,7 +104,7 @@ def test_the_upserter_goes_before_other_small_requests(tokens: TokenManager, tim
     upserter = tokens._exact(5, None, 1, "update_recent_deals")
     assert isinstance(tokens._ask(other, queue=True), Refusal)
     assert isinstance(tokens._ask(upserter, queue=True), Refusal)
-    time.ms += 60_250
+    time.ms += round(until_tick(1) * 1000)
     assert isinstance(tokens._ask(other, queue=True), Refusal)
     assert isinstance(tokens._ask(upserter, queue=True), Permission)
 
@@ -117,12 +117,12 @@ def test_bulk_leaves_the_tokens_that_small_requests_wait_for(real_redis: redis.R
     waiting = [tokens._exact(10, None, 1, f"reader {number}") for number in range(4)]
     for request in waiting:
         assert isinstance(tokens._ask(request, queue=True), Refusal)
-    time.ms += 60_250
+    time.ms += round(until_tick(1) * 1000)
     refusal = tokens.try_acquire(20)
     assert isinstance(refusal, Refusal), "60 tokens, of which 40 are promised and 10 are the upserter's"
     for request in waiting:
         assert isinstance(tokens._ask(request, queue=True), Permission)
-    time.ms += 60_000
+    time.ms += round(PERIOD * 1000)
     assert isinstance(tokens.try_acquire(20), Permission)
 
 
@@ -138,7 +138,7 @@ def test_small_requests_that_have_had_their_share_hold_bulk_up_no_longer(
     while not isinstance(tokens._ask(bulk, queue=True), Permission):
         for number in range(10):  # far more than the refill
             tokens._ask(tokens._exact(10, None, 1, f"reader {number}"), queue=True)
-        time.ms += 60_000 + round(SLACK * 1000) * (ticks == 0)
+        time.ms += round(1000 * (PERIOD if ticks else until_tick(1)))
         ticks += 1
         assert ticks <= 9, "bulk starves"  # 40 + 15 a tick are promised and reserved, 20 a tick come
 
@@ -161,8 +161,10 @@ def test_a_stream_of_small_requests_leaves_bulk_its_share(tokens: TokenManager, 
             snapshot = tokens.snapshot()
             assert snapshot is not None
             at += 1
-            permission.settle(envelope(snapshot.balance - 5, at=at, refill_in=59_750, consumed=5))
-        time.ms += 60_000
+            permission.settle(
+                envelope(snapshot.balance - 5, at=at, refill_in=round(1000 * (PERIOD - SLACK)), consumed=5)
+            )
+        time.ms += round(PERIOD * 1000)
         ticks += 1
         assert ticks < 100, "bulk starves"
     assert 11 < ticks <= 44  # alone it waits 3; its quarter of 5 a tick makes 55 in 44

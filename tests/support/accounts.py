@@ -11,8 +11,17 @@ from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.token_manager import Policy, TokenManager
 
 START_MS = 1_770_000_000_000
-SLACK = 0.25
-"""Seconds by which ticks are counted late; bulk comes another one later."""
+SLACK = Policy().first_slack_ms / 1000
+"""Seconds by which ticks are counted late before any was seen."""
+PERIOD = Policy().first_period_ms / 1000
+"""Seconds from one tick to the next as long as nothing was learned."""
+BULK_LATER = Policy().slack_ms / 1000
+"""Seconds by which bulk asks later than small requests."""
+
+
+def until_tick(number: int, *, first: float = 60.0) -> float:
+    """Seconds until the ``number``-th tick is counted, the first being told ``first`` seconds ahead."""
+    return first + SLACK + (number - 1) * PERIOD
 
 
 class ManualTime:

@@ -41,6 +41,10 @@ def failed(words: str) -> Any:
 SILENT = Answers({}, {}, {"/deal": LastAnswer("no_answer", ago(), 30, None)}, {}, {"/deal": 2})
 
 
+def in_row(call: str, result: str) -> Answers:
+    return Answers({}, {}, {call: LastAnswer(result, ago(), 0.1, None)}, {}, {call: 2})
+
+
 def planned(**plan: Any) -> Any:
     return healthy(jobs=jobs(job(cursor={"plan": {"needed": 900, "supply": 300, **plan}})))
 
@@ -125,6 +129,9 @@ CASES: dict[str, list[Any]] = {
     "key_refused": [
         evidence(failed("Keepa /deal: 402 the key is refused: check KEEPA_API_KEY")),
         evidence(token_status=Reading(error="Keepa /token: 402 the key is refused")),
+        evidence(failed("the account's balance is not known: Keepa /token: the key is refused (its account "
+                        "data are all zero): check KEEPA_API_KEY")),
+        evidence(healthy(keepa=in_row("/deal", "key_refused"))),
     ],
     "selection_rejected": [
         evidence(failed("Keepa /deal: 400 request rejected")),
@@ -161,6 +168,7 @@ CASES: dict[str, list[Any]] = {
     ],
     "token_starvation": [
         evidence(healthy(tokens=replace(TOKENS, small=LaneHealth(1, 130.0)))),
+        evidence(healthy(tokens=replace(TOKENS, is_deep=True))),
     ],
     "budget_too_small": [
         evidence(planned(limit="plan", kept=300, matching=9000)),
@@ -329,6 +337,14 @@ def test_a_beat_that_has_just_started_may_not_have_ticked() -> None:
 )
 def test_an_errors_words_speak_of_a_rule(words: str, rule: str | None) -> None:
     assert classify(words) == rule
+
+
+def test_one_refusal_at_a_ticks_edge_is_no_cause_and_a_second_one_is() -> None:
+    last = {"/deal": LastAnswer("429", ago(minutes=1), 0.1, 0)}
+    tokens = replace(TOKENS, refused_at_tick=True)
+    for count, names in ((1, []), (2, ["refused_429"])):
+        answers = Answers({}, {}, last, {("/deal", "429"): count})
+        assert [c.rule.name for c in verdict(evidence(healthy(keepa=answers, tokens=tokens)))] == names
 
 
 @pytest.mark.parametrize("dead", [False, True])
