@@ -149,7 +149,7 @@ class _Upserter:
             self._end_without_asking()
         else:
             is_suspect = step is Step.VERIFY_SUSPECTS
-            self.asked |= {*verify(self.run, waiting.suspects if is_suspect else waiting.missed)}
+            self.asked |= {*verify(self.run, self.memory, waiting.suspects if is_suspect else waiting.missed)}
 
     def _end_without_asking(self) -> None:
         if self.memory.selected_at > NEVER:

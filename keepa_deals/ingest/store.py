@@ -222,27 +222,40 @@ def apply_verdicts(
     at: datetime,
     fresh_for: timedelta,
     pricing: Pricing = DEFAULT,
+    *,
+    carried_for: timedelta,
 ) -> None:
-    """Write what was found out at ``at`` about deals that the feed no longer shows where they stood."""
+    """Write what was found out at ``at`` about deals that the feed no longer shows where they stood.
+
+    That a price holds is a sight of its deal until ``carried_for`` after the feed showed it last.
+    """
     lock_writers(session)
     asins = [verdict.asin for verdict in verdicts]
     query = select(Deal).where(Deal.domain_id == domain_id, Deal.asin.in_(asins))
     deals = {deal.asin: deal for deal in session.scalars(query)}
     for verdict in sorted(verdicts, key=lambda verdict: verdict.asin):
         if verdict.asin in deals:
-            changes = _apply_verdict(session, deals[verdict.asin], verdict, at, fresh_for, pricing)
+            changes = _apply_verdict(
+                session, deals[verdict.asin], verdict, at, fresh_for, pricing, carried_for
+            )
             record(session, event_rows(domain_id, verdict.asin, changes))
 
 
 def _apply_verdict(
-    session: Session, deal: Deal, verdict: Verdict, at: datetime, fresh_for: timedelta, pricing: Pricing
+    session: Session,
+    deal: Deal,
+    verdict: Verdict,
+    at: datetime,
+    fresh_for: timedelta,
+    pricing: Pricing,
+    carried_for: timedelta,
 ) -> Sequence[Change]:
     if deal.ended_at is not None:
         return ()
     deal.verified_at = at
     if not verdict.known:
         return ()
-    life, changes = _judged(deal, verdict, at, fresh_for)
+    life, changes = _judged(deal, verdict, at, fresh_for, carried_for)
     old_price = deal.price
     for name, value in (*verdict.columns.items(), *_columns(life).items()):
         setattr(deal, name, value)
@@ -256,12 +269,8 @@ def _apply_verdict(
     return changes
 
 
-CARRIED_FOR = 3
-"""So many windows after the feed showed it last, the word of ``/product`` lets a deal be seen."""
-
-
 def _judged(
-    deal: Deal, verdict: Verdict, at: datetime, fresh_for: timedelta
+    deal: Deal, verdict: Verdict, at: datetime, fresh_for: timedelta, carried_for: timedelta
 ) -> tuple[Life, Sequence[Change]]:
     """The life after the verdict: that the price holds is a sight of a deal, but of no suspect.
 
@@ -275,7 +284,7 @@ def _judged(
         deal.suspected_reason = EndedReason.NO_LONGER_LISTED
         if deal.unlisted_at is not None and not deal.has_siblings:
             return before, ()
-        return lifecycle.confirmed(before, at, deal.listed_at + CARRIED_FOR * fresh_for, fresh_for)
+        return lifecycle.confirmed(before, at, deal.listed_at + carried_for, fresh_for)
     if deal.has_siblings:
         deal.suspected_reason = verdict.reason
         deal.unlisted_at = deal.unlisted_at or at

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
@@ -46,6 +46,9 @@ SWEEPS_OF_EVIDENCE = 2
 SWEEPS_IN_DOUBT = 4
 """The same where Keepa may show another variation, at another place, with each page that is read; and of a
 feed in another order, in which no page proves that a deal is not where it stood."""
+CARRIED_FOR, CARRIED_IN_DISORDER_FOR = 3, 1
+"""So many windows after the feed showed it last, the word of ``/product`` is a sight of a deal. Fewer where
+the feed is in another order: no page proves then that a deal has gone."""
 URGENT_PART = 6
 """A missed deal is asked for in the last sixth of the time for which it stays live."""
 SETTLED_AT_ONCE = 500
@@ -140,7 +143,7 @@ def _passed_by(memory: Memory) -> ColumnElement[bool]:
     return or_(*passed) if kept is None else and_(or_(*passed), kept)
 
 
-def verify(run: Run, doubtful: Sequence[Doubtful]) -> Collection[str]:
+def verify(run: Run, memory: Memory, doubtful: Sequence[Doubtful]) -> Collection[str]:
     """Ask about the first of the ``doubtful``, as many as the tokens allow; which deals those were.
 
     With the tokens at hand for many, many; else as many as a small request pays.
@@ -159,11 +162,18 @@ def verify(run: Run, doubtful: Sequence[Doubtful]) -> Collection[str]:
     except TokensUnavailableError:
         asked, answer = few, read_few_products(run, few, options)
     settled = [deal for deal in doubtful if deal.shown in asked]
-    _settle(run, settled, answer, options)
+    windows = CARRIED_FOR if memory.is_newest_first else CARRIED_IN_DISORDER_FOR
+    _settle(run, settled, answer, options, windows * run.context.fresh_for)
     return {deal.asin for deal in settled}
 
 
-def _settle(run: Run, asked: Sequence[Doubtful], answer: ProductBatch, options: ProductOptions) -> None:
+def _settle(
+    run: Run,
+    asked: Sequence[Doubtful],
+    answer: ProductBatch,
+    options: ProductOptions,
+    carried_for: timedelta,
+) -> None:
     context = run.context
     now, selection = context.clock.now(), context.selection
     told = {product.asin: product for product in answer.products}
@@ -176,7 +186,10 @@ def _settle(run: Run, asked: Sequence[Doubtful], answer: ProductBatch, options: 
     with run.commit() as session:
         if families.is_single(selection):
             note_families(run, session, answer.products)
-        apply_verdicts(session, context.domain_id, verdicts, now, context.fresh_for, context.pricing)
+        apply_verdicts(
+            session, context.domain_id, verdicts, now, context.fresh_for, context.pricing,
+            carried_for=carried_for,
+        )  # fmt: skip
     run.rows += len(verdicts)
 
 
