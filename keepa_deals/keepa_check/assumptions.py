@@ -224,7 +224,7 @@ def _buybox_price(e: Evidence) -> Judgement:
 
 
 def _price(batch: ProductBatch | None, options: ProductOptions, otherwise: str) -> Judgement:
-    if batch is None:
+    if batch is None or batch.envelope is None:
         return None, otherwise
     found, paid = len(batch.products), batch.envelope.tokens_consumed
     if not found:

@@ -179,7 +179,8 @@ class _Interview:
         permit = self._purse.permit(price, kind=options.kind, items=len(asins))
         domain = int(self._query["domainId"])
         batch = self._keepa.products(asins, options, domain_id=domain, permit=permit)
-        self._envelopes.append(batch.envelope)
+        if batch.envelope is not None:
+            self._envelopes.append(batch.envelope)
         return batch
 
     def _wait_for_tick(self) -> None:

@@ -78,3 +78,8 @@ class _Counted:
     def settle(self, envelope: TokenEnvelope) -> None:
         self._purse.spent = self._before + envelope.tokens_consumed
         self._permission.settle(envelope)
+
+    def release(self) -> None:
+        """Nothing was charged."""
+        self._purse.spent = self._before
+        self._permission.release()

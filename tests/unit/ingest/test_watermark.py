@@ -141,11 +141,9 @@ def test_deals_seen_by_a_clock_that_has_been_set_back_are_not_ended_again_and_ag
     world.clock.jump(timedelta(minutes=-3))
     object.__setattr__(world.context, "selection", {**SELECTION, "domainId": 3})
     written: list[int] = []
-    real = verify.apply_verdicts
+    real = verify.end_deals
     with monkeypatch.context() as patch:
-        patch.setattr(
-            verify, "apply_verdicts", lambda *args: (written.append(1), world.stop.set(), real(*args))
-        )
+        patch.setattr(verify, "end_deals", lambda *args: (written.append(1), world.stop.set(), real(*args)))
         assert recent.run(world.context).outcome is Outcome.SUCCEEDED
     assert written == []
     minutes(world, 4)

@@ -26,7 +26,7 @@ def test_everything_is_asked_once_within_two_ticks_for_less_than_was_said() -> N
     fake, purse = keepa(400), Purse()
     evidence = looked(fake, purse)
     assert fake.calls == [
-        "token", "page 0", "page 0", "page 2", "page 3", "product+update-1", "product+buybox+update-1"
+        "token", "page 0", "page 0", "page 2", "page 3", "product", "product+buybox"
     ]  # fmt: skip
     assert purse.spent == 5 + 5 + 5 + 5 + 3 + 3 <= MOST_TOKENS
     assert len(evidence.envelopes) == len(fake.calls)
