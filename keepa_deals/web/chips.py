@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from keepa_deals.web.columns import RANGES, Range, Unit
+from keepa_deals.web.formats import span
 from keepa_deals.web.money import market, money, whole
-from keepa_deals.web.present import duration
 from keepa_deals.web.view import Status, View
 
 STATUS_WORDS = {
@@ -54,9 +54,9 @@ def _filters(view: View, categories: Mapping[int, str]) -> Iterator[tuple[str, s
     for name, flag in view.flags.items():
         yield name, "", _FLAG_WORDS[name, str(flag)]
     if view.found_within:
-        yield "found_within", "", f"Found within {duration(view.found_within * 3600)}"
+        yield "found_within", "", f"Found within {span(view.found_within * 3600)}"
     if view.seen_within:
-        yield "seen_within", "", f"Seen within {duration(view.seen_within * 60)}"
+        yield "seen_within", "", f"Seen within {span(view.seen_within * 60)}"
 
 
 def _bound_words(view: View, bound: Range, value: int) -> str:

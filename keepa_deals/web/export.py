@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from itertools import chain, islice
 from typing import Any
 
@@ -119,10 +120,12 @@ def _plain(name: str) -> Cell:
     return lambda row: getattr(row, name)
 
 
-def _hundredths(name: str) -> Cell:
+def _decimal(name: str, places: int) -> Cell:
+    """A number that is stored in units of ``10 ** -places``."""
+
     def cell(row: DealRow) -> str | None:
         value = getattr(row, name)
-        return None if value is None else f"{value / 100:.2f}"
+        return None if value is None else f"{Decimal(value).scaleb(-places):f}"
 
     return cell
 
@@ -147,15 +150,15 @@ _CELLS: dict[str, Cell] = {
     "drop_percent_month": _plain("delta_percent_month"),
     "drop_percent_90": _plain("delta_percent"),
     **{name: _plain(name) for name in ("sales_rank", "rank_drops_30", "rank_drops_90", "monthly_sold")},
-    "rating": lambda row: None if row.rating is None else f"{row.rating / 10:.1f}",
+    "rating": _decimal("rating", 1),
     "reviews": _plain("review_count"),
     "offers": _plain("offer_count"),
     "amazon_in_stock": _plain("amazon_in_stock"),
     **{name: _money(name) for name in ("amazon_price", "buy_box_price", "sell_price", "fba_fee")},
-    "referral_fee_percent": _hundredths("referral_fee_bp"),
+    "referral_fee_percent": _decimal("referral_fee_bp", 2),
     "profit": _money("profit"),
-    "roi_percent": _hundredths("roi_bp"),
-    "margin_percent": _hundredths("margin_bp"),
+    "roi_percent": _decimal("roi_bp", 2),
+    "margin_percent": _decimal("margin_bp", 2),
     "lowest_ever": _plain("is_lowest"),
     "lowest_90_days": _plain("is_lowest_90"),
     "found_at": _moment("deal_created_at"),

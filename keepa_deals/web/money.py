@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
+from typing import Any
 
-from babel.numbers import format_currency, format_decimal, get_currency_precision, get_currency_symbol
+from babel.numbers import get_currency_precision, get_currency_symbol
+
+from keepa_deals.web.formats import COUNT, Notation, as_data, money_notation, write
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,16 @@ class Market:
     def digits(self) -> int:
         """Decimal places of the currency: 2, or 0 for yen."""
         return int(get_currency_precision(self.currency))
+
+    @property
+    def written(self) -> Notation:
+        """How amounts in the currency's smallest unit are written here."""
+        return money_notation(self.currency, self.locale)
+
+    @property
+    def notation(self) -> dict[str, Any]:
+        """The same for the scripts of a page."""
+        return as_data(self.written)
 
 
 MARKETS = {
@@ -56,20 +69,18 @@ def market(domain_id: int) -> Market:
 @lru_cache(maxsize=1 << 16)
 def money(amount: int, domain_id: int) -> str:
     """``amount`` smallest units as the locale writes them: ``$12.50``, ``12,50 €``, ``￥1,250``."""
-    place = market(domain_id)
-    value = Decimal(amount).scaleb(-place.digits)
-    return format_currency(value, place.currency, locale=place.locale)
+    return write(amount, market(domain_id).written)
 
 
 @lru_cache(maxsize=1 << 16)
 def whole(number: int) -> str:
     """An integer with thousands separated: ``12,345``."""
-    return format_decimal(number, locale="en_US")
+    return write(number, COUNT)
 
 
 def to_minor(value: Decimal, domain_id: int) -> int:
-    """Currency units as typed by a person, in smallest units (``12.5`` dollars are 1250 cents)."""
-    return int(value.scaleb(market(domain_id).digits).to_integral_value())
+    """Currency units as typed by a person, in smallest units (``12.5`` dollars are 1250 cents), halves up."""
+    return int(value.scaleb(market(domain_id).digits).to_integral_value(ROUND_HALF_UP))
 
 
 def from_minor(amount: int, domain_id: int) -> str:

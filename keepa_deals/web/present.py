@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from keepa_deals.db.past import Past, Step
+from keepa_deals.web import formats
 from keepa_deals.web.columns import AVERAGES, PERCENTS, Interval
 from keepa_deals.web.money import market, money, whole
 from keepa_deals.web.store import DealRow, Moment
@@ -57,20 +58,11 @@ ENDED_REASONS = {
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """How long ago, in the words of a person: ``just now``, ``3 min ago``, ``2 h ago``, ``5 d ago``."""
-    return f"{span} ago" if (span := duration((now - moment).total_seconds())) else "just now"
+    """How long ago, in the words of a person: ``just now``, ``3 min ago``, ``2 h ago``, ``5 d ago``.
 
-
-def duration(seconds: float) -> str:
-    """A length of time in its largest unit; empty below a minute."""
-    minutes = int(seconds // 60)
-    if minutes < 1:
-        return ""
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h"
-    return f"{minutes // (24 * 60)} d"
+    Counted from the whole second: pages carry no more of a moment, and their scripts go on counting.
+    """
+    return formats.age((now - moment.replace(microsecond=0)).total_seconds())
 
 
 def tint(row: DealRow) -> int:
@@ -169,20 +161,20 @@ def shown(row: DealRow, moment: Moment) -> Shown:
 
 def percent(basis_points: int | None) -> str:
     """Basis points as whole percent: ``35 %``."""
-    return "–" if basis_points is None else f"{round(basis_points / 100)} %"
+    return formats.write(basis_points, formats.PERCENT)
 
 
 def percent_tenth(basis_points: int | None) -> str:
     """Basis points with a tenth of a percent: ``35.4 %``."""
-    return "–" if basis_points is None else f"{basis_points / 100:.1f} %"
+    return formats.write(basis_points, formats.PERCENT_TENTHS)
 
 
 def number(value: int | None) -> str:
-    return "–" if value is None else whole(value)
+    return formats.write(value, formats.COUNT)
 
 
 def stars(value: int | None) -> str:
-    return "–" if value is None else f"{value / 10:.1f}"
+    return formats.write(value, formats.STARS)
 
 
 # -- JSON ----------------------------------------------------------------------------------------
@@ -227,7 +219,7 @@ def to_json(row: DealRow, moment: Moment) -> dict[str, Any]:
 def template_helpers() -> Mapping[str, Any]:
     """What the templates may call."""
     helpers = (percent, percent_tenth, number, stars, ago, iso, whole, currency_of)
-    return {helper.__name__: helper for helper in helpers}
+    return {"formats": formats.rules, **{helper.__name__: helper for helper in helpers}}
 
 
 def currency_of(domain_id: int) -> str:

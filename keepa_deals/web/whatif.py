@@ -28,7 +28,14 @@ class Term:
 
     def typed(self, domain_id: int) -> str:
         """The value as its form field holds it."""
-        return "" if self.used is None else typed_amount(self.unit, self.used, domain_id)
+        return self._typed(self.used, domain_id)
+
+    def typed_known(self, domain_id: int) -> str:
+        """What the field holds again when nothing is asked any more."""
+        return self._typed(self.known, domain_id)
+
+    def _typed(self, value: int | None, domain_id: int) -> str:
+        return "" if value is None else typed_amount(self.unit, value, domain_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 // Ages that go on counting: <time data-age datetime="…">. The server's clock counts, not the reader's.
 
+import { age } from "./formats.js";
+
 let ahead = 0; // milliseconds by which the server's clock is ahead of this one
 
 export function setServerTime(iso) {
@@ -15,18 +17,9 @@ export function serverNow() {
   return Date.now() + ahead;
 }
 
-// As the server words it: see present.py.
-export function ago(milliseconds) {
-  const minutes = Math.floor(milliseconds / 60000);
-  if (minutes < 1) return "just now";
-  if (minutes < 60) return `${minutes} min ago`;
-  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ago`;
-  return `${Math.floor(minutes / 1440)} d ago`;
-}
-
 export function tick(root = document) {
   for (const time of root.querySelectorAll("time[data-age]")) {
-    const text = ago(serverNow() - Date.parse(time.dateTime));
+    const text = age((serverNow() - Date.parse(time.dateTime)) / 1000);
     if (time.textContent !== text) time.textContent = text;
   }
 }

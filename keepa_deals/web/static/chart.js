@@ -2,6 +2,8 @@
 // table beside each figure, which needs no script.
 /* global uPlot */
 
+import { count, moment, seconds, write } from "./formats.js";
+
 const UTC = "Etc/UTC";
 const PIXELS_A_STEP = 4;
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
@@ -28,31 +30,25 @@ function wash(name) {
   return colour(name).replace(/^rgb\((.*)\)$/, "rgba($1, .14)");
 }
 
-function counts(value) {
-  return value === null || value === undefined ? "–" : value.toLocaleString("en-US");
-}
-
-function moneyOf(figure, places) {
-  const { currency, locale, digits } = figure.dataset;
-  const format = new Intl.NumberFormat(locale, { style: "currency", currency, minimumFractionDigits: places, maximumFractionDigits: places });
-  return (amount) => (amount === null || amount === undefined ? "–" : format.format(amount / 10 ** Number(digits)));
-}
-
 const small = () => matchMedia("(max-width: 720px)").matches;
 
 function pale(name) {
   return colour(name).replace(/^rgb\((.*)\)$/, "rgba($1, .6)");
 }
 
+// A mark of an axis may lie between two whole numbers: it has no text.
+const onWhole = (text) => (mark) => (Number.isInteger(mark) ? text(mark) : "");
+
 const KINDS = {
   deal(figure) {
-    const money = moneyOf(figure);
-    const bare = moneyOf(figure, 0), unit = 10 ** Number(figure.dataset.digits);
-    const ticked = (u, ticks) => ticks.map(ticks.every((tick) => tick % unit === 0) ? bare : money);
+    const notation = JSON.parse(figure.dataset.money), unit = 10 ** notation.digits;
+    const money = (amount) => write(amount, notation);
+    const bare = (amount) => write(amount, notation, 0);
+    const ticked = (u, ticks) => ticks.map(ticks.every((tick) => tick % unit === 0) ? bare : onWhole(money));
     const stepped = uPlot.paths.stepped({ align: 1 });
     const line = (label, width, rest) => ({ label, width, paths: stepped, points: { show: false }, ...rest });
     const price = { scale: "money", value: (u, v) => money(v), stroke: colour("accent"), fill: wash("accent") };
-    const rank = { scale: "rank", value: (u, v) => counts(v), stroke: pale("warn") };
+    const rank = { scale: "rank", value: (u, v) => count(v), stroke: pale("warn") };
     // Where the two meet, Keepa's line ends and ours begins: the value is ours.
     const told = (kind) => ({ ...kind, value: (u, v, n, i) => kind.value(u, (u.data[n + 1][i] ?? null) === null ? v : null) });
     return {
@@ -66,30 +62,29 @@ const KINDS = {
       ],
       axes: [
         { scale: "money", size: small() ? 58 : 74, values: ticked },
-        { scale: "rank", side: 1, size: small() ? 54 : 66, grid: { show: false }, values: (u, ticks) => ticks.map((v) => (Number.isInteger(v) ? counts(v) : "")) },
+        { scale: "rank", side: 1, size: small() ? 54 : 66, grid: { show: false }, values: (u, ticks) => ticks.map(onWhole(count)) },
       ],
     };
   },
   tokens() {
     const line = (label, ink, rest) => ({ label, stroke: colour(ink), width: 1.5, points: { show: false }, ...rest });
-    const seconds = (ms) => (ms === null || ms === undefined ? "–" : `${Math.round(ms / 1000)} s`);
     const floor = (least) => (u, low, high) => [Math.min(0, low), Math.max(least, high * 1.12)];
     return {
       scales: { tokens: { range: floor(10) }, wait: { range: floor(10000) } },
       series: [
-        line("Tokens", "accent", { scale: "tokens", value: (u, v) => counts(v), fill: wash("accent") }),
+        line("Tokens", "accent", { scale: "tokens", value: (u, v) => count(v), fill: wash("accent") }),
         line("Longest wait, small", "good", { scale: "wait", value: (u, v) => seconds(v) }),
         line("bulk (right)", "warn", { scale: "wait", value: (u, v) => seconds(v) }),
       ],
       axes: [
-        { scale: "tokens", size: 58, values: (u, ticks) => ticks.map(counts) },
-        { scale: "wait", side: 1, size: 58, grid: { show: false }, values: (u, ticks) => ticks.map(seconds) },
+        { scale: "tokens", size: 58, values: (u, ticks) => ticks.map(onWhole(count)) },
+        { scale: "wait", side: 1, size: 58, grid: { show: false }, values: (u, ticks) => ticks.map(onWhole(seconds)) },
       ],
     };
   },
   health() {
-    const line = (label, ink, rest) => ({ label, stroke: colour(ink), width: 2, points: { show: false }, value: (u, v) => counts(v), ...rest });
-    const whole = (u, ticks) => ticks.map((v) => (Number.isInteger(v) ? counts(v) : ""));
+    const line = (label, ink, rest) => ({ label, stroke: colour(ink), width: 2, points: { show: false }, value: (u, v) => count(v), ...rest });
+    const whole = (u, ticks) => ticks.map(onWhole(count));
     return {
       scales: { deals: { range: (u, low, high) => [0, Math.max(10, high * 1.12)] }, ended: { range: (u, low, high) => [0, Math.max(10, high * 1.12)] } },
       series: [
@@ -134,7 +129,7 @@ function draw(figure) {
     cursor: { y: false, dataIdx: inForce, points: { size: 7 }, drag: { x: true, y: false } },
     hooks: { ready: [latest], setCursor: [(u) => u.cursor.left < 0 && latest(u)] },
     scales: { x: { time: true }, ...kind.scales },
-    series: [{ label: "UTC", value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, ...kind.series],
+    series: [{ label: "UTC", value: (u, v) => (v === null ? "–" : moment(v)) }, ...kind.series],
     axes: [axis({ values: CLOCK, space: 64 }), ...kind.axes.map(axis)],
   }, data, plot);
 }

@@ -2,6 +2,7 @@
 // their place, new ones are announced and come on request. Without this script the page reloads itself.
 
 import { serverNow, setServerTime, tick, useOwnClock } from "./ages.js";
+import { clock } from "./formats.js";
 
 const PERIOD = 15000, HIDDEN_PERIOD = 60000, LONGEST = 120000;
 let newsSince, title, failures = 0, timer = 0, views = 0;
@@ -104,7 +105,7 @@ async function refresh() {
     failures += 1;
     const taken = document.getElementById("taken");
     taken.classList.add("silent");
-    taken.textContent = `The dashboard does not answer: this is from ${taken.dataset.at.slice(11, 19)} UTC`;
+    taken.textContent = `The dashboard does not answer: this is from ${clock(Date.parse(taken.dataset.at) / 1000)} UTC`;
   }
   tick();
   markOverdue();

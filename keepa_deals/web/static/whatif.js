@@ -1,18 +1,26 @@
 // The economics follow what is typed, by the rules of economics.py: integers, shares rounded half up.
 // Without this script the button asks the server.
 
+import { percentTenths, write } from "./formats.js";
+
 const form = document.querySelector(".economics form");
-const { currency, locale, digits } = form.dataset;
-const unit = 10 ** Number(digits);
-const money = new Intl.NumberFormat(locale, { style: "currency", currency });
+const money = JSON.parse(form.dataset.money);
 const WHOLE = 10000;
 
-const show = (amount) => (amount === null ? "–" : money.format(amount / unit));
-const percent = (bp) => (bp === null ? "–" : `${(bp / 100).toFixed(1)} %`);
+const show = (amount) => write(amount, money);
 
 function halfUp(numerator, denominator) {
-  const size = Math.floor((2 * Math.abs(numerator) + denominator) / (2 * denominator));
-  return numerator < 0 ? -size : size;
+  const [size, whole] = [2n * BigInt(Math.abs(numerator)), 2n * BigInt(denominator)];
+  const found = Number((size + whole / 2n) / whole);
+  return numerator < 0 ? -found : found;
+}
+
+const ceiling = (numerator, denominator) => Number((BigInt(numerator) + BigInt(denominator) - 1n) / BigInt(denominator));
+
+// A decimal in units of 10 ** -digits, halves up, as money.py reads it.
+function parsed(text, digits) {
+  const [whole, part = ""] = text.split("."), figures = part.padEnd(digits + 1, "0");
+  return Number(whole + figures.slice(0, digits)) + (figures[digits] >= "5" ? 1 : 0);
 }
 
 // The stored value of a field; null when it is unknown, NaN when it is no number.
@@ -20,7 +28,7 @@ function read(field) {
   const text = field.value.trim();
   if (!text) return field.dataset.known === "" ? null : Number(field.dataset.known);
   if (!/^\d{1,9}(\.\d{1,2})?$/.test(text)) return NaN;
-  return Math.round(Number(text) * (field.dataset.unit === "money" ? unit : 100));
+  return parsed(text, field.dataset.unit === "money" ? money.digits : 2);
 }
 
 export function calculate({ buy, sell, referral, fba, prep, shipping }) {
@@ -31,7 +39,7 @@ export function calculate({ buy, sell, referral, fba, prep, shipping }) {
     fee, profit,
     roi: invested ? halfUp(profit * WHOLE, invested) : null,
     margin: sell ? halfUp(profit * WHOLE, sell) : null,
-    break_even: kept > 0 ? Math.ceil(((invested + fba) * WHOLE) / kept) : null,
+    break_even: kept > 0 ? ceiling((invested + fba) * WHOLE, kept) : null,
   };
 }
 
@@ -55,13 +63,13 @@ function update() {
   const result = wrong ? null : calculate(terms);
   for (const cell of form.querySelectorAll("[data-effect]")) {
     const amount = cell.dataset.effect === "referral" ? (result ? result.fee : null) : terms[cell.dataset.effect];
-    cell.textContent = Number.isNaN(amount) ? "–" : (amount ? cell.dataset.sign : "") + show(amount);
+    cell.textContent = (amount ? cell.dataset.sign : "") + show(amount);
   }
   const profit = form.querySelector('[data-result="profit"]');
   profit.className = result ? (result.profit < 0 ? "loss" : "gain") : "";
   put("profit", show(result ? result.profit : null));
-  put("roi", percent(result ? result.roi : null));
-  put("margin", percent(result ? result.margin : null));
+  put("roi", percentTenths(result ? result.roi : null));
+  put("margin", percentTenths(result ? result.margin : null));
   put("break_even", show(result ? result.break_even : null));
   form.querySelector("[data-reset]").hidden = !touched;
 }
@@ -70,11 +78,6 @@ form.addEventListener("input", update);
 form.querySelector("button").hidden = true;
 form.querySelector("[data-reset]").addEventListener("click", (event) => {
   event.preventDefault();
-  for (const field of form.querySelectorAll("input")) {
-    const known = field.dataset.known;
-    const scale = field.dataset.unit === "money" ? unit : 100;
-    const places = field.dataset.unit === "money" ? Number(digits) : 2;
-    field.value = known === "" ? "" : (Number(known) / scale).toFixed(places);
-  }
+  for (const field of form.querySelectorAll("input")) field.value = field.dataset.typed;
   update();
 });
