@@ -17,7 +17,6 @@ from sqlalchemy import (
     BigInteger,
     DateTime,
     Dialect,
-    Enum,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -30,6 +29,9 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+UNREADABLE = datetime.min.replace(tzinfo=UTC)
+"""Stands for a moment of the table that is none (``db.soundness``)."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -61,7 +63,16 @@ class UtcDateTime(TypeDecorator[datetime]):
         """On SQLite the moment at once from its text: a page of the dashboard reads 600."""
         if dialect.name != "sqlite":
             return super().result_processor(dialect, coltype)
-        return lambda text: None if text is None else datetime.fromisoformat(f"{text}+00:00")
+
+        def to_moment(text: object) -> datetime | None:
+            if text is None:
+                return None
+            try:
+                return datetime.fromisoformat(f"{text}+00:00")
+            except ValueError:
+                return UNREADABLE
+
+        return to_moment
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -79,7 +90,32 @@ class UtcDateTime(TypeDecorator[datetime]):
     ) -> datetime | None:
         if value is None:
             return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        try:
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        except OverflowError:
+            return UNREADABLE
+
+
+class Named(TypeDecorator[Any]):
+    """One of the names of an enumeration; what the table has beyond them comes as the text that it is."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, kind: type[StrEnum]) -> None:
+        super().__init__(length=32)
+        self.kind = kind
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else str(self.kind(value))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        if value is None:
+            return None
+        try:
+            return self.kind(value)
+        except ValueError:
+            return value
 
 
 class Base(DeclarativeBase):
@@ -123,10 +159,6 @@ class OriginKind(StrEnum):
 
     KEEPA = "keepa"
     SANDBOX = "sandbox"
-
-
-def _enum(kind: type[StrEnum]) -> Enum:
-    return Enum(kind, native_enum=False, length=32, values_callable=lambda e: [m.value for m in e])
 
 
 def _partial(name: str, column: str, held: str) -> Index:
@@ -180,7 +212,7 @@ class Deal(Base):
     """When the feed (/deal) last showed it; ``last_seen_at`` also moves when /product confirms it."""
     unlisted_at: Mapped[datetime | None]
     """When the feed was first read where the deal stood, without it: a suspicion; null once it is seen."""
-    suspected_reason: Mapped[EndedReason | None] = mapped_column(_enum(EndedReason))
+    suspected_reason: Mapped[EndedReason | None] = mapped_column(Named(EndedReason))
     """What /product said since ``unlisted_at``; it becomes the reason of the end if the feed bears it out."""
     shown_asin: Mapped[str | None] = mapped_column(String(16))
     """The variation that price and rank are of, where it is another one of the family; null: its own."""
@@ -197,7 +229,7 @@ class Deal(Base):
     stale_noted_at: Mapped[datetime | None]
     """Set while the passage to stale stands recorded in ``deal_events``."""
     ended_at: Mapped[datetime | None]
-    ended_reason: Mapped[EndedReason | None] = mapped_column(_enum(EndedReason))
+    ended_reason: Mapped[EndedReason | None] = mapped_column(Named(EndedReason))
 
     # what the enrichment (/product) says
     enriched_at: Mapped[datetime | None]
@@ -299,8 +331,8 @@ class DealEvent(Base):
     domain_id: Mapped[int]
     asin: Mapped[str] = mapped_column(String(16))
     at: Mapped[datetime]
-    kind: Mapped[DealEventKind] = mapped_column(_enum(DealEventKind))
-    reason: Mapped[EndedReason | None] = mapped_column(_enum(EndedReason))
+    kind: Mapped[DealEventKind] = mapped_column(Named(DealEventKind))
+    reason: Mapped[EndedReason | None] = mapped_column(Named(EndedReason))
 
     __table_args__ = (
         ForeignKeyConstraint(["domain_id", "asin"], ["deals.domain_id", "deals.asin"], ondelete="CASCADE"),
@@ -404,4 +436,4 @@ class Origin(Base):
 
     __tablename__ = "origins"
 
-    told_by: Mapped[OriginKind] = mapped_column(_enum(OriginKind), primary_key=True)
+    told_by: Mapped[OriginKind] = mapped_column(Named(OriginKind), primary_key=True)

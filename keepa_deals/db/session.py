@@ -5,16 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
 import tenacity
+from psycopg import DataError
+from psycopg.adapt import Loader
+from psycopg.pq import Format
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from keepa_deals.db.errors import StoreError, translate
+from keepa_deals.db.models import UNREADABLE
 from keepa_deals.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -24,6 +29,8 @@ BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT = 5
 CACHE_KIB = 32_768
 _WRITES = "keepa_deals_writes"
+_to_text = methodcaller("decode", "utf-8", "replace")
+"""Bytes that are no UTF-8 spoil the text that has them, not the answer of the database."""
 
 
 class Database:
@@ -48,6 +55,7 @@ class Database:
                 pool_size=pool_size,
                 connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "keepa_deals"},
             )
+            event.listen(self.engine, "connect", _take_any_moment)
         self._readers = sessionmaker(self.engine, expire_on_commit=False)
         self._writers = sessionmaker(self.engine.execution_options(**{_WRITES: True}), expire_on_commit=False)
 
@@ -98,6 +106,32 @@ class Database:
             raise problem from None  # the driver's error repeats the statement and its values
 
 
+def _take_any_moment(connection: Any, _record: object) -> None:
+    """PostgreSQL has moments that Python has not (``infinity``): they come as ``UNREADABLE``."""
+    timestamp = connection.adapters.types["timestamptz"].oid
+    for form in (Format.TEXT, Format.BINARY):
+        connection.adapters.register_loader(timestamp, _tolerant(connection, timestamp, form))
+
+
+def _tolerant(connection: Any, oid: int, form: Format) -> type[Loader]:
+    known = connection.adapters.get_loader(oid, form)
+
+    class Tolerant(Loader):
+        format = form
+
+        def __init__(self, oid: int, connection: Any = None) -> None:
+            super().__init__(oid, connection)
+            self._load = known(oid, connection).load
+
+        def load(self, data: Any) -> Any:
+            try:
+                return self._load(data)
+            except DataError:
+                return UNREADABLE
+
+    return Tolerant
+
+
 def _lower(value: Any) -> Any:
     """In the place of SQLite's own, which knows no case but ASCII's: ``öl`` would not be found in ``ÖL``."""
     return value.lower() if isinstance(value, str) else value
@@ -119,6 +153,7 @@ def _sqlite_engine(dsn: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: object) -> None:
+        connection.text_factory = _to_text
         connection.create_function("lower", 1, _lower, deterministic=True)
         connection.isolation_level = None  # the driver must not begin transactions on its own
         _switch_to_wal(connection)

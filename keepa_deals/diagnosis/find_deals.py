@@ -14,6 +14,8 @@ from keepa_deals.health.report import UPSERT_JOB, DealsHealth, Point
 FALL = 0.2
 """A loss of this part of the live deals within the hour is no normal change."""
 FEW = 20
+MERGED = "merged"
+"""A deal that goes on under another variation of its product has left the list, but nothing is lost."""
 _OF_THE_MOMENT = ("redis_down", "redis_not_saving", "database_unavailable")
 """Trouble that the look itself sees while it lasts: a run that met it failed, and the next one will not."""
 
@@ -65,7 +67,7 @@ def janitor_at_work(e: Evidence) -> Iterator[Finding]:
     if deals is None or flow is None or most is None:
         return
     ended = {reason: n for (kind, reason), n in flow.last_hour.items() if kind == "ended"}
-    total = sum(ended.values())
+    total = sum(n for reason, n in ended.items() if reason != MERGED)
     vanished = rows(most) - _rows(deals)
     if fell(most.live, deals.live) and total > max(FEW, FALL * most.live):
         reasons = ", ".join(f"{reason} {n}" for reason, n in sorted(ended.items(), key=str))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from keepa_deals.web.columns import RANGES, Range, Unit
 from keepa_deals.web.formats import span
 from keepa_deals.web.money import market, money, whole
+from keepa_deals.web.present import ENDED_REASONS
 from keepa_deals.web.view import Status, View
 
 STATUS_WORDS = {
@@ -24,6 +25,7 @@ _FLAG_WORDS = {
     ("amazon", "no"): "Amazon does not sell it",
     ("back_in_stock", "1"): "Back in stock",
     ("unknown", "1"): "Unknown values shown",
+    **{("ended_reason", reason): f"Ended: {words}" for reason, words in ENDED_REASONS.items()},
 }
 
 
@@ -55,6 +57,9 @@ def _filters(view: View, categories: Mapping[int, str]) -> Iterator[tuple[str, s
         yield name, "", _FLAG_WORDS[name, str(flag)]
     if view.found_within:
         yield "found_within", "", f"Found within {span(view.found_within * 3600)}"
+    if view.price_changed_within:
+        words = f"Price changed within {span(view.price_changed_within * 3600)}"
+        yield "price_changed_within", "", words
     if view.seen_within:
         yield "seen_within", "", f"Seen within {span(view.seen_within * 60)}"
 

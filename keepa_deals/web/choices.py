@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode
 
 from keepa_deals.web.columns import Interval
+from keepa_deals.web.present import ENDED_REASONS
 from keepa_deals.web.saved import Named
 from keepa_deals.web.view import LOOKS, Density, Layout, Status, View
 
@@ -69,6 +70,11 @@ def named(view: View, views: Sequence[Named], tallies: Mapping[str, int]) -> Seq
         count = tallies.get(one.query)
         found.append(NamedChoice(one.name, query, one.builtin, is_here, one.name in exact, count))
     return found
+
+
+def ended_reasons() -> list[tuple[str, str]]:
+    """Why a deal may have ended, as the options of a list."""
+    return [(reason, words[:1].upper() + words[1:]) for reason, words in ENDED_REASONS.items()]
 
 
 def with_value(options: Mapping[int, str], value: int | None, unit: str) -> list[tuple[int, str]]:

@@ -96,7 +96,8 @@ _DROPS = {interval: _drop(average) for interval, average in AVERAGES.items()}
 SORTS: dict[str, Sort] = {
     sort.name: sort
     for sort in (
-        Sort("found", "Found", _T.deal_created_at, nullable=False),
+        Sort("found", "Found", _T.found_at, nullable=False),
+        Sort("price_since", "Price since", _T.deal_created_at, nullable=False),
         Sort("seen", "Last seen", _T.last_seen_at, nullable=False),
         Sort("discount", "Change, 90 days %", _T.delta_percent),
         Sort("discount_month", "Change, month %", _T.delta_percent_month),

@@ -30,7 +30,7 @@ def atom() -> Response:
     view, moment = requested_view(here, strict=True), here.moment()
     with here.reading() as reads:
         rows = store.read_page(reads, view, moment, None).rows
-    feed = _feed(view, [row.changed_at for row in rows], moment)
+    feed = _feed(view, [_updated(row) for row in rows], moment)
     for row in rows:
         feed.append(_entry(row, moment))
     body = Xml.tostring(feed, encoding="utf-8", xml_declaration=True)
@@ -51,15 +51,20 @@ def _feed(view: View, changes: list[datetime], moment: Moment) -> Xml.Element:
     return feed
 
 
+def _updated(row: DealRow) -> datetime:
+    """When anything of the entry last changed; never before it was published (RFC 4287)."""
+    moments: tuple[datetime, datetime] = (row.changed_at, row.found_at)
+    return max(moments)
+
+
 def _entry(row: DealRow, moment: Moment) -> Xml.Element:
     deal = present.shown(row, moment)
     change = present.change(row, Interval.DAYS_90)
     entry = Xml.Element(_name("entry"))
-    found = int(row.deal_created_at.timestamp())
-    _add(entry, "id", f"urn:keepa-deals:{row.domain_id}:{row.asin}:{found}")
+    _add(entry, "id", f"urn:keepa-deals:{row.domain_id}:{row.asin}")  # of the deal, whatever becomes of it
     _add(entry, "title", f"{deal.title_text} – {deal.money(row.price)}")
-    _add(entry, "published", present.iso(row.deal_created_at))
-    _add(entry, "updated", present.iso(row.changed_at))
+    _add(entry, "published", present.iso(row.found_at))
+    _add(entry, "updated", present.iso(_updated(row)))
     address = url_for("pages.deal", domain_id=row.domain_id, asin=row.asin, _external=True)
     _add(entry, "link", None, rel="alternate", href=address, type="text/html")
     _add(entry, "link", None, rel="related", href=deal.amazon_url)
@@ -68,6 +73,7 @@ def _entry(row: DealRow, moment: Moment) -> Xml.Element:
     parts = (
         f"{deal.money(row.price)}, 90-day average {deal.money(row.price_avg_90)} ({change.percent_text})",
         f"rank {present.number(row.sales_rank)}",
+        f"price since {present.iso(row.deal_created_at)}",
         f"profit {deal.money(row.profit)}",
         f"{deal.status}, seen at {present.iso(row.last_seen_at)}",
     )

@@ -30,6 +30,8 @@ class Line(Presented):
     layout: Layout
     interval: Interval
     found_ago: str
+    priced_ago: str
+    """Since the price last changed."""
     told_ago: str
     """Since it ended, or since it was last seen."""
     is_new: bool
@@ -50,9 +52,10 @@ def lines(rows: Iterable[DealRow], view: View, moment: Moment, since: datetime |
             status=status_of(row, moment),
             layout=view.layout,
             interval=view.interval,
-            found_ago=ago(row.deal_created_at, now),
+            found_ago=ago(row.found_at, now),
+            priced_ago=ago(row.deal_created_at, now),
             told_ago=ago(row.ended_at or row.last_seen_at, now),
-            is_new=since is not None and row.first_seen_at > since,
+            is_new=since is not None and row.found_at > since,
         )
         for row in rows
     ]

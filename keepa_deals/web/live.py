@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, make_response, render_template, request
 from sqlalchemy import Connection, func, select
 
-from keepa_deals.db.models import Deal, DealEvent, DealEventKind
+from keepa_deals.db.models import Deal
 from keepa_deals.web import choices, saved, store
 from keepa_deals.web.banner import banner
 from keepa_deals.web.browse import OLDEST_PAGE, count_statuses, requested_view, tally
@@ -28,9 +28,7 @@ from keepa_deals.web.view import FLAGS, MAX_LIMIT, ParameterError, View
 blueprint = Blueprint("live", __name__)
 
 _KEY = re.compile(r"(\d{1,2})-([A-Z0-9]{10})")
-_ARRIVALS = (DealEventKind.FOUND, DealEventKind.RETURNED, DealEventKind.LIVE_AGAIN)
 _D = Deal.__table__.c
-_E = DealEvent.__table__.c
 
 
 @blueprint.get("/live")
@@ -94,14 +92,6 @@ def requested_keys() -> list[tuple[int, str]]:
 
 
 def count_arrived(connection: Connection, view: View, moment: Moment, since: datetime) -> int:
-    """How many deals of the view appeared, or came back, after ``since``."""
-    came = (
-        select(_E.domain_id, _E.asin).where(_E.at > since, _E.kind.in_(_ARRIVALS)).distinct().subquery("came")
-    )
-    key = (came.c.domain_id == _D.domain_id) & (came.c.asin == _D.asin)
-    query = (
-        select(func.count())
-        .select_from(came.join(Deal.__table__, key))
-        .where(*store.conditions(view, moment))
-    )
-    return int(connection.execute(query).scalar_one())
+    """How many deals of the view were found, or came back, after ``since``."""
+    came = select(func.count()).select_from(Deal.__table__).where(_D.found_at > since)
+    return int(connection.execute(came.where(*store.conditions(view, moment))).scalar_one())

@@ -67,6 +67,20 @@ def _deals(report: HealthReport) -> Iterator[Metric]:
     for status in ("live", "stale", "ended"):
         family.add_metric([status], getattr(deals, status))
     yield family
+    yield from _changes(report)
+
+
+def _changes(report: HealthReport) -> Iterator[Metric]:
+    if report.flow.value is None:
+        return
+    family = GaugeMetricFamily(
+        "keepa_deals_changes_last_hour",
+        "Changes of deals' states within the last hour, by why they ended",
+        labels=["kind", "reason"],
+    )
+    for (kind, reason), deals in sorted(report.flow.value.last_hour.items(), key=str):
+        family.add_metric([kind, reason or ""], deals)
+    yield family
 
 
 def _tokens(report: HealthReport) -> Iterator[Metric]:

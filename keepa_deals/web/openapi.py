@@ -14,6 +14,7 @@ from keepa_deals.web.view import (
     MAX_CURSOR,
     MAX_LIMIT,
     MAX_TEXT,
+    WITHIN,
     Density,
     Layout,
     Order,
@@ -25,6 +26,13 @@ _ABOUT = (
     "in UTC, null means unknown. An unknown, wrong or empty parameter is a 400 that names it. Where the "
     "dashboard has a password, send a token: `Authorization: Bearer …`, or Basic with the token as password."
 )
+
+
+_WITHIN = {
+    "found_within": "First seen, or come back, within so many hours",
+    "price_changed_within": "The price changed within so many hours",
+    "seen_within": "Seen to hold within so many minutes",
+}
 
 
 def describe() -> Json:
@@ -167,8 +175,7 @@ def _view_parameters() -> list[Json]:
         _parameter("status", "Which deals", _one_of(Status)),
         *(_parameter(bound.name, bound.label, _number(bound.unit)) for bound in RANGES.values()),
         *(_parameter(name, text, _one_of(kind)) for name, (kind, text) in FLAGS.items()),
-        _parameter("found_within", "Found within so many hours", _whole(1, 24 * 365)),
-        _parameter("seen_within", "Seen within so many minutes", _whole(1, 24 * 60)),
+        *(_parameter(name, text, _whole(1, WITHIN[name])) for name, text in _WITHIN.items()),
         _parameter("interval", "Over which time changes are meant", _one_of(Interval)),
         _parameter("sort", "What to sort by", _one_of(SORTS)),
         _parameter("order", "Direction", _one_of(Order)),

@@ -54,6 +54,8 @@ ENDED_REASONS = {
     "out_of_stock": "out of stock",
     "no_longer_matches": "it no longer matches the selection",
     "product_gone": "the product is gone",
+    "no_longer_listed": "Keepa’s list no longer shows it, though its product page says that the price holds",
+    "merged": "another variation of the same product stands for it",
 }
 
 
@@ -194,7 +196,7 @@ COPIED = (
     *("referral_fee_bp", "sell_price", "profit", "roi_bp", "margin_bp", "price_type"),
 )
 MOMENTS = (
-    *("deal_created_at", "keepa_updated_at", "first_seen_at", "last_seen_at", "changed_at"),
+    *("found_at", "deal_created_at", "keepa_updated_at", "first_seen_at", "last_seen_at", "changed_at"),
     *("enriched_at", "ended_at"),
 )
 

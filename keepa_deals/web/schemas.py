@@ -70,7 +70,7 @@ def _deal(reasons: Json) -> Json:
     return record(
         {
             **{name: _column(name) for name in COPIED},
-            **{name: MOMENT if not _may_be_null(name) else nullable(MOMENT) for name in MOMENTS},
+            **{name: _moment(name) for name in MOMENTS},
             "domain_id": {"type": "integer", "enum": list(DOMAINS)},
             "status": states,
             "ended_reason": nullable(reasons),
@@ -82,6 +82,20 @@ def _deal(reasons: Json) -> Json:
             "amazon_url": text,
         }
     )
+
+
+_MEANINGS = {
+    "found_at": "When it was first seen here, or came back after it had ended",
+    "deal_created_at": "Keepa's creationDate: when the price last changed. It moves with each change of "
+    "the price; when the deal was found is found_at",
+    "first_seen_at": "When it was first seen here; its return does not change it",
+    "last_seen_at": "When Keepa last said that it holds",
+}
+
+
+def _moment(name: str) -> Json:
+    schema = nullable(MOMENT) if _may_be_null(name) else MOMENT
+    return {**schema, "description": _MEANINGS[name]} if name in _MEANINGS else schema
 
 
 def _may_be_null(name: str) -> bool:

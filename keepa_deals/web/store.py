@@ -97,9 +97,14 @@ def _plain_conditions(view: View, moment: Moment) -> Conditions:
     if view.domain:
         conditions.append(_T.domain_id == view.domain)
     if view.found_within:
-        conditions.append(_T.deal_created_at >= moment.now - timedelta(hours=view.found_within))
+        conditions.append(_T.found_at >= moment.now - timedelta(hours=view.found_within))
+    if view.price_changed_within:
+        since = moment.now - timedelta(hours=view.price_changed_within)
+        conditions.append(_T.deal_created_at >= since)
     if view.seen_within:
         conditions.append(_T.last_seen_at >= moment.now - timedelta(minutes=view.seen_within))
+    if reason := view.flag("ended_reason"):
+        conditions.append(_T.ended_reason == EndedReason(reason))
     if view.flag("back_in_stock"):
         conditions.append(_back_in_stock())
     return conditions

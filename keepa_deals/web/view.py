@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode
 
+from keepa_deals.db.models import EndedReason
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.settings import DOMAINS
 from keepa_deals.web.columns import RANGES, SORTS, Interval, Unit
@@ -80,12 +81,16 @@ FLAGS: dict[str, tuple[type[StrEnum], str]] = {
     "lowest": (Lowest, "Lowest price"),
     "back_in_stock": (Switch, "Back in stock"),
     "amazon": (Amazon, "Amazon offer"),
+    "ended_reason": (EndedReason, "Why it ended"),
     "unknown": (Switch, "Unknown values shown"),
 }
 """Filters with a few fixed answers."""
 
+WITHIN = {"found_within": 24 * 365, "price_changed_within": 24 * 365, "seen_within": 24 * 60}
+"""Filters on how long ago something was, and their longest: hours, but minutes for the last sight."""
+
 VIEW_PARAMETERS = (
-    *("q", "domain", "category", "status", *RANGES, *FLAGS, "found_within", "seen_within"),
+    *("q", "domain", "category", "status", *RANGES, *FLAGS, *WITHIN),
     *("interval", "sort", "order", "layout", "density", "limit"),
 )
 """Every parameter of a view, in the order of its canonical URL."""
@@ -104,7 +109,9 @@ class View:
     bounds: Mapping[str, int] = field(default_factory=dict)
     flags: Mapping[str, StrEnum] = field(default_factory=dict)
     found_within: int | None = None
-    """Hours since the deal began."""
+    """Hours since the deal was first seen, or came back."""
+    price_changed_within: int | None = None
+    """Hours since its price last changed."""
     seen_within: int | None = None
     """Minutes since it was last seen to hold."""
     interval: Interval = Interval.DAYS_90
@@ -130,8 +137,7 @@ class View:
             or self.categories
             or self.bounds
             or set(self.flags) - {"unknown"}
-            or self.found_within
-            or self.seen_within
+            or any(getattr(self, name) for name in WITHIN)
             or self.domain
             or self.status is not Status.LIVE
         )
@@ -161,10 +167,7 @@ class View:
             yield "status", self.status
         yield from ((name, self.typed(name)) for name in RANGES if name in self.bounds)
         yield from ((name, str(self.flags[name])) for name in FLAGS if name in self.flags)
-        if self.found_within:
-            yield "found_within", str(self.found_within)
-        if self.seen_within:
-            yield "seen_within", str(self.seen_within)
+        yield from ((name, str(value)) for name in WITHIN if (value := getattr(self, name)))
         if self.interval is not Interval.DAYS_90:
             yield "interval", self.interval
         if self.sort != DEFAULT_SORT or self.order is not default_order(self.sort):
@@ -216,6 +219,8 @@ class View:
                 return replace(self, status=Status.LIVE)
             case "found_within":
                 return replace(self, found_within=None)
+            case "price_changed_within":
+                return replace(self, price_changed_within=None)
             case "seen_within":
                 return replace(self, seen_within=None)
         bounds = {key: bound for key, bound in self.bounds.items() if key != name}
@@ -264,8 +269,7 @@ def parse_view(arguments: Arguments, *, domain_id: int, lenient: bool = False) -
         status=reader.enum("status", Status) or Status.LIVE,
         bounds=reader.bounds(domain or domain_id),
         flags={name: value for name, (kind, _) in FLAGS.items() if (value := reader.enum(name, kind))},
-        found_within=reader.integer("found_within", 1, 24 * 365),
-        seen_within=reader.integer("seen_within", 1, 24 * 60),
+        **{name: reader.integer(name, 1, most) for name, most in WITHIN.items()},
         interval=reader.enum("interval", Interval) or Interval.DAYS_90,
         sort=sort,
         order=reader.enum("order", Order) or default_order(sort),

@@ -159,6 +159,12 @@ def open_page(request: pytest.FixtureRequest, browser: Browser, still: Still) ->
 
 
 @pytest.fixture
+def still_page(browser: Browser, still: Still) -> Iterator[Page]:
+    """The same on a desk alone."""
+    yield from opened(browser, still.address)
+
+
+@pytest.fixture
 def cached_page(browser: Browser, still: Still) -> Iterator[Page]:
     """One that keeps what it has loaded: a page whose requests are looked at does not."""
     context = browser.new_context(base_url=still.address)

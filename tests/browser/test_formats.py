@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
 from keepa_deals.web import assets, formats
-from keepa_deals.web.formats import COUNT, PERCENT, PERCENT_TENTHS, SECONDS, STARS, Notation, as_data, write
+from keepa_deals.web.formats import COUNT, PERCENT, PERCENT_TENTHS, SECONDS, STARS, as_data, write
 from keepa_deals.web.money import MARKETS
 
 pytestmark = pytest.mark.slow
@@ -50,32 +51,31 @@ def differences(asked: list[Any], browser: list[str], server: Callable[[Any], st
     return [trio for trio in zip(asked, browser, expected, strict=True) if trio[1] != trio[2]]
 
 
-@pytest.mark.parametrize("kind", NOTATIONS)
-def test_numbers_are_the_same_on_both_sides(kind: str, open_page: Page) -> None:
-    notation: Notation = NOTATIONS[kind]
-    asked = values(random.Random(kind))
-    told = ask(open_page, "write", asked, as_data(notation))
-    assert differences(asked, told, lambda value: write(value, notation)) == []
+def test_numbers_are_the_same_on_both_sides(still_page: Page) -> None:
+    for kind, notation in NOTATIONS.items():
+        asked = values(random.Random(kind))
+        told = ask(still_page, "write", asked, as_data(notation))
+        assert differences(asked, told, partial(write, notation=notation)) == [], kind
 
 
-def test_the_page_carries_the_rules_of_its_scripts(open_page: Page) -> None:
+def test_the_page_carries_the_rules_of_its_scripts(still_page: Page) -> None:
     asked = values(random.Random(7))
     for name, notation in (("count", COUNT), ("percentTenths", PERCENT_TENTHS), ("seconds", SECONDS)):
-        assert differences(asked, ask(open_page, name, asked), lambda v, n=notation: write(v, n)) == []  # type: ignore[misc]
+        assert differences(asked, ask(still_page, name, asked), partial(write, notation=notation)) == []
 
 
-def test_ages_are_the_same_on_both_sides(open_page: Page) -> None:
+def test_ages_are_the_same_on_both_sides(still_page: Page) -> None:
     source = random.Random(3)
     borders = [unit + by for unit in (0, 60, 3600, 48 * 3600, 86_400) for by in (-1, -0.001, 0, 0.001, 1)]
     asked = [*borders, *(source.uniform(-100, 10 ** source.randrange(1, 9)) for _ in range(MANY))]
-    assert differences(asked, ask(open_page, "age", asked), formats.age) == []
+    assert differences(asked, ask(still_page, "age", asked), formats.age) == []
 
 
-def test_moments_are_the_same_on_both_sides(open_page: Page) -> None:
+def test_moments_are_the_same_on_both_sides(still_page: Page) -> None:
     source = random.Random(5)
     begin = datetime(1990, 1, 1, tzinfo=UTC)
     moments = [begin + timedelta(seconds=source.uniform(0, 2.5e9)) for _ in range(MANY)]
     asked = [at.timestamp() for at in moments]
     for name, pattern in (("moment", formats.MOMENT), ("clock", formats.CLOCK)):
         expected = [formats.moment(at, pattern) for at in moments]
-        assert ask(open_page, name, asked) == expected
+        assert ask(still_page, name, asked) == expected

@@ -69,7 +69,9 @@ def arguments(draw: st.DrawFn) -> dict[str, list[str]]:
     given["status"] = [draw(st.sampled_from(list(Status)))]
     given["sort"] = [draw(st.sampled_from(sorted(SORTS)))]
     given["order"] = [draw(st.sampled_from(list(Order)))]
-    for name, most in (("found_within", 200), ("seen_within", 70), ("domain", 2)):
+    for name, most in (
+        *(("found_within", 200), ("price_changed_within", 200), ("seen_within", 70), ("domain", 2)),
+    ):
         if draw(st.integers(0, 4)) == 0:
             given[name] = [str(draw(st.integers(1, most)))]
     given["interval"] = [draw(st.sampled_from(list(Interval)))]

@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, Column, Integer, String, Table, func, literal
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.sql.elements import BinaryExpression
 
-from keepa_deals.db.models import Deal, UtcDateTime
+from keepa_deals.db.models import Deal, EndedReason, UtcDateTime
 from keepa_deals.web.columns import RANGES, SORTS
 
 Array = NDArray[Any]
@@ -99,10 +99,12 @@ DIFFERENCES: Mapping[str, tuple[str, str]] = {
     if isinstance(column, BinaryExpression)
 }
 TEXTS = ("title", "brand", "category_name")
-MOMENTS = ("deal_created_at", "last_seen_at", "changed_at", "ended_at")
+MOMENTS = ("found_at", "deal_created_at", "last_seen_at", "changed_at", "ended_at")
 ANSWERS = ("amazon_in_stock", "is_lowest", "is_lowest_90")
 """Columns that hold yes, no, or nothing."""
-_OTHERS = {"domain_id", "asin", "root_category", *TEXTS, *MOMENTS, *ANSWERS}
+REASONS = tuple(str(reason) for reason in EndedReason)
+"""Why deals ended, each by its number in this order."""
+_OTHERS = {"domain_id", "asin", "root_category", "ended_reason", *TEXTS, *MOMENTS, *ANSWERS}
 NUMBERS = tuple(
     sorted(
         {name for column in _asked_for() if (name := name_of(column)) not in _OTHERS | set(DIFFERENCES)}
@@ -110,9 +112,18 @@ NUMBERS = tuple(
         | {"amazon_price"}
     )
 )
-COLUMNS = (*NUMBERS, *DIFFERENCES, *ANSWERS, *MOMENTS, "domain_id", "is_open", "was_out_of_stock")
+COLUMNS = (
+    *NUMBERS,
+    *DIFFERENCES,
+    *ANSWERS,
+    *MOMENTS,
+    "domain_id",
+    "ended_reason",
+    "is_open",
+    "was_out_of_stock",
+)
 """What is asked of the copy."""
-_ORDER = ("domain_id", "asin", *TEXTS, "root_category", *MOMENTS, *ANSWERS, *NUMBERS)
+_ORDER = ("domain_id", "asin", *TEXTS, "root_category", "ended_reason", *MOMENTS, *ANSWERS, *NUMBERS)
 
 
 def selected(dialect: str) -> list[Any]:
@@ -174,6 +185,7 @@ def batch_of(rows: Sequence[Sequence[Any]]) -> Batch:
         **{name: _moments(columns[name]) for name in MOMENTS},
         "root_category": np.array([value or 0 for value in columns["root_category"]], np.int64),
         "domain_id": domain_at(places),
+        "ended_reason": np.array([_number_of(reason) for reason in columns["ended_reason"]], np.int8),
     }
     for name, (left, right) in DIFFERENCES.items():
         arrays[name] = _difference(arrays[left], arrays[right])
@@ -182,6 +194,10 @@ def batch_of(rows: Sequence[Sequence[Any]]) -> Batch:
         [hash(row) for row in zip(texts, columns["root_category"], strict=True)], np.int64
     )
     return Batch(places, arrays, texts)
+
+
+def _number_of(reason: str | None) -> int:
+    return REASONS.index(reason) if reason in REASONS else UNKNOWN
 
 
 def _numbers(values: Sequence[int]) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 from keepa_deals.settings import DOMAINS
 from keepa_deals.web.columns import RANGES, Range
 from keepa_deals.web.replica.block import Block
-from keepa_deals.web.replica.fields import NULL, UNKNOWN, Array, name_of, place_of, to_number
+from keepa_deals.web.replica.fields import NULL, REASONS, UNKNOWN, Array, name_of, place_of, to_number
 from keepa_deals.web.view import Status, View
 
 if TYPE_CHECKING:
@@ -163,9 +163,13 @@ def _plain(block: Block, view: View, moment: Moment) -> Iterator[Array]:
     if view.domain:
         yield block.arrays["domain_id"] == view.domain
     if view.found_within:
-        yield block.arrays["deal_created_at"] >= ago(hours=view.found_within)
+        yield block.arrays["found_at"] >= ago(hours=view.found_within)
+    if view.price_changed_within:
+        yield block.arrays["deal_created_at"] >= ago(hours=view.price_changed_within)
     if view.seen_within:
         yield block.arrays["last_seen_at"] >= ago(minutes=view.seen_within)
+    if reason := view.flag("ended_reason"):
+        yield block.arrays["ended_reason"] == REASONS.index(reason)
     if view.flag("back_in_stock"):
         yield block.arrays["is_open"]
         yield block.arrays["was_out_of_stock"]

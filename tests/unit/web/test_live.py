@@ -12,7 +12,9 @@ from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
+from keepa_deals.db.models import Deal, EndedReason
 from keepa_deals.ingest import recent
 from keepa_deals.web.services import EXTENSION
 from keepa_deals.web.view import MAX_LIMIT, MAX_TEXT
@@ -57,11 +59,25 @@ def test_new_deals_count_by_the_filters_of_the_view(client: FlaskClient, stock: 
 
 def test_a_deal_that_comes_back_counts_as_new(client: FlaskClient, stock: Stock, world: World) -> None:
     stock(1)
-    world.clock.pass_time(timedelta(minutes=90))
     since = known_since(client)
-    world.clock.pass_time(timedelta(minutes=1))
+    world.clock.pass_time(timedelta(minutes=90))
+    with world.database.begin() as session:
+        ended = {"ended_at": world.clock.now(), "ended_reason": EndedReason.OUT_OF_STOCK}
+        session.execute(update(Deal).values(ended))
+    world.clock.pass_time(timedelta(minutes=10))
     recent.run(world.context)
     assert count(client.get("/live", query_string={"since": since}).text) == 1
+
+
+def test_what_was_there_before_is_not_new(client: FlaskClient, stock: Stock, world: World) -> None:
+    stock(2)
+    since = known_since(client)
+    world.clock.pass_time(timedelta(minutes=90))  # both are stale: nobody looked
+    stock(2, created=world.clock.now(), price=900)  # and are seen again, at another price
+    page = client.get("/live", query_string={"since": since, "keys": "1-B000000000"}).text
+    assert count(page) == 0
+    assert "$9.00" in page
+    assert 'class="live new"' not in client.get("/", query_string={"since": since}).text
 
 
 def test_what_the_copy_had_not_seen_when_the_page_was_made_is_announced(
