@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, aliased
 
 from keepa_deals.db.models import Deal, DealVariation, EndedReason
@@ -69,33 +69,55 @@ def open_siblings(session: Session, domain_id: int, asins: Sequence[str]) -> dic
     return {asin: sibling for asin, sibling in rows}  # noqa: C416  # typed rows; the first found comes last
 
 
+MOST_STRANGERS = 50
+"""On one page; more is a feed that is read for the first time, not variations that take turns."""
+
+
 def likely_siblings(session: Session, rows: Sequence[FeedRow]) -> list[str]:
     """The ASINs that may be variations of open deals, of whose families nobody knows yet.
 
     Seen for the first time, at the very moment and price of a deal that this page does not show: it is worth
     a question before readers are told of a new deal.
     """
-    shown = [row["asin"] for row in rows]
-    domain_id = rows[0]["domain_id"]
-    known = set(session.scalars(select(Deal.asin).where(Deal.domain_id == domain_id, Deal.asin.in_(shown))))
-    strangers = [row for row in rows if row["asin"] not in known]
+    strangers = _strangers(session, rows)
     if not strangers:
         return []
-    asins = [row["asin"] for row in strangers]
-    told = select(DealVariation.asin).where(DealVariation.domain_id == domain_id)
-    known |= set(session.scalars(told.where(DealVariation.asin.in_(asins))))
-    hidden = select(Deal.deal_created_at, Deal.price).where(
-        Deal.domain_id == domain_id,
-        Deal.ended_at.is_(None),
-        Deal.asin.not_in(shown),
-        Deal.deal_created_at.in_({row["deal_created_at"] for row in strangers}),
-    )
+    moments = {row["deal_created_at"] for row in strangers}
+    hidden = select(Deal.deal_created_at, Deal.price).where(*_not_on(rows), Deal.deal_created_at.in_(moments))
     there = {(moment, price) for moment, price in session.execute(hidden).all()}
-    return [
-        row["asin"]
-        for row in strangers
-        if row["asin"] not in known and (row["deal_created_at"], row["price"]) in there
-    ]
+    return [row["asin"] for row in strangers if (row["deal_created_at"], row["price"]) in there]
+
+
+def possible_siblings(session: Session, rows: Sequence[FeedRow]) -> list[str]:
+    """The ASINs seen for the first time, while there are open deals of which ``/product`` has told nothing.
+
+    One of those, that this page does not show, may be a variation at another date and price. None once all
+    deals have been asked about: then the family of each is known.
+    """
+    strangers = _strangers(session, rows)
+    if not 0 < len(strangers) <= MOST_STRANGERS:
+        return []
+    unasked = select(Deal.asin).where(*_not_on(rows), Deal.enriched_at.is_(None), Deal.verified_at.is_(None))
+    if session.scalar(unasked.limit(1)) is None:
+        return []
+    return [row["asin"] for row in strangers]
+
+
+def _strangers(session: Session, rows: Sequence[FeedRow]) -> list[FeedRow]:
+    """The rows of deals that were never seen, and of which no family is known."""
+    shown, domain_id = [row["asin"] for row in rows], rows[0]["domain_id"]
+    seen = select(Deal.asin).where(Deal.domain_id == domain_id, Deal.asin.in_(shown))
+    told = select(DealVariation.asin).where(
+        DealVariation.domain_id == domain_id, DealVariation.asin.in_(shown)
+    )
+    known = {*session.scalars(seen), *session.scalars(told)}
+    return [row for row in rows if row["asin"] not in known]
+
+
+def _not_on(rows: Sequence[FeedRow]) -> tuple[ColumnElement[bool], ...]:
+    """The open deals that a page does not show."""
+    shown = [row["asin"] for row in rows]
+    return Deal.domain_id == rows[0]["domain_id"], Deal.ended_at.is_(None), Deal.asin.not_in(shown)
 
 
 def merge(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,6 +40,8 @@ LOCK = "update_recent_deals_lock"
 NEWEST_FIRST = 1
 LONGEST = timedelta(minutes=10)
 """A run goes on for an interval or a tick, but no longer; what is due then is the next one's work."""
+Ask = Callable[[Run, Sequence[str]], Collection[str]]
+"""Asks about products, and says about which of them it did."""
 ANCIENT = timedelta(days=7)
 """Nothing in the feed is likely to be that old: the whole of it is read again."""
 
@@ -71,19 +73,21 @@ def write_page(
     page: DealPage,
     reach: Reach | None = None,
     *,
-    ask: Callable[[Run, Sequence[str]], None] | None = None,
+    ask: Ask | None = None,
+    thorough: bool = False,
     **memory: Any,
 ) -> None:
     """Write a page's deals, what it proves of others, and what the job has to remember: all or nothing.
 
-    What may be a variation of a deal that is there is left out, unless ``ask`` finds out first.
+    What may be a variation of a deal that is there is left out, unless ``ask`` finds out first; with
+    ``thorough`` also what is at another date and price than that deal.
     """
     context = run.context
     at = context.clock.now()
     rows = feed_rows(page, domain_id=context.domain_id, price_type=price_type(context.selection))
     single = families.is_single(context.selection)
     if single and rows:
-        rows = _without_unclear(run, rows, ask)
+        rows = _without_unclear(run, rows, ask, thorough=thorough)
     with run.commit(**memory) as session:
         written = apply_listed(session, rows, at, context.fresh_for, context.pricing, single=single)
         if reach is not None:
@@ -91,16 +95,14 @@ def write_page(
     run.rows += written
 
 
-def _without_unclear(
-    run: Run, rows: list[FeedRow], ask: Callable[[Run, Sequence[str]], None] | None
-) -> list[FeedRow]:
+def _without_unclear(run: Run, rows: list[FeedRow], ask: Ask | None, *, thorough: bool) -> list[FeedRow]:
     """The rows of which it is known whether they are new."""
     with run.context.database.session() as session:
         unclear = families.likely_siblings(session, rows)
-    if unclear and ask is not None:
-        ask(run, unclear)
-        return rows
-    return [row for row in rows if row["asin"] not in unclear]
+        if ask is not None and thorough:
+            unclear = list(dict.fromkeys([*unclear, *families.possible_siblings(session, rows)]))
+    asked = ask(run, unclear) if ask is not None and unclear else ()
+    return [row for row in rows if row["asin"] not in unclear or row["asin"] in asked]
 
 
 class _Upserter:
@@ -475,7 +477,11 @@ class _Upserter:
     def _write(self, seen: PageRead, memory: Memory, **watermark: datetime | None) -> None:
         memory = replace(memory, matching=self.matching)
         reach = seen.reach(self._reference()) if memory.is_newest_first else None
-        write_page(self.run, seen.page, reach, ask=learn_families, cursor=memory.to_json(), **watermark)
+        is_short = memory.plan is not None and memory.plan.limit is Limit.PLAN
+        write_page(
+            self.run, seen.page, reach, ask=learn_families, thorough=not is_short,
+            cursor=memory.to_json(), **watermark,
+        )  # fmt: skip
         self.memory = memory
 
 

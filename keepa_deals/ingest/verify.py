@@ -193,16 +193,27 @@ def _settle(
     run.rows += len(verdicts)
 
 
-def learn_families(run: Run, asins: Sequence[str]) -> None:
-    """Ask to which families products belong, in the small lane; those for which there are no tokens wait."""
-    most = run.context.settings.priority_pass_max_cost
-    try:
-        answer = read_few_products(run, asins[:most], PLAIN)
-    except (TokensUnavailableError, KeepaError) as error:
-        log.info("whether %d new deals are variations of others is not known yet: %s", len(asins), error)
-        return
-    with run.commit() as session:
-        note_families(run, session, answer.products)
+LEARNED_AT_ONCE = 2
+"""Small calls a page that ask for families: what they do not cover waits for the next look."""
+
+
+def learn_families(run: Run, asins: Sequence[str]) -> Collection[str]:
+    """Ask to which families products belong, in the small lane; which ones that were.
+
+    Those for which there are no tokens, or no answer, wait.
+    """
+    most, asked = run.context.settings.priority_pass_max_cost, set[str]()
+    for first in range(0, min(len(asins), LEARNED_AT_ONCE * most), most):
+        batch = asins[first : first + most]
+        try:
+            answer = read_few_products(run, batch, PLAIN)
+        except (TokensUnavailableError, KeepaError) as error:
+            log.info("whether %d new deals are variations of others is not known yet: %s", len(asins), error)
+            break
+        with run.commit() as session:
+            note_families(run, session, answer.products)
+        asked.update(batch)
+    return asked
 
 
 def note_families(run: Run, session: Session, products: Sequence[Product]) -> None:

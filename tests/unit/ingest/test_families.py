@@ -86,11 +86,55 @@ def test_before_a_variation_of_an_unknown_family_is_announced_keepa_is_asked(wor
     assert [what for kind, what in world.keepa.calls if kind == "products"] == [(FAMILY[1],)]
 
 
+def test_a_variation_at_another_date_and_price_is_asked_about_while_the_family_is_unknown(
+    world: World,
+) -> None:
+    minutes(world, 1)
+    world.keepa.calls.clear()
+    show(world, 1, created=START + timedelta(minutes=1), price=1400)
+    minutes(world, 2)
+    assert events(world) == [(FAMILY[0], "found")]
+    assert [what for kind, what in world.keepa.calls if kind == "products"] == [(FAMILY[1],)]
+
+
+def test_once_every_deal_was_asked_about_no_stranger_costs_a_question(world: World) -> None:
+    minutes(world, 1)
+    backfill.run_slice(world.context)
+    world.keepa.calls.clear()
+    world.keepa.list(make_deal("B000000099", created=START + timedelta(minutes=1)))
+    minutes(world, 1)
+    assert [kind for kind, _ in world.keepa.calls if kind == "products"] == []
+
+
+def test_of_many_strangers_those_that_nobody_could_ask_about_wait_for_the_next_look(world: World) -> None:
+    minutes(world, 1)
+    new = [f"B0000001{number:02d}" for number in range(30)]
+    for asin in new:
+        world.keepa.list(make_deal(asin, created=START + timedelta(minutes=1)))
+    show(world, 1)
+
+    def found() -> set[str]:
+        with world.database.session() as session:
+            return {*session.scalars(select(Deal.asin).where(Deal.asin.in_(new)))}
+
+    minutes(world, 1)
+    assert 0 < len(found()) < len(new)
+    minutes(world, 2)
+    assert found() == {*new}
+    assert events(world) == [(FAMILY[0], "found")]
+
+
 def test_two_deals_that_turn_out_to_be_variations_become_the_one_found_first(world: World) -> None:
     minutes(world, 1)
-    show(world, 1, created=START + timedelta(minutes=1), price=1400)  # its own date and price: who could know
+    known = world.keepa.products_by_asin[FAMILY[1]]
+    show(world, 1, created=START + timedelta(minutes=1), price=1400)
+    for asin in FAMILY:
+        stranger = replace(world.keepa.products_by_asin[asin], parent_asin=None, variations=())
+        world.keepa.products_by_asin[asin] = stranger  # Keepa does not tell the family yet
     minutes(world, 1)
     assert set(deals(world)) == set(FAMILY[:2])
+    for asin in FAMILY:
+        world.keepa.products_by_asin[asin] = replace(known, asin=asin)
     backfill.run_slice(world.context)
     found = deals(world)
     assert found[FAMILY[0]].ended_at is None
