@@ -14,6 +14,7 @@ from keepa_deals.db.past import pack
 from keepa_deals.db.upsert import lock_writers, write_pasts
 from keepa_deals.ingest import economics, families, memory, past
 from keepa_deals.ingest.context import IngestContext
+from keepa_deals.ingest.economics import SellPrice
 from keepa_deals.ingest.job import Outcome, Run, RunResult, run_job
 from keepa_deals.ingest.lifecycle import CLOCK_TOLERANCE
 from keepa_deals.ingest.planner import MOST_PAGES
@@ -108,7 +109,7 @@ def _days(context: IngestContext) -> int:
 def options_for(context: IngestContext) -> ProductOptions:
     """What the enrichment asks for: the buy box, 2 tokens more a product, only where it is used."""
     used = {price_type(context.selection)}
-    if context.pricing.sell is economics.SellPrice.BUY_BOX:
+    if context.pricing.sell is SellPrice.BUY_BOX:
         used.add(CsvType.BUY_BOX_SHIPPING)
     options = ProductOptions(stats_days=90, history=True, days=_days(context))
     with_buy_box = replace(options, buybox=True)
