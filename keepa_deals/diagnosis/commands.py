@@ -10,19 +10,26 @@ import click
 from keepa_deals import health, settings
 from keepa_deals.health.readiness import age_text
 from keepa_deals.health.report import HealthReport
+from keepa_deals.ops import hearing
+
+PATIENCE = 2.0
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="What /api/status answers.")
 def status(*, as_json: bool) -> None:
     """Say how the service is. Exit 0 when it is well, 1 when something is wrong."""
-    report = health.collect(settings.load())
+    here = settings.load()
+    report = health.collect(here)
+    hears = hearing.answers(here.dashboard_url, PATIENCE)
     if as_json:
         click.echo(json.dumps(report.to_status(), indent=2))
     else:
         for line in _lines(report):
             click.echo(line)
-    sys.exit(1 if report.problems else 0)
+        if not hears:
+            click.echo(f"wrong   dashboard_down: no answer at {here.dashboard_url} within {PATIENCE:.0f} s")
+    sys.exit(1 if report.problems or not hears else 0)
 
 
 def _lines(report: HealthReport) -> list[str]:

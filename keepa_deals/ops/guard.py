@@ -1,4 +1,5 @@
-"""Watches over the supervisor as the supervisor does over it, and over operations that died half-way.
+"""Watches over the supervisor as the supervisor does over it, over operations that died half-way, and
+over a dashboard that is alive and answers nobody.
 
 So whichever process is killed, another one brings it back; only when both go at the same moment is it
 up to systemd or to the operator.
@@ -17,6 +18,7 @@ from keepa_deals.errors import KeepaDealsError
 from keepa_deals.ops import start as starting
 from keepa_deals.ops import supervise
 from keepa_deals.ops.errors import BusyError, OpsError
+from keepa_deals.ops.hearing import Hearing
 from keepa_deals.ops.layout import Home
 from keepa_deals.ops.locking import GUARD, abandoned, only_one
 
@@ -34,10 +36,12 @@ def watch(home: Home) -> None:
 
     Nothing else ends it: once the supervisor is gone, nobody would start it again.
     """
+    hearing = Hearing(home)
     while True:
         try:
             if not _is_needed_after_a_look(home):
                 return
+            hearing.look()
         except Exception:
             log.exception("this failed in a way that nobody foresaw, and is tried again")
             time.sleep(TRY_AGAIN)

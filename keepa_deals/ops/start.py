@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from keepa_deals.health.report import UPSERT_JOB, HealthReport
 from keepa_deals.ops import (
     beat,
     embedded_redis,
+    hearing,
     origin,
     preflight,
     programs,
@@ -39,6 +39,7 @@ LOG_LINES = 15
 RESTART = "./kill_everything_force.sh && ./start_celery.sh"
 KEY_REFUSED = "the key is refused"
 """How the error of a run says so (``keepa.errors.KeyRefusedError``): waiting would not help."""
+PROBE_PATIENCE = 2.0
 FAILURES = 3
 """A program that had to be started more often than this, while we wait, does not work."""
 
@@ -190,7 +191,7 @@ def _missing(report: HealthReport, address: str, launched: datetime | None) -> s
     job = report.job(UPSERT_JOB)
     if job is None or job.last_success_at is None or (launched and job.last_success_at < launched):
         return _first_run(report, launched)
-    if not _answers(address):
+    if not hearing.answers(address, PROBE_PATIENCE):
         return "the dashboard does not answer yet"
     if report.beat.value is None or (launched and report.beat.value < launched):
         return "beat has not ticked yet"
@@ -210,14 +211,6 @@ def _first_run(report: HealthReport, launched: datetime | None) -> str:
     if tokens is not None and tokens.available is not None and tokens.small.waiting:
         return f"update_recent_deals waits for tokens ({tokens.available} of the 5 that it needs)"
     return "the first deals"
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}healthz", timeout=2) as answer:  # noqa: S310  # our own address
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 class _Attempts:

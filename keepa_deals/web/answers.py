@@ -6,6 +6,7 @@ the token of its forms is put in when the answer leaves.
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import threading
 import time
@@ -24,6 +25,8 @@ KEPT_SECONDS = 1.0
 LONGEST_RENEWAL = 10.0
 """How old an answer may get while one reader renews it: a slow moment must not make everybody ask at once."""
 MOST_BYTES = 32 << 20
+OVERHEAD = 1000
+"""Bytes that an answer takes up beside its text and its key."""
 PLACEHOLDER = secrets.token_hex(16)
 """Stands for the token in a kept page; nobody outside this process knows it, so no title can hold it."""
 _VIEWS = frozenset({"pages.deals", "api.deals"})
@@ -36,6 +39,8 @@ class _Kept:
     body: bytes
     content_type: str
     at: float
+    bytes: int
+    """All that it takes up, its key included."""
     renewing: bool = False
 
 
@@ -63,10 +68,11 @@ class Answers:
     def put(self, key: Key, body: bytes, content_type: str) -> None:
         with self._lock:
             self._forget(key)
-            self._kept[key] = _Kept(body, content_type, self._monotonic())
-            self._bytes += len(body)
-            while self._bytes > MOST_BYTES:
-                self._forget(next(iter(self._kept)))
+            path, query, reader = key
+            size = len(body) + len(path) + len(query) + len(reader) + OVERHEAD
+            self._kept[key] = _Kept(body, content_type, self._monotonic(), size)
+            self._bytes += size
+            self._forget_the_old()
 
     def give_up(self, key: Key) -> None:
         """The renewal failed: the next reader tries."""
@@ -79,10 +85,20 @@ class Answers:
             self._kept.clear()
             self._bytes = 0
 
+    def _forget_the_old(self) -> None:
+        """Those that nobody may get any more, and the oldest ones where there are too many."""
+        oldest = self._monotonic() - LONGEST_RENEWAL
+        for key, kept in list(itertools.islice(self._kept.items(), 64)):  # in the order in which they came
+            if kept.at >= oldest:
+                break
+            self._forget(key)
+        while self._bytes > MOST_BYTES:
+            self._forget(next(iter(self._kept)))
+
     def _forget(self, key: Key) -> None:
         old = self._kept.pop(key, None)
         if old is not None:
-            self._bytes -= len(old.body)
+            self._bytes -= old.bytes
 
 
 def configure(app: Flask) -> None:

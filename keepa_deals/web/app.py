@@ -12,6 +12,7 @@ from keepa_deals.web import (
     answers,
     api,
     assets,
+    changes,
     errors,
     export,
     feed,
@@ -62,6 +63,7 @@ def _configure_security(app: Flask, settings: Settings) -> None:
     sessions.configure(app, settings, app.extensions[services.EXTENSION].credentials)
     guard.configure(app)
     csrf.configure(app)
+    changes.configure(app)
     # What is registered last sees an answer first: kept, then made conditional and headed, then compressed.
     Compress(app)
     security.configure(app, settings)

@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from keepa_deals.db.errors import StoreError
+from keepa_deals.web.throttle import ThrottledError
 from keepa_deals.web.view import ParameterError
 
 _WORDS = {
@@ -18,7 +19,7 @@ _WORDS = {
     413: "That is too much at once",
     429: "Too many tries",
     500: "Something broke on our side",
-    503: "The deals can't be read at the moment",
+    503: "Not at the moment",
 }
 DATABASE_TROUBLE = (
     "The database does not answer. Nothing is lost: this page works again as soon as it does. "
@@ -30,6 +31,7 @@ def configure(app: Flask) -> None:
     app.register_error_handler(ParameterError, _parameter)
     app.register_error_handler(SQLAlchemyError, _database)
     app.register_error_handler(StoreError, _database)
+    app.register_error_handler(ThrottledError, _throttled)
     app.register_error_handler(HTTPException, _http)
 
 
@@ -63,6 +65,12 @@ def _database(error: SQLAlchemyError | StoreError) -> Response:
     current_app.logger.error("database: %s", type(error).__name__)
     response = answer(503, DATABASE_TROUBLE)
     response.headers["Retry-After"] = "5"
+    return response
+
+
+def _throttled(error: ThrottledError) -> Response:
+    response = answer(429, str(error))
+    response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -12,6 +14,7 @@ from typing import Any
 
 from defusedcsv import csv
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import ServiceUnavailable
 
 from keepa_deals.web import present, store
 from keepa_deals.web.browse import requested_view
@@ -29,6 +32,12 @@ CHUNK = 500
 BYTE_ORDER_MARK = "\ufeff"
 """Without it Excel takes UTF-8 for something else."""
 
+MOST_AT_ONCE = 4
+"""Each takes a thread and a share of the processor: the pages need the others."""
+TRY_AGAIN = 15
+"""Seconds, for whoever comes meanwhile."""
+_SLOTS = threading.BoundedSemaphore(MOST_AT_ONCE)
+
 Cell = Callable[[DealRow], Any]
 
 
@@ -37,8 +46,9 @@ def as_csv() -> Response:
     """The deals of a view, a line each. Money in units of the currency, moments in ISO 8601 UTC."""
     here = services()
     view, moment = requested_view(here, strict=True), here.moment()
-    lines = _lines(_started(_deals(here, view, moment)), moment)
-    return _download(lines, "csv", "text/csv; charset=utf-8", moment)
+    with _Slot() as slot:
+        lines = _lines(_started(_deals(here, view, moment)), moment)
+        return slot.until_closed(_download(lines, "csv", "text/csv; charset=utf-8", moment))
 
 
 @blueprint.get("/export.json")
@@ -46,9 +56,34 @@ def as_json() -> Response:
     """The deals of a view as the API gives them, all at once."""
     here = services()
     view, moment = requested_view(here, strict=True), here.moment()
-    deals = _started(_deals(here, view, moment))
-    head = {"as_of": present.iso(moment.now), "view": f"{request.url_root}?{view.query()}"}
-    return _download(_objects(head, deals, moment), "json", "application/json", moment)
+    with _Slot() as slot:
+        deals = _started(_deals(here, view, moment))
+        head = {"as_of": present.iso(moment.now), "view": f"{request.url_root}?{view.query()}"}
+        parts = _objects(head, deals, moment)
+        return slot.until_closed(_download(parts, "json", "application/json", moment))
+
+
+class _Slot:
+    """The right to make one of the exports that may be made at once."""
+
+    def __init__(self) -> None:
+        self._kept = False
+
+    def __enter__(self) -> _Slot:
+        if not _SLOTS.acquire(blocking=False):
+            text = f"{MOST_AT_ONCE} exports are being made already. Try again in {TRY_AGAIN} seconds."
+            raise ServiceUnavailable(text, retry_after=TRY_AGAIN)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if not self._kept:
+            _SLOTS.release()
+
+    def until_closed(self, response: Response) -> Response:
+        """The slot is the response's until it has been sent, was given up, or is gone without either."""
+        self._kept = True
+        response.call_on_close(weakref.finalize(response, _SLOTS.release))
+        return response
 
 
 def _deals(here: Services, view: View, moment: Moment) -> Iterator[DealRow]:

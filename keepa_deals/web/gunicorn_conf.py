@@ -22,14 +22,12 @@ if _refusal is not None:
     raise SystemExit(f"keepa_deals: {_refusal}")
 
 bind = _settings.dashboard_bind
-worker_class = "gthread"
+worker_class = "keepa_deals.web.server.worker.WaitressWorker"
 workers = 1
-threads = 8
-timeout = 60
+threads = 12
+timeout = 30
+"""Seconds without a sign of life of the loop, after which the master kills the process."""
 graceful_timeout = 25
-keepalive = 30
-limit_request_line = 8190
-"""The most there may be: two hundred deals that a page asks about, beside a search in Japanese."""
 forwarded_allow_ips = ""  # DASHBOARD_PROXIES says whom to believe; gunicorn would believe all of loopback
 max_requests = 1_000_000
 max_requests_jitter = 100_000

@@ -8,7 +8,8 @@ from typing import Any
 
 from flask import Blueprint, redirect, request
 from kombu.exceptions import OperationalError
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from keepa_deals.db.models import JobState, OperatorAction
@@ -25,6 +26,8 @@ blueprint = Blueprint("operate", __name__)
 BETWEEN_RUNS = timedelta(seconds=5)
 """How soon after a "run now" the same job may be sent again."""
 SENT = "sent to its queue"
+MOST_ACTIONS = 1000
+"""Recorded actions that are kept."""
 
 
 # -- the requests --------------------------------------------------------------------------------
@@ -54,6 +57,7 @@ def pause_or_resume() -> Response:
         words = "paused: a slice that is under way still ends" if wanted else "goes on with the next slice"
         outcome = words if was != wanted else f"was {'paused' if wanted else 'not paused'} already"
         session.add(_action(here, "pause" if wanted else "resume", BACKFILL_JOB, outcome))
+        _prune(session)
     here.health.forget()
     return redirect("/health#actions", 303)
 
@@ -93,6 +97,15 @@ def _action(here: Services, action: str, target: str, outcome: str) -> OperatorA
 def _record(here: Services, action: str, target: str, outcome: str) -> None:
     with here.database.begin() as session:
         session.add(_action(here, action, target, outcome))
+        _prune(session)
+
+
+def _prune(session: Session) -> None:
+    """Forget the oldest actions, so that the table is bounded whatever is sent."""
+    table = OperatorAction.__table__.c
+    oldest = select(table.id).order_by(table.id.desc()).offset(MOST_ACTIONS).limit(1)
+    if (last := session.scalar(oldest)) is not None:
+        session.execute(delete(OperatorAction).where(OperatorAction.id <= last))
 
 
 def read_actions(connection: Connection, most: int = 10) -> Sequence[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from keepa_deals.health.readiness import age_text, duration_text
 from keepa_deals.ingest.economics import Costs
 from keepa_deals.web import choices, history, life, operate, operations, present
+from keepa_deals.web.addresses import parts_of
 from keepa_deals.web.banner import banner, problem_title
 from keepa_deals.web.browse import browse, requested_cursor, requested_deal, requested_view
 from keepa_deals.web.chips import STATUS_WORDS, chips
@@ -70,7 +70,7 @@ def deal(domain_id: int, asin: str) -> str:
 
 def _way_back() -> str:
     """The list that the reader came from; the default view otherwise."""
-    came_from = urlsplit(request.referrer or "")
+    came_from = parts_of(request.referrer or "")
     if came_from.netloc == request.host and came_from.path == "/" and came_from.query:
         return f"/?{came_from.query}"
     return "/"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import parse_qs
 
 from flask import Blueprint, redirect, request
 from sqlalchemy import Connection, delete, func, select
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from keepa_deals.db.models import SavedView
+from keepa_deals.web.addresses import fields_of
 from keepa_deals.web.services import Services, services
 from keepa_deals.web.view import ParameterError, parse_view
 
@@ -80,8 +80,7 @@ def _name() -> str:
 
 
 def _canonical(here: Services, query: str) -> str:
-    given = parse_qs(query[:4000], max_num_fields=200)
-    return parse_view(given, domain_id=here.settings.keepa_domain_id, lenient=True).query()
+    return parse_view(fields_of(query[:4000]), domain_id=here.settings.keepa_domain_id, lenient=True).query()
 
 
 def _refuse_too_many(session: Session, name: str) -> None:

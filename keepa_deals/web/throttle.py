@@ -23,10 +23,10 @@ from keepa_deals.settings import Settings
 
 
 class ThrottledError(KeepaDealsError):
-    """It was done too often. ``retry_after`` is in seconds; the text names the limit."""
+    """It was done too often. ``retry_after`` is in seconds; the text names what, and the limit."""
 
-    def __init__(self, limit: RateLimitItem, retry_after: int) -> None:
-        super().__init__(str(limit))
+    def __init__(self, what: str, limit: RateLimitItem, retry_after: int) -> None:
+        super().__init__(f"Too many {what} ({limit}). Wait {retry_after} seconds, then try again.")
         self.retry_after = retry_after
 
 
@@ -46,8 +46,11 @@ class Throttle:
         self._own = MemoryStorage()
         self._one_at_a_time = threading.Lock()  # the library's own counts lose some to threads
 
-    def take(self, rules: Sequence[Rule]) -> Taken:
-        """Count one under every rule; a ``ThrottledError``, and nothing counted, when one is exhausted."""
+    def take(self, what: str, rules: Sequence[Rule]) -> Taken:
+        """Count one under every rule; a ``ThrottledError``, and nothing counted, when one is exhausted.
+
+        ``what`` is counted, in words: "wrong passwords".
+        """
         taken = Taken(self)
         for rule in rules:
             for item in parse_many(rule.limits):
@@ -57,7 +60,7 @@ class Throttle:
                 if used > item.amount:
                     wait = self._seconds_left(item, key)
                     taken.give_back()
-                    raise ThrottledError(item, wait)
+                    raise ThrottledError(what, item, wait)
         return taken
 
     def _add(self, item: RateLimitItem, key: str) -> int:

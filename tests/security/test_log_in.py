@@ -162,11 +162,11 @@ def test_an_address_is_counted_with_what_one_reader_owns(address: str | None, ke
 def test_what_one_rule_refuses_is_counted_under_none() -> None:
     throttle = Throttle(MemoryStorage())
     tight, wide = Rule("1 per hour", ("tight",)), Rule("2 per hour", ("wide",))
-    throttle.take([wide, tight])
+    throttle.take("things", [wide, tight])
     for _ in range(5):
         with pytest.raises(ThrottledError):
-            throttle.take([wide, tight])
-    throttle.take([wide])
+            throttle.take("things", [wide, tight])
+    throttle.take("things", [wide])
 
 
 def test_a_hundred_threads_take_exactly_what_there_is() -> None:
@@ -175,7 +175,7 @@ def test_a_hundred_threads_take_exactly_what_there_is() -> None:
 
     def take(_: int) -> bool:
         try:
-            throttle.take([rule])
+            throttle.take("things", [rule])
         except ThrottledError:
             return False
         return True

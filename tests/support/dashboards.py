@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from keepa_deals.ops.ports import free_port
 
 
@@ -27,11 +29,24 @@ def environment(home: Path, port: int, **settings: str) -> dict[str, str]:
     }
 
 
+class Dashboard(str):
+    """The address of gunicorn with the dashboard of a home, and its processes."""
+
+    __slots__ = ("port", "process")
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def workers(self) -> list[psutil.Process]:
+        """Those that answer; the master only watches."""
+        return psutil.Process(self.process.pid).children()
+
+
 @contextmanager
-def dashboard(home: Path, **settings: str) -> Iterator[str]:
-    """The address of gunicorn with the dashboard of ``home``."""
+def dashboard(home: Path, **settings: str) -> Iterator[Dashboard]:
+    """gunicorn with the dashboard of ``home``."""
     port = free_port()
-    address = f"http://127.0.0.1:{port}"
+    address = Dashboard(f"http://127.0.0.1:{port}")
+    address.port = port
     flags = ("-c", "python:keepa_deals.web.gunicorn_conf", "keepa_deals.web.app:create_app()")
     with (home / "dashboard.log").open("ab") as log:
         process = subprocess.Popen(
@@ -40,6 +55,7 @@ def dashboard(home: Path, **settings: str) -> Iterator[str]:
             stdout=log,
             stderr=log,
         )
+        address.process = process
         try:
             deadline = time.monotonic() + 60
             while not _answers(address):

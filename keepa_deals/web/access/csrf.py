@@ -21,6 +21,12 @@ class _MaskedCsrf(CSRFProtect):  # type: ignore[misc]  # Flask-WTF comes without
     def _get_csrf_token(self) -> str | None:
         return unmasked(super()._get_csrf_token())
 
+    def protect(self, apply_exemptions: bool = False) -> None:
+        try:
+            super().protect(apply_exemptions=apply_exemptions)
+        except ValueError:  # over TLS the library splits the Referer that a stranger sent
+            raise CSRFError("The referrer can't be read.") from None
+
 
 def configure(app: Flask) -> None:
     app.config.update(WTF_CSRF_TIME_LIMIT=None)  # pages stay open all day; a session's end ends its token

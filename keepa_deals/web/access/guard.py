@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, g, redirect, request, url_for
 from flask.globals import request_ctx
@@ -11,6 +10,7 @@ from flask.globals import request_ctx
 from keepa_deals.web import errors
 from keepa_deals.web.access import sessions
 from keepa_deals.web.access.credentials import AccessError, Credentials
+from keepa_deals.web.addresses import parts_of
 from keepa_deals.web.services import services
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -48,20 +48,27 @@ def _check_host() -> Response | None:
     if settings.dashboard_is_public and not trusted and request_ctx.url_adapter is not None:
         return None  # any name: without a log-in there is nothing to see, and cookies belong to one name
     names = {name.lower() for name in (*LOOPBACK_NAMES, settings.dashboard_host, *trusted)}
-    name = _name_of(request.headers.get("Host", ""))
-    if name in names:
+    if all(_name_of(host) in names for host in _hosts()):
         return None
     if request_ctx.url_adapter is None:  # Flask found it malformed and can't make a page's addresses
         return Response("This is no host name.", 400, content_type="text/plain; charset=utf-8")
     return errors.answer(400, "This dashboard does not go by that name: see DASHBOARD_TRUSTED_HOSTS.")
 
 
+def _hosts() -> tuple[str, ...]:
+    """What was asked for, and what the proxy in front was asked for where its word counts.
+
+    Whoever reaches us past the proxy (a page elsewhere whose name leads to loopback) can state the second
+    one as it likes, but not the first.
+    """
+    original = request.environ.get("werkzeug.proxy_fix.orig", {}).get("HTTP_HOST")
+    stated = request.headers.get("Host", "")
+    return (stated,) if original is None else (original, stated)
+
+
 def _name_of(host: str) -> str | None:
     """The name in a ``Host`` header, without its port; ``None`` for what is no address."""
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
+    return parts_of(f"//{host}").hostname
 
 
 def _check_reader() -> Response | None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from flask import (
     Blueprint,
-    Response,
     current_app,
     make_response,
     redirect,
@@ -16,11 +13,10 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from keepa_deals.web import errors
 from keepa_deals.web.access import known, limits, sessions
 from keepa_deals.web.access.guard import Reader, reader
+from keepa_deals.web.addresses import is_address, parts_of
 from keepa_deals.web.services import services
-from keepa_deals.web.throttle import ThrottledError
 
 blueprint = Blueprint("access", __name__)
 
@@ -51,15 +47,6 @@ def try_password() -> ResponseReturnValue:
     return response
 
 
-@blueprint.errorhandler(ThrottledError)
-def too_many(error: ThrottledError) -> Response:
-    """How long to wait; the password was not looked at."""
-    text = f"Too many wrong passwords ({error}). Wait {error.retry_after} seconds, then try again."
-    response = errors.answer(429, text)
-    response.headers["Retry-After"] = str(error.retry_after)
-    return response
-
-
 @blueprint.post("/logout")
 def log_out() -> ResponseReturnValue:
     """End the session, also for copies of its cookie."""
@@ -71,9 +58,13 @@ def log_out() -> ResponseReturnValue:
 def _destination() -> str:
     """Where to go after the log-in: a place of ours, whatever the parameter says."""
     wished = request.values.get("next", "")
-    try:
-        parts = urlsplit(wished.replace("\\", "/"))
-    except ValueError:  # names a host, and not even one that can be read
-        return "/"
-    local = wished.startswith("/") and not parts.scheme and not parts.netloc and wished.isprintable()
+    address = wished.replace("\\", "/")
+    parts = parts_of(address)
+    local = (
+        wished.startswith("/")
+        and is_address(address)
+        and not parts.scheme
+        and not parts.netloc
+        and wished.isprintable()
+    )
     return wished if local and not wished.startswith(("//", "/login", "/logout")) else "/"

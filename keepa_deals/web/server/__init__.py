@@ -1,0 +1,1 @@
+"""The web server: gunicorn's master, which reloads without dropping a request; waitress's connections."""
