@@ -76,7 +76,7 @@ def test_what_is_refused_empties_nothing_that_is_kept(
     client: FlaskClient, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     emptied: list[Answers] = []
-    monkeypatch.setattr(Answers, "clear", emptied.append)
+    monkeypatch.setattr(Answers, "clear", lambda kept: emptied.append(kept))
     assert client.post("/views", data={"name": "x"}).status_code == 400
     assert client.post("/").status_code == 405
     assert emptied == []
