@@ -128,8 +128,8 @@ class _Page:
         """
         if row["asin"] == (old["shown_asin"] or old["asin"]) or row["price"] == old["price"]:
             return False
-        since = old["sibling_since"]
-        return since is None or since > self.at or self.at - since < self.fresh_for / 2
+        since = old["sibling_since"] or old["listed_at"]
+        return bool(since > self.at or self.at - since < self.fresh_for / 2)
 
     def _stand_for(
         self, row: FeedRow, old: Known, life: Life, changes: Sequence[Change], seen: Mapping[str, Any]
