@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from keepa_deals import settings
@@ -35,6 +36,13 @@ control_socket_disable = True
 errorlog = "-"
 accesslog = None
 """No line a request: pages refresh themselves, and /metrics counts what matters."""
+
+
+def post_fork(arbiter: Any, worker: Any) -> None:
+    """Forget our modules: the master has read some, and a reload brings in all of the new version."""
+    del arbiter, worker
+    for name in [name for name in sys.modules if name.partition(".")[0] == "keepa_deals"]:
+        del sys.modules[name]
 
 
 def post_worker_init(worker: Any) -> None:
