@@ -12,6 +12,13 @@ Step = tuple[int, int | None]
 """From this Unix minute on, the value: cents or rank; ``None`` when there was no offer, or no rank."""
 
 
+MOST_BYTES = 1 << 20
+"""Two full series take some ten kilobytes."""
+MOST_VALUE = 2**31 - 1
+LAST_MINUTE = 68_374_080
+"""The Unix minute of 2100-01-01."""
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """Each value holds until the next step of its series; the steps ascend in time."""
@@ -29,9 +36,10 @@ def pack(past: Past) -> bytes:
 def unpack(packed: bytes) -> Past:
     """What was packed; a ``ValueError`` when it is none."""
     try:
-        prices, ranks = json.loads(zlib.decompress(packed))
+        unpacking = zlib.decompressobj()
+        prices, ranks = json.loads(unpacking.decompress(packed, MOST_BYTES))
         return Past(_steps(*prices), _steps(*ranks))
-    except (zlib.error, TypeError) as error:
+    except (zlib.error, TypeError, RecursionError) as error:
         raise ValueError(f"no history: {error}") from None
 
 
@@ -50,6 +58,10 @@ def _steps(waits: Sequence[int], values: Sequence[int | None]) -> tuple[Step, ..
     steps: list[Step] = []
     minute = 0
     for wait, value in zip(waits, values, strict=True):
+        if type(wait) is not int or not (value is None or (type(value) is int and abs(value) <= MOST_VALUE)):
+            raise ValueError("no history: a step is none")
         minute += wait
+        if not 0 <= minute <= LAST_MINUTE:
+            raise ValueError("no history: a time is none")
         steps.append((minute, value))
     return tuple(steps)

@@ -6,7 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ import psutil
 
 from keepa_deals import health
 from keepa_deals.clock import SystemClock
+from keepa_deals.db import soundness
+from keepa_deals.db.soundness import Unreadable
 from keepa_deals.diagnosis import machine
 from keepa_deals.diagnosis.logtail import read_end, troubles
 from keepa_deals.diagnosis.machine import HomeState, LockHolder
 from keepa_deals.diagnosis.processes import ProcessTable, read_processes
 from keepa_deals.diagnosis.supervision import Supervision, read_supervision
-from keepa_deals.health.database import sqlite_path
+from keepa_deals.health.database import probe_engine, sqlite_path
 from keepa_deals.health.probe import Reading, look
 from keepa_deals.health.report import HealthReport
 from keepa_deals.keepa.selection import selection_of
@@ -114,6 +116,7 @@ def gather(settings: Settings, *, live: bool = False, settings_error: str | None
         "selection": lambda: _read_selection(settings),
         "dashboard": lambda: _ask_dashboard(settings),
         "troubles": lambda: _read_troubles(settings),
+        "unreadable": lambda: _read_unreadable(settings),
     }
     if live:
         probes["token_status"] = lambda: _ask_keepa(settings)
@@ -122,7 +125,10 @@ def gather(settings: Settings, *, live: bool = False, settings_error: str | None
     return Evidence(
         settings=settings,
         settings_error=settings_error,
-        report=report.value or health.collect(settings, timeout=0.1),
+        report=replace(
+            report.value or health.collect(settings, timeout=0.1),
+            unreadable=found.take("unreadable", _read_unreadable).value,
+        ),
         processes=found.take("processes", read_processes),
         pid_files=found.take("pid_files", _read_pid_files),
         supervision=found.take("supervision", read_supervision),
@@ -159,6 +165,11 @@ def _recorded(home: Path) -> dict[str, int]:
 
 def _read_selection(settings: Settings) -> None:
     selection_of(settings)
+
+
+def _read_unreadable(settings: Settings) -> Unreadable:
+    with probe_engine(settings.database_dsn).connect() as connection:
+        return soundness.find(connection)
 
 
 def _read_troubles(settings: Settings) -> tuple[Trouble, ...]:

@@ -61,6 +61,13 @@ def deals_stale(e: Evidence) -> Iterator[Finding]:
         yield Finding(f"{deals.stale} of {deals.live + deals.stale} open deals were not verified in time")
 
 
+def deals_unreadable(e: Evidence) -> Iterator[Finding]:
+    found = e.report.unreadable
+    if found is not None and found.count:
+        told = "; ".join(found.examples[:3])
+        yield Finding(f"{found.count} {'row' if found.count == 1 else 'rows'} of deals: {told}")
+
+
 def janitor_at_work(e: Evidence) -> Iterator[Finding]:
     """Deals leave in numbers because they are ended, or rows vanish from the table."""
     deals, flow, most = e.report.deals.value, e.report.flow.value, fullest(e)

@@ -345,6 +345,13 @@ RULES: tuple[Rule, ...] = (
         "chmod 700 var (your home); chmod 600 .env",
     ),
     _rule(
+        "deals_unreadable",
+        find_deals.deals_unreadable,
+        "Some rows of the table hold what they can't hold. They are in no list; all others are.",
+        "a look at every row's values; the dashboard leaves these rows out and names them in log/dashboard.log",
+        "mend or delete the named rows of deals; if this service wrote them, report it with --bundle FILE",
+    ),
+    _rule(
         "upserter_behind",
         find_deals.upserter_behind,
         "Deals are not being refreshed.",

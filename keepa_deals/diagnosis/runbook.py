@@ -64,6 +64,7 @@ ALERTS: Mapping[str, Alert] = {
     "job_paused": Alert("keepa_deals_job_paused == 1", "15m"),
     "job_failing": Alert("keepa_deals_job_failed == 1", "5m"),
     "dashboard_down": Alert("up{job='keepa_deals'} == 0"),
+    "deals_unreadable": Alert("keepa_deals_unreadable_deals > 0", "15m"),
     "upserter_behind": Alert("keepa_deals_problem{name='upserter_behind'} == 1"),
     "deals_stale": Alert(f"keepa_deals_deals{{status='stale'}} > on () 0.02 * {_OPEN}"),
     "deals_dwindling": Alert(f"{_WELL} < 0.8 * max_over_time({_WELL}[1h])"),

@@ -80,7 +80,7 @@ def _job(state: JobState) -> JobHealth:
         last_outcome=state.last_outcome,
         last_error=redact(state.last_error) if state.last_error else None,
         watermark=state.watermark,
-        cursor=state.cursor,
+        cursor=state.cursor if isinstance(state.cursor, dict) else None,
         paused=state.paused,
         rows=state.rows,
         tokens_spent=state.tokens_spent,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from keepa_deals.answer_log import Answers, LastAnswer
+from keepa_deals.db.soundness import Unreadable
 from keepa_deals.health.host import HostHealth
 from keepa_deals.health.probe import Reading
 from keepa_deals.health.tokens import TokenHealth
@@ -223,6 +224,8 @@ class HealthReport:
     host: Reading[HostHealth]
     forecast: Forecast | None = None
     """``None`` when the deals could not be read."""
+    unreadable: Unreadable | None = None
+    """The deals that the dashboard leaves out; ``None`` where nobody has looked."""
     problems: tuple[Problem, ...] = ()
     behind_after: timedelta = timedelta(minutes=10)
     """The upserter is behind when its last success is longer ago than this."""
@@ -243,6 +246,7 @@ class HealthReport:
         """The JSON of ``/api/status``: what could not be read is ``null``, and ``errors`` says why."""
         return {
             "deals": _deals_json(self.deals.value),
+            "unreadable": _unreadable_json(self.unreadable),
             "tokens": _tokens_json(self.tokens.value),
             "jobs": {name: self._job_json(name) for name in self._job_names()},
             "beat": {"last_tick_at": iso(self.beat.value)},
@@ -263,7 +267,8 @@ class HealthReport:
         ``plan`` (``needed`` tokens a window, ``supply`` come) or ``keepa`` (it shows 10,000 of a query).
         """
         job = self.job(UPSERT_JOB)
-        found = ((job.cursor if job else None) or {}).get("plan") or {}
+        found = ((job.cursor if job else None) or {}).get("plan")
+        found = found if isinstance(found, Mapping) else {}
         return {name: found.get(name) for name in ("matching", "kept", "needed", "supply", "limit")}
 
     def _job_names(self) -> Iterable[str]:
@@ -297,6 +302,10 @@ def _deals_json(deals: DealsHealth | None) -> Json:
         return {"live": None, "stale": None, "ended": None, "ages": []}
     ages = [{"up_to_seconds": int(edge.total_seconds()), "deals": n} for edge, n in deals.ages]
     return {"live": deals.live, "stale": deals.stale, "ended": deals.ended, "ages": ages}
+
+
+def _unreadable_json(found: Unreadable | None) -> Json | None:
+    return None if found is None else {"deals": found.count, "examples": list(found.examples)}
 
 
 def _tokens_json(tokens: TokenHealth | None) -> Json:

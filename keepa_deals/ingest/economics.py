@@ -12,6 +12,8 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol
 
+RULES = 2
+"""Grows with each change of the calculation: maintenance then prices every deal anew."""
 WHOLE = 10_000
 """Basis points of the whole."""
 
@@ -113,7 +115,7 @@ def of(deal: Priced, pricing: Pricing) -> dict[str, int | None]:
         buy=deal.price,
         sell=sell_price(deal, pricing.sell),
         referral_fee_bp=deal.referral_fee_bp,
-        fba_fee=deal.fba_fee,
+        fba_fee=known_fee(deal.fba_fee),
         costs=pricing.costs,
     )
     if found is None:
@@ -124,6 +126,14 @@ def of(deal: Priced, pricing: Pricing) -> dict[str, int | None]:
         "roi_bp": found.roi_bp,
         "margin_bp": found.margin_bp,
     }
+
+
+def known_fee(fba_fee: int | None) -> int | None:
+    """The FBA fee; ``None`` for 0, by which Keepa says that it cannot be calculated (docs: Product Object).
+
+    Rows of before this was known may hold it; maintenance takes it out of them.
+    """
+    return fba_fee or None
 
 
 def sell_price(deal: Priced, choice: SellPrice) -> int | None:

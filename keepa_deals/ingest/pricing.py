@@ -1,4 +1,4 @@
-"""Calculates what every deal is worth anew when the seller's settings have changed; costs no token."""
+"""Calculates what every deal is worth anew when the seller's settings, or the rules, have changed."""
 
 from __future__ import annotations
 
@@ -64,6 +64,8 @@ def reprice(context: IngestContext, job: str, *, until: float) -> int:
 def _anew(row: Any, context: IngestContext) -> dict[str, Any] | None:
     """The columns of a deal whose worth is another now; ``None`` when it is the same."""
     worth = economics.of(row, context.pricing)
+    if row.fba_fee is not None and economics.known_fee(row.fba_fee) is None:
+        worth = {**worth, "fba_fee": None}
     if all(getattr(row, name) == value for name, value in worth.items()):
         return None
     return {"domain_id": row.domain_id, "asin": row.asin, **worth, "changed_at": context.clock.now()}
@@ -71,7 +73,7 @@ def _anew(row: Any, context: IngestContext) -> dict[str, Any] | None:
 
 def _settings(context: IngestContext) -> list[int | str]:
     pricing = context.pricing
-    return [pricing.costs.prep, pricing.costs.shipping, str(pricing.sell)]
+    return [pricing.costs.prep, pricing.costs.shipping, str(pricing.sell), economics.RULES]
 
 
 def _settings_of_old(memory: dict[str, Any]) -> list[int | str]:

@@ -344,7 +344,7 @@ def _columns(life: Life) -> dict[str, Any]:
 
 def _economics(row: FeedRow, old: Mapping[str, Any] | None, pricing: Pricing) -> dict[str, int | None]:
     """What the deal is worth at its new price, with the fees that are known of it."""
-    if old is None or old["fba_fee"] is None or old["referral_fee_bp"] is None:
+    if old is None or economics.known_fee(old["fba_fee"]) is None or old["referral_fee_bp"] is None:
         return economics.UNKNOWN
     known = {**row, **{name: old[name] for name in _DETAILS}}
     return economics.of(SimpleNamespace(**known), pricing)

@@ -12,6 +12,7 @@ from flask import abort, request
 from sqlalchemy import Connection
 from werkzeug.datastructures import MultiDict
 
+from keepa_deals.db import soundness
 from keepa_deals.db.past import Past, unpack
 from keepa_deals.web import saved, store
 from keepa_deals.web.lines import Line, lines
@@ -151,10 +152,17 @@ def requested_deal(services: Services, domain_id: int, asin: str) -> FoundDeal:
         row = store.read_deal(reads, key)
         if row is None:
             abort(404, f"There is no deal {asin} of domain {domain_id}: it was never found here.")
+        if not moment.left_out.readable([row]):
+            abort(404, _unreadable(asin, row))
         points, events = store.read_points(reads, key), store.read_events(reads, key)
         told = store.read_past(reads, row)
     past = _unpacked(told.packed) if told else None
     return FoundDeal(row, points, past, told.read_at if past else None, events, moment)
+
+
+def _unreadable(asin: str, row: DealRow) -> str:
+    problem = soundness.fault(row._mapping)
+    return f"The deal {asin} can't be read, and is left out until its row in the table is mended: {problem}."
 
 
 def _unpacked(packed: bytes) -> Past | None:

@@ -16,6 +16,7 @@ from defusedcsv import csv
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import ServiceUnavailable
 
+from keepa_deals.ingest.economics import known_fee
 from keepa_deals.web import present, store
 from keepa_deals.web.browse import requested_view
 from keepa_deals.web.money import from_minor, market
@@ -146,6 +147,11 @@ def _money(name: str) -> Cell:
     return cell
 
 
+def _fee(row: DealRow) -> str | None:
+    fee = known_fee(row.fba_fee)
+    return None if fee is None else from_minor(fee, row.domain_id)
+
+
 def _text(name: str) -> Cell:
     """A text on one line: what begins with a tab or a line break could hide a formula, too."""
     return lambda row: " ".join((getattr(row, name) or "").split())
@@ -189,7 +195,8 @@ _CELLS: dict[str, Cell] = {
     "reviews": _plain("review_count"),
     "offers": _plain("offer_count"),
     "amazon_in_stock": _plain("amazon_in_stock"),
-    **{name: _money(name) for name in ("amazon_price", "buy_box_price", "sell_price", "fba_fee")},
+    **{name: _money(name) for name in ("amazon_price", "buy_box_price", "sell_price")},
+    "fba_fee": _fee,
     "referral_fee_percent": _decimal("referral_fee_bp", 2),
     "profit": _money("profit"),
     "roi_percent": _decimal("roi_bp", 2),

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from keepa_deals.db import soundness
 from keepa_deals.db.models import JobRun, Sample
 from keepa_deals.health.readiness import duration_text
 
@@ -62,7 +63,15 @@ def read_curve(connection: Connection, hours: int, now: datetime) -> Curve:
     """The samples of the last ``hours``."""
     table = Sample.__table__.c
     query = select(*table).where(table.at > now - timedelta(hours=hours), table.at <= now).order_by(table.at)
-    return Curve(hours, thinned(connection.execute(query).all(), MOST_POINTS))
+    sound = [row for row in connection.execute(query) if _is_sample(row)]
+    return Curve(hours, thinned(sound, MOST_POINTS))
+
+
+def _is_sample(row: Any) -> bool:
+    """Whether a sample can be read: a damaged one is left out of the curve."""
+    at, live, stale, ended, *others = row
+    numbers = [live, stale, ended, *(number for number in others if number is not None)]
+    return soundness.is_moment(at) and all(type(number) is int for number in numbers)
 
 
 def thinned(rows: Sequence[Any], most: int) -> list[Any]:
@@ -76,4 +85,4 @@ def read_runs(connection: Connection) -> Sequence[Any]:
     table = JobRun.__table__.c
     columns = (table.name, table.started_at, table.finished_at, table.outcome, table.rows)
     query = select(*columns, table.tokens_spent, table.detail).order_by(table.id.desc()).limit(RUNS_SHOWN)
-    return connection.execute(query).all()
+    return [run for run in connection.execute(query) if type(run.rows) is type(run.tokens_spent) is int]

@@ -39,7 +39,7 @@ def live() -> Response:
     moment = here.moment()
     since = max(requested_since() or moment.now, moment.now - OLDEST_PAGE)
     with here.reading() as reads:
-        rows = store.read_rows(reads, requested_keys())
+        rows = store.read_rows(reads, requested_keys(), moment)
         counts = count_statuses(reads, view, moment)
         named = saved.read_all(reads.connection)
         page = render_template(

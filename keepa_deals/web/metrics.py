@@ -68,6 +68,9 @@ def _deals(report: HealthReport) -> Iterator[Metric]:
         family.add_metric([status], getattr(deals, status))
     yield family
     yield from _changes(report)
+    if report.unreadable is not None:
+        text = "Deals that are left out because their rows can't be read"
+        yield from _gauge("unreadable_deals", text, report.unreadable.count)
 
 
 def _changes(report: HealthReport) -> Iterator[Metric]:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from keepa_deals.db.past import Past, Step
+from keepa_deals.ingest.economics import known_fee
 from keepa_deals.web import formats
 from keepa_deals.web.columns import AVERAGES, PERCENTS, Interval
 from keepa_deals.web.money import market, money, whole
@@ -207,6 +208,7 @@ def to_json(row: DealRow, moment: Moment) -> dict[str, Any]:
     return {
         **{name: values[name] for name in COPIED},
         **{name: iso(values[name]) for name in MOMENTS},
+        "fba_fee": known_fee(values["fba_fee"]),
         "status": status_of(row, moment),
         "ended_reason": str(row.ended_reason) if row.ended_reason else None,
         "currency": market(row.domain_id).currency,

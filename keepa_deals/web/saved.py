@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import parse_qs
 
 from flask import Blueprint, redirect, request
 from sqlalchemy import Connection, delete, func, select
@@ -46,7 +48,21 @@ def read_all(connection: Connection) -> Sequence[Named]:
     """The views that come with the dashboard, then the saved ones by name."""
     table = SavedView.__table__.c
     rows = connection.execute(select(table.name, table.query).order_by(func.lower(table.name), table.name))
-    return (*BUILTIN, *(Named(row.name, row.query) for row in rows))
+    return (*BUILTIN, *(Named(row.name, row.query) for row in rows if _is_view(row.name, row.query)))
+
+
+def _is_view(name: object, query: object) -> bool:
+    """Whether a saved view can still be shown: a filter of an older version, or a damaged row, may not be."""
+    return isinstance(name, str) and isinstance(query, str) and _can_be_parsed(query)
+
+
+@lru_cache(maxsize=256)
+def _can_be_parsed(query: str) -> bool:
+    try:
+        parse_view(parse_qs(query[:4000], max_num_fields=200), domain_id=1, lenient=True)
+    except (ParameterError, ValueError):
+        return False
+    return True
 
 
 @blueprint.post("/views")

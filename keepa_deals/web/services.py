@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from flask import Flask, current_app
@@ -78,7 +78,8 @@ class Services:
         return self.database.engine
 
     def moment(self) -> Moment:
-        return Moment(self.clock.now(), timedelta(minutes=self.settings.deal_fresh_minutes))
+        fresh = timedelta(minutes=self.settings.deal_fresh_minutes)
+        return Moment(self.clock.now(), fresh, self.replica.left_out)
 
     def reading(self) -> AbstractContextManager[Reading]:
         """A look at the deals for one request."""
@@ -90,9 +91,15 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     clock = clock or SystemClock()
     database = Database(settings.database_dsn)
     engine = database.engine
-    watch = HealthWatch(lambda: health.collect(settings, clock=clock, engine=engine), clock)
+    replica = Replica(engine, clock)
+
+    def look() -> HealthReport:
+        found = health.collect(settings, clock=clock, engine=engine)
+        return replace(found, unreadable=replica.left_out.report())
+
+    watch = HealthWatch(look, clock)
     credentials = CredentialStore(settings.keepa_deals_home)
-    replica, tallies = Replica(engine, clock), Tallies(clock.monotonic)
+    tallies = Tallies(clock.monotonic)
     return Services(
         settings, database, clock, watch, credentials, replica, tallies, throttle.build(settings), send
     )

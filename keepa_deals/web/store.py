@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,10 +23,13 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
 )
 
+from keepa_deals.db import soundness
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind, DealPast, DealPoint, EndedReason
 from keepa_deals.web.columns import RANGES, SORTS
+from keepa_deals.web.leftout import LeftOut
 from keepa_deals.web.paging import Cursor, legs, stretches
 from keepa_deals.web.replica import questions as copied
 from keepa_deals.web.replica.fields import keys_at
@@ -69,6 +72,8 @@ class Moment:
 
     now: datetime
     fresh: timedelta
+    left_out: LeftOut = field(default_factory=LeftOut, compare=False)
+    """The rows that can't be read."""
 
     @property
     def live_since(self) -> datetime:
@@ -93,7 +98,7 @@ def status_condition(status: Status, moment: Moment) -> ColumnElement[bool]:
 
 def _plain_conditions(view: View, moment: Moment) -> Conditions:
     """The filters that every deal can answer: nothing is unknown about them."""
-    conditions: Conditions = [status_condition(view.status, moment)]
+    conditions: Conditions = [status_condition(view.status, moment), *_readable(moment)]
     if view.domain:
         conditions.append(_T.domain_id == view.domain)
     if view.found_within:
@@ -108,6 +113,11 @@ def _plain_conditions(view: View, moment: Moment) -> Conditions:
     if view.flag("back_in_stock"):
         conditions.append(_back_in_stock())
     return conditions
+
+
+def _readable(moment: Moment) -> Conditions:
+    keys = moment.left_out.noted()
+    return [tuple_(_T.domain_id, _T.asin).not_in(keys)] if keys else []
 
 
 def _text_conditions(view: View) -> Conditions:
@@ -198,6 +208,10 @@ def mentions(word: str) -> ColumnElement[bool]:
     return or_(func.lower(_T.title).like(pattern, escape="/"), func.lower(_T.brand).like(pattern, escape="/"))
 
 
+MOST_ROUNDS = 20
+"""How often a page is asked for again because of rows that can't be read."""
+
+
 # -- the list ------------------------------------------------------------------------------------
 class Place(NamedTuple):
     """Where a deal stands in an order."""
@@ -207,8 +221,16 @@ class Place(NamedTuple):
 
 
 def read_page(reads: Reads, view: View, moment: Moment, cursor: Cursor | None) -> Page:
-    """The page of ``view`` at ``cursor``, the first one without."""
-    return _page(reads, view, read_places(reads, view, moment, cursor), cursor)
+    """The page of ``view`` at ``cursor``, the first one without.
+
+    A row that can't be read is noted when it is met, and the page is asked for again without it.
+    """
+    for _ in range(MOST_ROUNDS):
+        known = len(moment.left_out.noted())
+        page = _page(reads, view, moment, read_places(reads, view, moment, cursor), cursor)
+        if len(moment.left_out.noted()) == known:
+            break
+    return page
 
 
 def read_places(reads: Reads, view: View, moment: Moment, cursor: Cursor | None) -> list[Place]:
@@ -216,9 +238,12 @@ def read_places(reads: Reads, view: View, moment: Moment, cursor: Cursor | None)
     sort = SORTS[view.sort]
 
     def of_copy(look: Look) -> list[Place]:
-        found = walk(look.chosen(view, moment), sort, legs(sort, view.order, cursor), view.limit + 1)
+        left_out = moment.left_out.noted()
+        wanted = view.limit + 1 + min(len(left_out), view.limit)
+        found = walk(look.chosen(view, moment), sort, legs(sort, view.order, cursor), wanted)
         keys = keys_at([place for _, place in found])
-        return [Place(key, value) for key, (value, _) in zip(keys, found, strict=True)]
+        places = [Place(key, value) for key, (value, _) in zip(keys, found, strict=True)]
+        return [place for place in places if place.key not in left_out][: view.limit + 1]
 
     return _ask(reads, view, of_copy, functools.partial(_places, view, moment, cursor))
 
@@ -236,16 +261,17 @@ def _places(view: View, moment: Moment, cursor: Cursor | None, connection: Conne
     return found
 
 
-def _page(reads: Reads, view: View, places: list[Place], cursor: Cursor | None) -> Page:
+def _page(reads: Reads, view: View, moment: Moment, places: list[Place], cursor: Cursor | None) -> Page:
     more = len(places) > view.limit
-    places = places[: view.limit]
+    rows = {(row.domain_id, row.asin): row for row in read_rows(reads, [p.key for p in places], moment)}
+    places = [place for place in places[: view.limit] if place.key in rows]
     backwards = cursor is not None and cursor.backwards
     if backwards:
         places.reverse()
     has_previous = more if backwards else cursor is not None
     has_next = True if backwards else more
     return Page(
-        read_rows(reads, [place.key for place in places]),
+        [rows[place.key] for place in places],
         previous=cursor_at(view, places[0], backwards=True) if places and has_previous else None,
         next=cursor_at(view, places[-1]) if places and has_next else None,
     )
@@ -256,16 +282,16 @@ def cursor_at(view: View, place: Place, *, backwards: bool = False) -> Cursor:
     return Cursor(view.sort, view.order, place.value, *place.key, backwards)
 
 
-def read_rows(reads: Reads, keys: Sequence[Key]) -> list[DealRow]:
-    """The deals with these keys, in their order; one that is gone is left out."""
+def read_rows(reads: Reads, keys: Sequence[Key], moment: Moment) -> list[DealRow]:
+    """The deals with these keys, in their order; one that is gone, or can't be read, is left out."""
     if not keys:
         return []
     found: dict[Key, DealRow] = {}
     for domain in {domain for domain, _ in keys}:  # not pairs IN pairs: SQLite would scan the table
         asins = [asin for its_domain, asin in keys if its_domain == domain]
         query = select(Deal.__table__).where(_T.domain_id == domain, _T.asin.in_(asins))
-        found |= {(domain, row.asin): row for row in reads.execute(query)}
-    return [found[key] for key in keys if key in found]
+        found |= {(row.domain_id, row.asin): row for row in reads.execute(query)}
+    return moment.left_out.readable([found[key] for key in keys if key in found])
 
 
 # -- the counts ----------------------------------------------------------------------------------
@@ -340,6 +366,7 @@ def count_categories(reads: Reads, view: View, moment: Moment) -> list[Category]
     found = [
         Category(number or 0, name or ("Unknown category" if not number else f"Category {number}"), total)
         for number, name, total in counted
+        if isinstance(number, int | None) and isinstance(name, str | None)
     ]
     return sorted(found, key=lambda category: (-category.count, category.name))
 
@@ -368,7 +395,14 @@ def read_points(reads: Reads, key: Key, most: int = 5000) -> Sequence[Any]:
         .order_by(_P.at.desc())
         .limit(most)
     )
-    return reads.execute(query).all()[::-1]
+    return [point for point in reads.execute(query).all()[::-1] if _is_point(point)]
+
+
+def _is_point(point: Any) -> bool:
+    """Whether a record of the history can be read."""
+    _, *numbers = point
+    whole = all(n is None or (type(n) is int and abs(n) <= soundness.INT32) for n in numbers)
+    return whole and soundness.is_moment(point.at)
 
 
 def read_past(reads: Reads, row: DealRow) -> Any:
@@ -387,7 +421,13 @@ def read_events(reads: Reads, key: Key, most: int = 200) -> Sequence[Any]:
         .order_by(_E.at.desc(), _E.id.desc())
         .limit(most)
     )
-    return reads.execute(query).all()
+    return [event for event in reads.execute(query).all() if _is_event(event)]
+
+
+def _is_event(event: Any) -> bool:
+    """Whether a change of state can be read."""
+    known = isinstance(event.kind, DealEventKind) and isinstance(event.reason, EndedReason | None)
+    return known and soundness.is_moment(event.at)
 
 
 def ping(engine: Engine) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keepa_deals.ingest.economics import Costs, Economics, calculate
+from keepa_deals.ingest.economics import Costs, Economics, calculate, known_fee
 from keepa_deals.web.columns import Unit
 from keepa_deals.web.store import DealRow
 from keepa_deals.web.view import ParameterError, read_amount, typed_amount
@@ -70,7 +70,7 @@ def what_if(deal: DealRow, costs: Costs, given: Mapping[str, str]) -> WhatIf:
             deal.referral_fee_bp,
             "Amazon’s share",
         ),
-        ("fba", "FBA fee", Unit.MONEY, deal.fba_fee, "picking, packing and shipping by Amazon"),
+        ("fba", "FBA fee", Unit.MONEY, known_fee(deal.fba_fee), "picking, packing and shipping by Amazon"),
         ("prep", "Preparation", Unit.MONEY, costs.prep, "yours, for each unit"),
         ("shipping", "Shipping in", Unit.MONEY, costs.shipping, "yours, to Amazon’s warehouse"),
     )

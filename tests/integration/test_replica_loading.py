@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, select, update
 from keepa_deals.db.models import Deal, EndedReason
 from keepa_deals.ingest import janitor
 from keepa_deals.web import store
+from keepa_deals.web.leftout import LeftOut
 from keepa_deals.web.replica.fields import selected
 from keepa_deals.web.replica.follower import Follower
 from keepa_deals.web.replica.replica import Reading, Replica, reading
@@ -130,7 +131,7 @@ def test_what_was_followed_while_a_copy_was_made_is_not_overwritten(world: World
         returned = connection.scalar(ended)
         back = update(Deal).where(Deal.asin == returned)
         connection.execute(back.values(ended_at=None, ended_reason=None, last_seen_at=now, changed_at=now))
-    follower = Follower(engine.dialect.name, now)
+    follower = Follower(engine.dialect.name, now, LeftOut())
     half = [row for row in rows if row.asin != returned][:30]
     follower.add(half)
     follower.build()

@@ -6,6 +6,7 @@ their type. Moments are microseconds since 1970, in UTC.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,11 +14,13 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, Column, Integer, String, Table, func, literal_column, type_coerce
+from sqlalchemy import BigInteger, Column, String, Table, case, func, literal_column, type_coerce
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.sql.elements import BinaryExpression
 
 from keepa_deals.db.models import Deal, EndedReason, UtcDateTime
+from keepa_deals.db.soundness import FIRST_MOMENT, INT32, LAST_MOMENT
+from keepa_deals.settings import DOMAINS
 from keepa_deals.web.columns import RANGES, SORTS
 
 Array = NDArray[Any]
@@ -73,6 +76,9 @@ def domain_at(places: Array) -> Array:
 def to_number(moment: datetime) -> int:
     """Microseconds since 1970."""
     return (moment - _EPOCH) // _MICROSECOND
+
+
+_FIRST, _LAST = to_number(FIRST_MOMENT), to_number(LAST_MOMENT)
 
 
 def to_moment(number: int) -> datetime:
@@ -136,12 +142,15 @@ def _raw(column: Column[Any], dialect: str) -> Any:
     if column.name in NUMBERS:
         return func.coalesce(column, literal_column(str(NULL))).label(column.name)
     if column.name in ANSWERS:
-        return func.coalesce(sql_cast(column, Integer), literal_column(str(UNKNOWN))).label(column.name)
+        answer = case((column.is_(None), literal_column(str(UNKNOWN))), (column, 1), else_=0)
+        return answer.label(column.name)
     if not isinstance(column.type, UtcDateTime):
         return column
     if dialect == "sqlite":
         return type_coerce(column, String())
-    return sql_cast(func.extract("epoch", column) * 1_000_000, BigInteger()).label(column.name)
+    microseconds = sql_cast(func.extract("epoch", column) * 1_000_000, BigInteger())
+    known = column.between(FIRST_MOMENT, LAST_MOMENT)  # an infinite one is no number
+    return case((known, microseconds), (column.is_not(None), 0)).label(column.name)
 
 
 # -- rows ----------------------------------------------------------------------------------------
@@ -174,40 +183,99 @@ def joined(batches: Sequence[Batch]) -> Batch:
     )
 
 
+class UnsoundError(ValueError):
+    """A row holds what its column can't: the text names the first such column and its value."""
+
+
+def sound_batch(rows: Sequence[Sequence[Any]]) -> tuple[Batch | None, dict[tuple[Any, Any], str]]:
+    """The rows that can be read, if there are any, and the keys of the others with what is wrong."""
+    try:
+        return batch_of(rows), {}
+    except UnsoundError:
+        sound, unsound = [], {}
+        for row in rows:
+            try:
+                batch_of([row])
+                sound.append(row)
+            except UnsoundError as error:
+                domain_id, asin = row[:2]
+                unsound[domain_id, asin] = (
+                    f"{reprlib.repr(asin)} of domain {reprlib.repr(domain_id)}: {error}"
+                )
+        return batch_of(sound) if sound else None, unsound
+
+
 def batch_of(rows: Sequence[Sequence[Any]]) -> Batch:
-    """The rows of a query for ``selected`` columns, of which there is at least one, as arrays."""
+    """The rows of a query for ``selected`` columns, of which there is at least one, as arrays.
+
+    ``UnsoundError`` when a value is none of its column's.
+    """
     columns = dict(zip(_ORDER, zip(*rows, strict=True), strict=True))
-    places = places_of(columns["domain_id"], columns["asin"])
-    texts = list(zip(*(columns[name] for name in TEXTS), strict=True))
+    places = _places(columns["domain_id"], columns["asin"])
+    texts = list(zip(*(_checked(name, columns[name], str, name != "title") for name in TEXTS), strict=True))
+    categories = _checked("root_category", columns["root_category"], int, may_be_null=True)
     arrays = {
-        **{name: _numbers(columns[name]) for name in NUMBERS},
+        **{name: _numbers(name, columns[name]) for name in NUMBERS},
         **{name: np.array(columns[name], np.int8) for name in ANSWERS},
-        **{name: _moments(columns[name]) for name in MOMENTS},
-        "root_category": np.array([value or 0 for value in columns["root_category"]], np.int64),
+        **{name: _moments(name, columns[name]) for name in MOMENTS},
+        "root_category": np.array([value or 0 for value in categories], np.int64),
         "domain_id": domain_at(places),
         "ended_reason": np.array([_number_of(reason) for reason in columns["ended_reason"]], np.int8),
     }
     for name, (left, right) in DIFFERENCES.items():
         arrays[name] = _difference(arrays[left], arrays[right])
     arrays["is_open"] = arrays["ended_at"] == NO_TIME
-    arrays["signature"] = np.array(
-        [hash(row) for row in zip(texts, columns["root_category"], strict=True)], np.int64
-    )
+    arrays["signature"] = np.array([hash(row) for row in zip(texts, categories, strict=True)], np.int64)
     return Batch(places, arrays, texts)
 
 
-def _number_of(reason: str | None) -> int:
-    return REASONS.index(reason) if reason in REASONS else UNKNOWN
+def _checked(name: str, values: Sequence[Any], kind: type, may_be_null: bool = False) -> Sequence[Any]:
+    """``values`` when they are all of a type; looked at by their types, which takes no time."""
+    found = set(map(type, values)) - {kind}
+    if found - ({type(None)} if may_be_null else set()):
+        wrong = next(value for value in values if type(value) in found)
+        raise UnsoundError(f"{name} is {reprlib.repr(wrong)}, not {kind.__name__}")
+    return values
 
 
-def _numbers(values: Sequence[int]) -> Array:
-    return np.clip(np.array(values, np.int64), NULL, _MOST).astype(np.int32)
+def _places(domains: Sequence[Any], asins: Sequence[Any]) -> Array:
+    if set(_checked("domain_id", domains, int)) <= set(DOMAINS):
+        try:
+            return places_of(domains, _checked("asin", asins, str))
+        except ValueError:
+            pass
+    raise UnsoundError("that is no deal's key")
 
 
-def _moments(values: Sequence[str | int | None]) -> Array:
+def _number_of(reason: Any) -> int:
+    if reason is None:
+        return UNKNOWN
+    if reason not in REASONS:
+        raise UnsoundError(f"ended_reason is {reprlib.repr(reason)}, none of {', '.join(REASONS)}")
+    return REASONS.index(reason)
+
+
+def _numbers(name: str, values: Sequence[Any]) -> Array:
+    found = np.array(_checked(name, values, int), np.int64)
+    if found.max() > INT32 or found.min() < NULL:
+        raise UnsoundError(f"{name} is {found[np.argmax(np.abs(found))]}, no whole number of 32 bits")
+    return found.astype(np.int32)
+
+
+def _moments(name: str, values: Sequence[Any]) -> Array:
+    may_be_null = bool(DEALS.c[name].nullable)
     if any(isinstance(value, str) for value in values):
-        return np.array(values, "datetime64[us]").astype(np.int64)  # "not a time" is NO_TIME
-    return np.array([NO_TIME if value is None else value for value in values], np.int64)
+        try:
+            found = np.array(_checked(name, values, str, may_be_null), "datetime64[us]").astype(np.int64)
+        except ValueError as error:
+            raise UnsoundError(f"{name}: {error}") from None
+    else:
+        known = _checked(name, values, int, may_be_null)
+        found = np.array([NO_TIME if value is None else value for value in known], np.int64)
+    wrong = ((found < _FIRST) | (found >= _LAST)) & (found != NO_TIME)
+    if wrong.any() or (not may_be_null and (found == NO_TIME).any()):
+        raise UnsoundError(f"{name} is no moment of this century")
+    return found  # "not a time" is NO_TIME
 
 
 def _difference(left: Array, right: Array) -> Array:

@@ -11,15 +11,17 @@ import numpy as np
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind, EndedReason
+from keepa_deals.db.soundness import FIRST_MOMENT, is_key
+from keepa_deals.web.leftout import LeftOut
 from keepa_deals.web.replica.block import MOST, Block, built, updated
 from keepa_deals.web.replica.fields import (
     DEALS,
     Array,
     Batch,
-    batch_of,
     joined,
     places_of,
     selected,
+    sound_batch,
     to_moment,
     to_number,
 )
@@ -42,8 +44,9 @@ def select_newest_event(now: datetime) -> Select[Any]:
 class Follower:
     """The blocks, and what of the database is in them."""
 
-    def __init__(self, dialect: str, now: datetime) -> None:
+    def __init__(self, dialect: str, now: datetime, left_out: LeftOut) -> None:
         self._dialect = dialect
+        self._left_out = left_out
         self._now = to_number(now)
         self._blocks: list[Block] = []
         self._categories: dict[int, str] = {}
@@ -65,8 +68,11 @@ class Follower:
     # -- everything ----------------------------------------------------------------------------
     def add(self, rows: Sequence[Any]) -> None:
         """Take up rows of the first load. What was already followed is newer than they are."""
-        self._waiting.append(self._batch(rows))
-        self._advance(self._waiting[-1])
+        batch = self._batch(rows)
+        if batch is None:
+            return
+        self._waiting.append(batch)
+        self._advance(batch)
         if sum(map(len, self._waiting)) >= MOST:
             self.build()
 
@@ -97,8 +103,11 @@ class Follower:
         rows = connection.execute(query).all()
         if not rows:
             return np.zeros(0, np.int64)
-        domains, asins, numbers = zip(*rows, strict=True)
-        self._event_id = max(numbers)
+        self._event_id = max(number for _, _, number in rows)
+        keys = [(domain, asin) for domain, asin, _ in rows if is_key(domain, asin)]
+        if not keys:
+            return np.zeros(0, np.int64)
+        domains, asins = zip(*keys, strict=True)
         places = np.unique(places_of(domains, asins))
         self._out_of_stock.update(places.tolist())
         return places
@@ -109,14 +118,22 @@ class Follower:
         self._has_followed, self._now = True, to_number(now)
         self._forget_deleted(connection, now)
         returned = self.read_events(connection)
-        if rows := connection.execute(self._touched()).all():
-            batch = self._batch(rows)
+        rows = connection.execute(self._touched()).all()
+        if rows and (batch := self._batch(rows)) is not None:
             batch = batch.take(np.flatnonzero([not self._is_known(*key) for key in _versions(batch)]))
             self._blocks = updated(self._blocks, batch)
             self._advance(batch)
         if returned.size:
             self._blocks = [b.flagged("was_out_of_stock", b.rows_at(returned)[0]) for b in self._blocks]
+        self._leave_out()
         self._forget_old()
+
+    def _leave_out(self) -> None:
+        """Take out the deals whose rows somebody could not read by a column that is not copied."""
+        keys = [key for key in self._left_out.noted() if is_key(*key)]
+        if keys:
+            places = places_of(*zip(*keys, strict=True))
+            self._blocks = [block.without(block.rows_at(places)[0]) for block in self._blocks]
 
     def _forget_deleted(self, connection: Connection, now: datetime) -> None:
         """Take out what the janitor deleted: what is older than the oldest that the table has.
@@ -127,7 +144,8 @@ class Follower:
         for is_open, name in ((True, "last_seen_at"), (False, "ended_at")):
             column, ended = DEALS.c[name], DEALS.c.ended_at
             chosen = ended.is_(None) if is_open else ended.is_not(None)
-            oldest: datetime | None = connection.scalar(select(func.min(column)).where(chosen))
+            known = select(func.min(column)).where(chosen, column >= FIRST_MOMENT)
+            oldest: datetime | None = connection.scalar(known)
             limit = min(settled, to_number(oldest)) if oldest is not None else settled
             self._blocks = [_without_older(block, name, limit, is_open) for block in self._blocks]
 
@@ -144,8 +162,13 @@ class Follower:
         )
 
     # -- how far -------------------------------------------------------------------------------
-    def _batch(self, rows: Sequence[Any]) -> Batch:
-        batch = batch_of(rows)
+    def _batch(self, rows: Sequence[Any]) -> Batch | None:
+        """The rows that can be read; ``None`` when there is none of them."""
+        batch, unsound = sound_batch(rows)
+        if unsound:
+            self._left_out.note(unsound)
+        if batch is None:
+            return None
         flags = np.array([place in self._out_of_stock for place in batch.places.tolist()], bool)
         return replace(batch, arrays={**batch.arrays, "was_out_of_stock": flags})
 

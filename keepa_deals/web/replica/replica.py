@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, case, select
 
 from keepa_deals.clock import Clock
+from keepa_deals.web.leftout import LeftOut
 from keepa_deals.web.replica.fields import DEALS, selected
 from keepa_deals.web.replica.follower import Follower
 from keepa_deals.web.replica.questions import Look
@@ -82,6 +83,8 @@ class Replica:
             source.execution_options(isolation_level="REPEATABLE READ") if _is_server(source) else source
         )
         self._clock = clock
+        self.left_out = LeftOut(clock.monotonic)
+        """The rows that can't be read, in the copy or by who asks the database."""
         self._copy: _Copy | None = None
         self._load_again_at = 0.0
         self._progress = threading.Condition()
@@ -186,7 +189,7 @@ class Replica:
     def _load(self) -> None:
         """Copy everything, the open deals first: as soon as they are there, they answer for themselves."""
         began, old = self._clock.monotonic(), self._copy
-        follower = Follower(self._source.dialect.name, self._clock.now())
+        follower = Follower(self._source.dialect.name, self._clock.now(), self.left_out)
         with self._source.connect() as connection:
             follower.read_events(connection)
             for rows in self._parts(connection, is_open=True):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from keepa_deals.answer_log import Answers, LastAnswer
+from keepa_deals.db.soundness import Unreadable
 from keepa_deals.diagnosis.causes import classify
 from keepa_deals.diagnosis.evidence import Evidence, PidFile
 from keepa_deals.diagnosis.machine import LockHolder
@@ -196,6 +197,9 @@ CASES: dict[str, list[Any]] = {
     ],
     "dashboard_disagrees": [evidence(dashboard={"deals": {"live": 90}})],
     "home_exposed": [evidence(home=home(mode=0o755))],
+    "deals_unreadable": [
+        evidence(replace(healthy(), unreadable=Unreadable(1, ("'x' of domain 1 is no deal's key",))))
+    ],
     "upserter_behind": [
         evidence(healthy(jobs=jobs(job(last_success_at=ago(minutes=7), last_started_at=ago(seconds=5)))))
     ],
@@ -369,3 +373,9 @@ def test_a_lost_run_is_no_lost_message_while_somebody_holds_the_lock() -> None:
     report = healthy(jobs=jobs(job(UPSERT_JOB, last_started_at=ago(minutes=6.5))), locks=(lock,))
     assert timedelta(minutes=6) == report.behind_after
     assert verdict(evidence(report)) == ()
+
+
+def test_deals_that_go_on_under_another_variation_do_not_count_as_ended() -> None:
+    flow = FlowHealth({("ended", "merged"): 200}, 0, 200)
+    merged = healthy(flow=flow, history=curve(450, 300, 250), deals=deals(250, 0, 200))
+    assert "janitor_at_work" not in {cause.rule.name for cause in verdict(evidence(merged))}

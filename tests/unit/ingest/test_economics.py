@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from keepa_deals.db.models import Deal
-from keepa_deals.ingest import backfill, maintenance, recent
+from keepa_deals.ingest import backfill, economics, maintenance, recent
 from keepa_deals.ingest.economics import Costs, calculate, half_up
 from tests.unit.ingest.fakes import make_deal, make_world
 
@@ -55,6 +56,18 @@ def test_at_the_break_even_price_nothing_is_lost_and_a_cent_below_it_is(
     assert profit(found.break_even) >= 0
     exact = Fraction(found.break_even - 1) * (10_000 - rate) / 10_000 - fba - buy - prep - shipping
     assert exact < 0
+
+
+def test_a_fee_of_0_says_that_it_cannot_be_calculated() -> None:
+    deal = SimpleNamespace(
+        price=1500,
+        price_avg_90=3000,
+        price_avg_month=None,
+        buy_box_price=None,
+        fba_fee=0,
+        referral_fee_bp=1500,
+    )
+    assert economics.of(deal, economics.DEFAULT) == economics.UNKNOWN
 
 
 def test_new_costs_recalculate_every_deal_without_a_token(tmp_path: Path) -> None:

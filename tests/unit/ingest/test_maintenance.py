@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
-from keepa_deals.db.models import Deal, DealEvent, DealPast, DealPoint, EndedReason, JobRun, Sample
+from keepa_deals.db.models import Deal, DealEvent, DealPast, DealPoint, EndedReason, JobRun, JobState, Sample
 from keepa_deals.db.upsert import write_pasts
 from keepa_deals.errors import StoreUnavailableError
 from keepa_deals.ingest import backfill, janitor, maintenance, pricing, recent
@@ -146,6 +146,19 @@ def test_new_settings_price_every_deal_anew_in_batches_that_a_stop_cannot_lose(
     assert pricing.reprice(again.context, maintenance.JOB, until=1.0) == 0
     with world.database.session() as session:
         assert set(session.scalars(select(Deal.profit))) == {3000 - 450 - 350 - 1500 - 100}
+
+
+def test_a_fee_of_0_of_before_is_unknown_and_so_is_what_was_calculated_with_it(tmp_path: Path) -> None:
+    world = filled(tmp_path / "deals.db")
+    maintenance.run(world.context)
+    with world.database.begin() as session:  # as the version before wrote and remembered it
+        session.execute(update(Deal).where(Deal.asin == "B000000001").values(fba_fee=0, profit=1050))
+        session.get_one(JobState, maintenance.JOB).cursor = {"pricing": [0, 0, "average_90"]}
+    assert maintenance.run(world.context).repriced == 1
+    with world.database.session() as session:
+        deal = session.get_one(Deal, (1, "B000000001"))
+        assert (deal.fba_fee, deal.profit, deal.roi_bp) == (None, None, None)
+        assert session.get_one(Deal, (1, "B000000002")).profit == 3000 - 450 - 350 - 1500
 
 
 def test_a_setting_changed_back_in_the_middle_prices_all_by_the_last_one(

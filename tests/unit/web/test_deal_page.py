@@ -11,7 +11,9 @@ from html import unescape
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
+from keepa_deals.db.models import Deal
 from keepa_deals.db.past import Past, pack
 from keepa_deals.db.upsert import write_pasts
 from keepa_deals.ingest import backfill, recent
@@ -51,6 +53,14 @@ def test_a_deal_whose_fees_are_unknown_says_which(client: FlaskClient, stock: St
     assert results(page)["profit"] == "–"
     known = client.get(ADDRESS, query_string={"referral": "15", "fba": "3.50"}).text
     assert results(known)["profit"] == "$12.00"
+
+
+def test_a_fee_of_0_is_shown_as_unknown(client: FlaskClient, stock: Stock, world: World) -> None:
+    stock(1, enrich=True)
+    with world.database.begin() as session:
+        session.execute(update(Deal).values(fba_fee=0))
+    assert "Unknown so far: FBA fee." in client.get(ADDRESS).text
+    assert (client.get(f"/api{ADDRESS}").json or {})["deal"]["fba_fee"] is None
 
 
 @pytest.mark.parametrize("query", [{"buy": "x"}, {"buy": "-1"}, {"referral": "101"}, {"fba": "1e9"}])
