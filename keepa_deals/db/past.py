@@ -37,7 +37,10 @@ def unpack(packed: bytes) -> Past:
     """What was packed; a ``ValueError`` when it is none."""
     try:
         unpacking = zlib.decompressobj()
-        prices, ranks = json.loads(unpacking.decompress(packed, MOST_BYTES))
+        text = unpacking.decompress(packed, MOST_BYTES)
+        if not unpacking.eof:
+            raise ValueError("no history: it has no end")
+        prices, ranks = json.loads(text)
         return Past(_steps(*prices), _steps(*ranks))
     except (zlib.error, TypeError, RecursionError) as error:
         raise ValueError(f"no history: {error}") from None

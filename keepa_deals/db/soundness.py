@@ -165,7 +165,7 @@ def _conditions(dialect: str) -> Iterator[ColumnElement[bool]]:
 
 
 def _is_no_asin(asin: ColumnElement[str]) -> ColumnElement[bool]:
-    return or_(func.length(asin) != 10, asin.op("GLOB")("*[^A-Z0-9]*"))
+    return or_(func.length(asin) != 10, asin.bool_op("GLOB")("*[^A-Z0-9]*"))
 
 
 def _of_postgresql(column: Column[Any]) -> Iterator[ColumnElement[bool]]:
@@ -185,7 +185,8 @@ def _of_sqlite(column: Column[Any]) -> Iterator[ColumnElement[bool]]:
     else:
         yield stored.not_in(["text", "null"])
     if isinstance(kind, UtcDateTime):
-        yield not_(column.op("GLOB")(literal_column("'20[0-9][0-9]-[01][0-9]-[0-3][0-9] [0-2][0-9]:*'")))
+        like: ColumnElement[str] = literal_column("'20[0-9][0-9]-[01][0-9]-[0-3][0-9] [0-2][0-9]:*'")
+        yield not_(column.bool_op("GLOB")(like))
     if isinstance(kind, Named):
         yield column.not_in(list(kind.kind))
     if not column.nullable:

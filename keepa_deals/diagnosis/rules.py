@@ -348,7 +348,7 @@ RULES: tuple[Rule, ...] = (
         "deals_unreadable",
         find_deals.deals_unreadable,
         "Some rows of the table hold what they can't hold. They are in no list; all others are.",
-        "a look at every row's values; the dashboard leaves these rows out and names them in log/dashboard.log",
+        "a look at every row's values; log/dashboard.log names those that the dashboard leaves out",
         "mend or delete the named rows of deals; if this service wrote them, report it with --bundle FILE",
     ),
     _rule(

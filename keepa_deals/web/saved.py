@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import parse_qs
 
 from flask import Blueprint, redirect, request
 from sqlalchemy import Connection, delete, func, select
@@ -59,8 +58,8 @@ def _is_view(name: object, query: object) -> bool:
 @lru_cache(maxsize=256)
 def _can_be_parsed(query: str) -> bool:
     try:
-        parse_view(parse_qs(query[:4000], max_num_fields=200), domain_id=1, lenient=True)
-    except (ParameterError, ValueError):
+        parse_view(fields_of(query[:4000]), domain_id=1, lenient=True)
+    except ParameterError:
         return False
     return True
 

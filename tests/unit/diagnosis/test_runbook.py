@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from keepa_deals.answer_log import Answers, LastAnswer
+from keepa_deals.db.soundness import Unreadable
 from keepa_deals.diagnosis import runbook
 from keepa_deals.diagnosis.rules import RULES
 from keepa_deals.health.readiness import find_problems
@@ -53,7 +54,8 @@ def samples() -> dict[str, set[tuple[str, str]]]:
     )  # fmt: skip
     lock = LockHealth("update_recent_deals_lock", "h:1:2:u", "h", 1, 40.0)
     report = healthy(tokens=tokens, locks=(lock,), keepa=ANSWERS, jobs=jobs(job()))
-    text, _ = exposition(replace(report, problems=find_problems(healthy(beat=None))))
+    report = replace(report, unreadable=Unreadable(0), problems=find_problems(healthy(beat=None)))
+    text, _ = exposition(report)
     found: dict[str, set[tuple[str, str]]] = {}
     for family in text_string_to_metric_families(text.decode()):
         for sample in family.samples:
