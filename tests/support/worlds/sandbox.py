@@ -74,7 +74,8 @@ class SandboxWorld:
         return {match.item.facts.asin: match.window.start for match in self._truth(at)}
 
     def family(self, asin: str) -> str:
-        return asin
+        item = self._sandbox.catalogue.find(asin)
+        return asin if item is None else item.facts.parent_asin or asin
 
     def _truth(self, at: float) -> list[Any]:
         minute = to_keepa_minutes(datetime.fromtimestamp(at, UTC))
