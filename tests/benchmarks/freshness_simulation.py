@@ -58,6 +58,9 @@ class _Grant:
     def settle(self, envelope: TokenEnvelope) -> None:
         """It takes its balance from the account itself."""
 
+    def release(self) -> None:
+        """Nothing was reserved."""
+
     def __enter__(self) -> _Grant:
         return self
 

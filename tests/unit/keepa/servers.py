@@ -137,3 +137,18 @@ STATS = {"current": [-1, 1999]}
 def product(asin: str, **changes: object) -> dict:
     """An entry of ``/product`` with the least that one has."""
     return {"asin": asin, "domainId": 1, "title": "T", "stats": STATS} | changes
+
+
+def trickle(keepa: Keepa, *, head: bytes) -> Answer:
+    """``head`` at once, then a byte every tenth of a second for as long as somebody reads."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+        with contextlib.suppress(OSError):
+            handler.wfile.write(head)
+            for _ in range(300):
+                handler.wfile.write(b"x")
+                if keepa.released.wait(0.1):
+                    return
+
+    return answer

@@ -23,6 +23,9 @@ class Grant:
     def settle(self, envelope: TokenEnvelope) -> None:
         self.settled.append(envelope)
 
+    def release(self) -> None:
+        """Nothing was reserved."""
+
     def __enter__(self) -> Grant:
         return self
 
