@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from keepa_deals.db.models import Deal, DealVariation, EndedReason
@@ -73,6 +73,16 @@ MOST_STRANGERS = 50
 """On one page; more is a feed that is read for the first time, not variations that take turns."""
 
 
+def with_family(session: Session, domain_id: int, asins: Sequence[str]) -> set[str]:
+    """Those of ``asins`` that ``/product`` called variations of a product, others seen or not."""
+    if not asins:
+        return set()
+    query = select(DealVariation.asin).where(
+        DealVariation.domain_id == domain_id, DealVariation.asin.in_(asins)
+    )
+    return {*session.scalars(query)}
+
+
 def likely_siblings(session: Session, rows: Sequence[FeedRow]) -> list[str]:
     """The ASINs that may be variations of open deals, of whose families nobody knows yet.
 
@@ -89,16 +99,23 @@ def likely_siblings(session: Session, rows: Sequence[FeedRow]) -> list[str]:
 
 
 def possible_siblings(session: Session, rows: Sequence[FeedRow]) -> list[str]:
-    """The ASINs seen for the first time, while there are open deals of which ``/product`` has told nothing.
+    """The ASINs seen for the first time, while there are open deals whose variations nobody knows.
 
-    One of those, that this page does not show, may be a variation at another date and price. None once all
-    deals have been asked about: then the family of each is known.
+    ``/product`` has told nothing of one yet, or named its parent alone. A deal of that kind, that this page
+    does not show, may have a variation here, at another date and price.
     """
     strangers = _strangers(session, rows)
     if not 0 < len(strangers) <= MOST_STRANGERS:
         return []
-    unasked = select(Deal.asin).where(*_not_on(rows), Deal.enriched_at.is_(None), Deal.verified_at.is_(None))
-    if session.scalar(unasked.limit(1)) is None:
+    alone = (
+        select(func.min(DealVariation.asin))
+        .where(DealVariation.domain_id == rows[0]["domain_id"])
+        .group_by(DealVariation.family)
+        .having(func.count() == 1)
+    )
+    unasked = and_(Deal.enriched_at.is_(None), Deal.verified_at.is_(None))
+    unclear = select(Deal.asin).where(*_not_on(rows), or_(unasked, Deal.asin.in_(alone)))
+    if session.scalar(unclear.limit(1)) is None:
         return []
     return [row["asin"] for row in strangers]
 

@@ -233,6 +233,9 @@ def apply_verdicts(
     asins = [verdict.asin for verdict in verdicts]
     query = select(Deal).where(Deal.domain_id == domain_id, Deal.asin.in_(asins))
     deals = {deal.asin: deal for deal in session.scalars(query)}
+    related = families.with_family(session, domain_id, [v.asin for v in verdicts if v.reason])
+    for deal in deals.values():
+        deal.has_siblings = deal.has_siblings or deal.asin in related
     for verdict in sorted(verdicts, key=lambda verdict: verdict.asin):
         if verdict.asin in deals:
             changes = _apply_verdict(
@@ -257,9 +260,10 @@ def _apply_verdict(
         return ()
     life, changes = _judged(deal, verdict, at, fresh_for, carried_for)
     old_price = deal.price
-    for name, value in (*verdict.columns.items(), *_columns(life).items()):
+    told = {} if verdict.reason and not changes else verdict.columns  # another variation is listed at its own
+    for name, value in (*told.items(), *_columns(life).items()):
         setattr(deal, name, value)
-    if changes or verdict.columns:
+    if changes or told:
         deal.changed_at = at
     if deal.price != old_price:
         for name, value in {**economics.of(deal, pricing), **percentages(deal)}.items():

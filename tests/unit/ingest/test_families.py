@@ -177,6 +177,29 @@ def test_a_no_about_one_variation_ends_the_family_only_when_sweeps_do_not_show_a
     assert deals(world)[FAMILY[0]].ended_reason is EndedReason.PRICE_RECOVERED
 
 
+def test_a_no_about_one_variation_is_no_end_though_no_other_was_ever_seen(world: World) -> None:
+    minutes(world, 1)
+    over = replace(make_product(make_deal(FAMILY[0], price=2900)), parent_asin="P000000000", variations=())
+    world.keepa.products_by_asin[FAMILY[0]] = over
+    del world.keepa.listed[FAMILY[0]]
+    minutes(world, 20)
+    deal = deals(world)[FAMILY[0]]
+    assert (deal.ended_at, deal.suspected_reason) == (None, EndedReason.PRICE_RECOVERED)
+    assert deal.price == 1500, "what another variation costs is not known"
+
+
+def test_a_variation_is_asked_about_where_only_the_parent_is_known(world: World) -> None:
+    for asin in FAMILY:
+        world.keepa.products_by_asin[asin] = replace(world.keepa.products_by_asin[asin], variations=())
+    minutes(world, 1)
+    backfill.run_slice(world.context)
+    known = world.keepa.products_by_asin[FAMILY[1]]
+    show(world, 1, created=START + timedelta(minutes=1), price=1400)
+    world.keepa.products_by_asin[FAMILY[1]] = known
+    minutes(world, 2)
+    assert events(world) == [(FAMILY[0], "found")]
+
+
 def test_where_each_variation_is_listed_by_itself_none_stands_for_another(tmp_path: Path) -> None:
     world = make_world(tmp_path / "deals.db")
     show(world, 0)
