@@ -250,8 +250,10 @@ def end_those_long_unlisted(run: Run, memory: Memory) -> int:
     within = Deal.deal_created_at >= max(kept) if kept else None
     which: list[ColumnElement[bool]] = []
     if memory.is_newest_first and len(whole) >= SWEEPS_OF_EVIDENCE:
-        alone = and_(Deal.has_siblings.is_(False), Deal.unlisted_at.is_not(None))
-        which.append(and_(alone, Deal.listed_at < whole[-SWEEPS_OF_EVIDENCE].since))
+        # of those that still match one is shown: where the last shown does not, another would have been
+        denied = Deal.suspected_reason != EndedReason.NO_LONGER_LISTED
+        sure = and_(Deal.unlisted_at.is_not(None), or_(Deal.has_siblings.is_(False), denied))
+        which.append(and_(sure, Deal.listed_at < whole[-SWEEPS_OF_EVIDENCE].since))
     if len(whole) >= SWEEPS_IN_DOUBT:
         in_doubt = Deal.has_siblings if memory.is_newest_first else true()
         which.append(and_(in_doubt, Deal.listed_at < whole[-SWEEPS_IN_DOUBT].since))
