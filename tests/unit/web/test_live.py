@@ -57,16 +57,19 @@ def test_new_deals_count_by_the_filters_of_the_view(client: FlaskClient, stock: 
     assert count(page) == 1
 
 
-def test_a_deal_that_comes_back_counts_as_new(client: FlaskClient, stock: Stock, world: World) -> None:
+@pytest.mark.parametrize(("minutes", "new"), [(10, 0), (70, 1)])
+def test_a_deal_that_comes_back_counts_as_new_unless_it_was_there_a_moment_ago(
+    client: FlaskClient, stock: Stock, world: World, minutes: int, new: int
+) -> None:
     stock(1)
     since = known_since(client)
     world.clock.pass_time(timedelta(minutes=90))
     with world.database.begin() as session:
         ended = {"ended_at": world.clock.now(), "ended_reason": EndedReason.OUT_OF_STOCK}
         session.execute(update(Deal).values(ended))
-    world.clock.pass_time(timedelta(minutes=10))
+    world.clock.pass_time(timedelta(minutes=minutes))
     recent.run(world.context)
-    assert count(client.get("/live", query_string={"since": since}).text) == 1
+    assert count(client.get("/live", query_string={"since": since}).text) == new
 
 
 def test_what_was_there_before_is_not_new(client: FlaskClient, stock: Stock, world: World) -> None:
