@@ -7,6 +7,8 @@ import os
 import secrets
 import signal
 import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from keepa_deals.sandbox.account import TICK_LATE_MS, Account
 from keepa_deals.sandbox.app import create_app
+from keepa_deals.sandbox.behaviour import RECORDED, Behaviour
 from keepa_deals.sandbox.catalogue import Catalogue
 from keepa_deals.sandbox.faults import Fault, Faults, parse_fault
 
@@ -34,6 +37,34 @@ def _faults(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> d
         return dict(parse_fault(value) for value in values)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+_HABITS = {
+    "repriced": "Share of the deals that change their price, and so their date, within an hour.",
+    "gone": "Share of the deals that end within an hour.",
+    "deep": "Share of the newcomers that come with an old date.",
+    "lag_minutes": "The most minutes after which the feed shows a change.",
+    "siblings_every": "Every so many products has variations, of which each query shows one; 0: none.",
+    "disorder": "Share of the deals that stand anywhere in a feed by age.",
+    "cached": "Share of the deal answers that come from a cache.",
+    "null_titles": "Share of the products without a title.",
+    "refresh_seconds": "Seconds, of a minute's tick, that a product call takes to look at Amazon.",
+}
+
+
+def _behaviour_options(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for each habit of :class:`Behaviour`, its recorded value as the default."""
+    for name, help_text in reversed(_HABITS.items()):
+        default = getattr(RECORDED, name)
+        flag = f"--{name.replace('_', '-')}"
+        command = click.option(flag, type=type(default), default=default, show_default=True, help=help_text)(
+            command
+        )
+    return command
+
+
+def _behaviour(habits: Mapping[str, float]) -> Behaviour:
+    return replace(RECORDED, **dict[str, Any](habits))
 
 
 @click.command()
@@ -60,6 +91,7 @@ def _faults(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> d
     "--control-token-file", type=click.Path(dir_okay=False, path_type=Path), default=None,
     help="File of the control token; when missing, one is made up and written there for its owner only.",
 )  # fmt: skip
+@_behaviour_options
 def sandbox(
     host: str,
     port: int,
@@ -72,6 +104,7 @@ def sandbox(
     tick_late_ms: float,
     control_token: str | None,
     control_token_file: Path | None,
+    **habits: float,
 ) -> None:
     """Serve a Keepa account and catalogue over HTTP. Any key of 64 characters is accepted."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -84,7 +117,7 @@ def sandbox(
             tick_late_ms=tick_late_ms,
             seed=seed,
         )
-        catalogue = Catalogue.for_deals(deals, seed=seed)
+        catalogue = Catalogue.for_deals(deals, seed=seed, behaviour=_behaviour(habits))
         app = create_app(
             account,
             catalogue,

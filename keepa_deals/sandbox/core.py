@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -9,17 +10,19 @@ from typing import Any
 
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.keepa.costs import DEAL_PAGE_TOKENS
-from keepa_deals.keepa.time import to_keepa_minutes
+from keepa_deals.keepa.time import KEEPA_EPOCH_MINUTES, unix_ms
 from keepa_deals.sandbox import products
 from keepa_deals.sandbox.account import Account
 from keepa_deals.sandbox.catalogue import Catalogue
 from keepa_deals.sandbox.deals import DealFinder
 from keepa_deals.sandbox.errors import BadRequest
 from keepa_deals.sandbox.faults import Faults
-from keepa_deals.sandbox.query import parse_query
+from keepa_deals.sandbox.query import DealQuery, parse_query
 
 DOMAINS = frozenset({1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12})
 KEY_STATES = ("accepted", "refused", "lapsed")
+CACHED_SECONDS = 120
+"""How old a repeated answer is at most."""
 _ASIN = re.compile(r"[0-9A-Z]{10}")
 
 Answer = tuple[dict[str, Any], int]
@@ -39,21 +42,40 @@ class Sandbox:
         self.catalogue = catalogue
         self.faults = faults or Faults()
         self.clock = clock or SystemClock()
-        self.finder = DealFinder(catalogue)
+        self.finder = DealFinder(catalogue, seed=catalogue.seed)
         self.prices: dict[str, float] = {}
         self.key_state = KEY_STATES[0]
         self.stopping = threading.Event()
+        self._chances = random.Random(f"{catalogue.seed}/cached")  # noqa: S311  # reproducible, not secret
+        self._answers: dict[tuple[object, ...], tuple[int, dict[str, Any]]] = {}
+        self._lock = threading.Lock()
         self._pause: Callable[[float], object] = clock.sleep if clock else self.stopping.wait
+
+    @property
+    def second(self) -> int:
+        """Keepa's time now, in seconds."""
+        return unix_ms(self.clock.now()) // 1000 - 60 * KEEPA_EPOCH_MINUTES
 
     @property
     def minute(self) -> int:
         """Keepa's time now."""
-        return to_keepa_minutes(self.clock.now())
+        return self.second // 60
 
     def deal(self, raw: object) -> Answer:
         """The answer to a deal query; ``BadRequest`` names what is wrong with it."""
         query = parse_query(raw, domain_ids=DOMAINS)
-        return {"deals": self.finder.page(query, self.minute)}, self._price("deal", DEAL_PAGE_TOKENS)
+        with self._lock:
+            deals, cached = self._cached(query) or (self.finder.page(query, self.second), False)
+            if not cached and self.catalogue.behaviour.cached:
+                self._answers[query.key, query.page] = self.second, deals
+        return {"deals": deals, "dealsCached": cached}, self._price("deal", DEAL_PAGE_TOKENS)
+
+    def _cached(self, query: DealQuery) -> tuple[dict[str, Any], bool] | None:
+        """The last answer to the same query, when it is young, by chance."""
+        if self._chances.random() >= self.catalogue.behaviour.cached:
+            return None
+        answered, deals = self._answers.get((query.key, query.page), (0, {}))
+        return (deals, True) if 0 <= self.second - answered <= CACHED_SECONDS else None
 
     def product(self, parameters: Mapping[str, str]) -> Answer:
         """The answer to a product query; ``BadRequest`` names what is wrong with it."""
@@ -61,28 +83,49 @@ class Sandbox:
         for asin in query.asins:
             if _ASIN.fullmatch(asin) is None:  # recorded: 200, an error, no products, nothing charged
                 raise BadRequest(f"{asin[:40]!r} is not an ASIN", status=200)
-        minute, found, entries = self.minute, 0, []
-        for asin in query.asins:
-            item = self.catalogue.find(asin)
-            if item is None:
-                entries.append(products.unknown(asin, query.domain_id))
-            else:
-                found += 1
-                entries.append(products.describe(self.catalogue, item, query, minute))
-        return {"products": entries}, self._price("product", query.cost(found))
+        with self._lock:
+            minute = self.minute
+            items = [(asin, self.catalogue.find(asin)) for asin in query.asins]
+            stale = [item for _, item in items if item and query.refreshes(minute - item.last_update(minute))]
+            surcharge = sum(query.surcharge(minute - item.last_update(minute)) for _, item in items if item)
+        if stale and self.catalogue.behaviour.refresh_seconds:
+            self._pause(self.catalogue.behaviour.refresh_seconds * self.account.tick_seconds / 60)
+        with self._lock:
+            minute = self.minute
+            for item in stale:
+                item.looked_at = minute
+            entries = [
+                products.describe(self.catalogue, item, query, minute)
+                if item
+                else products.unknown(asin, query.domain_id)
+                for asin, item in items
+            ]
+        cost = query.cost(sum(item is not None for _, item in items)) + surcharge
+        return {"products": entries}, self._price("product", cost)
 
     def truth(self, raw: object) -> list[dict[str, Any]]:
-        """The deals that match a query at this very minute, all of them: what a dashboard should show."""
+        """The deals that match a query at this very moment, all of them: what a dashboard should show.
+
+        Of a family of variations each that matches is there, under the same ``family``.
+        """
         query = parse_query(raw, domain_ids=DOMAINS)
-        return [
-            {
-                "asin": match.item.facts.asin,
-                "price": match.current,
-                "created": match.window.start,
-                "ends": match.window.end,
-            }
-            for match in self.finder.find(query, self.minute)
-        ]
+        with self._lock:
+            return [
+                {
+                    "asin": match.item.facts.asin,
+                    "family": match.item.facts.parent_asin or match.item.facts.asin,
+                    "price": match.current,
+                    "created": match.created,
+                    "ends": match.window.end,
+                }
+                for match in self.finder.listing(query, self.second).everything()
+            ]
+
+    def family(self, asin: str) -> str:
+        """The same text for an ASIN and its siblings: their parent, or the ASIN itself."""
+        with self._lock:
+            item = self.catalogue.find(asin)
+        return asin if item is None else item.facts.parent_asin or asin
 
     def _price(self, path: str, documented: int) -> int:
         return round(documented * self.prices.get(path, 1.0))

@@ -1,211 +1,206 @@
-"""The answer to a deal query: which deals match, in which order, and what is said of each."""
+"""The answer to a deal query: the list of what matches, kept up to date, and one page of it."""
 
 from __future__ import annotations
 
-import threading
+import heapq
+import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from keepa_deals.keepa.costs import DEALS_PER_PAGE, MAX_DEALS_PER_QUERY
 from keepa_deals.keepa.types import CsvType, Interval
 from keepa_deals.sandbox import words
-from keepa_deals.sandbox.catalogue import VALUES, Catalogue, Item, Window
+from keepa_deals.sandbox.catalogue import Catalogue, Item
 from keepa_deals.sandbox.facts import FAMILY_OF
+from keepa_deals.sandbox.matching import MINUTES, Match, match_of
 from keepa_deals.sandbox.query import DealQuery
 
-MINUTES = {
-    Interval.DAY: 2 * 1440,
-    Interval.WEEK: 7 * 1440,
-    Interval.MONTH: 30 * 1440,
-    Interval.DAYS_90: 90 * 1440,
-}
-"""The spans of the averages; Keepa's "day" is 48 hours."""
+VALUES = 34
+"""The length of the arrays in a recorded deal; a product's have two more."""
+STEP_SECONDS = 30
+"""A list is as of the last half minute."""
+KEPT_LISTS = 12
 NAMES = {category.id: category.name for category in words.CATEGORIES}
+_INDEX_BITS = 24
+_PARENT_SHARE = 1 / 5324
+"""How many entries of the feed name their parent (recorded)."""
+_LATE_UPDATE_SHARE = 1 / 150
+"""How many ``lastUpdate`` lie two minutes before the change itself (recorded)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A deal that matches a query: the values by which it is sorted."""
+class Listing:
+    """The deals that match one query; :meth:`move_to` handles what has changed since, and nothing else."""
 
-    item: Item
-    window: Window
-    current: int
-    delta: int
-    percent: int
-    rank: int
+    def __init__(self, catalogue: Catalogue, query: DealQuery, second: int) -> None:
+        self._catalogue = catalogue
+        self._query = query
+        self._family = FAMILY_OF[query.kind]
+        self._single = "singleVariation" in query.flags
+        self._found: dict[int, tuple[Match, ...]] = {}
+        self._alone: list[tuple[tuple[int, str], Match]] = []
+        self._groups: list[tuple[Match, ...]] = []
+        self._counts: Counter[int] = Counter()
+        self._events = [self._look(head, second) << _INDEX_BITS | head for head in range(catalogue.size)]
+        heapq.heapify(self._events)
+        self._arrange()
+        self.second = second
 
+    def move_to(self, second: int) -> None:
+        """Handle every change up to ``second`` (Keepa's time)."""
+        changed = False
+        while self._events[0] >> _INDEX_BITS <= second:
+            head = self._events[0] & ((1 << _INDEX_BITS) - 1)
+            before = self._found.get(head)
+            heapq.heapreplace(self._events, self._look(head, second) << _INDEX_BITS | head)
+            changed = changed or self._found.get(head) is not before
+        if changed:
+            self._arrange()
+        self.second = second
 
-def find_deals(catalogue: Catalogue, query: DealQuery, minute: int) -> list[Match]:
-    """All deals that match at ``minute``, in the order of the query."""
-    found = list(_matches(catalogue, query, minute))
-    if "singleVariation" in query.flags:
-        found = list({m.item.facts.parent_asin or m.item.facts.asin: m for m in found}.values())
-    found.sort(key=_order(query))
-    return found
+    def shown(self, chances: random.Random) -> list[Match]:
+        """What a query is answered with, in its order: of each family one by chance, if that is asked for."""
+        if not self._groups:
+            return [match for _, match in self._alone]
+        chosen = (chances.choice(group) for group in self._groups)
+        return [m for _, m in sorted([*self._alone, *((m.key, m) for m in chosen)], key=lambda pair: pair[0])]
 
+    def everything(self) -> Iterator[Match]:
+        """All deals that match, every variation of a family among them, in the order of the query."""
+        groups = [(match.key, match) for group in self._groups for match in group]
+        return (m for _, m in sorted([*self._alone, *groups], key=lambda pair: pair[0]))
 
-def _matches(catalogue: Catalogue, query: DealQuery, minute: int) -> Iterator[Match]:
-    span = MINUTES[Interval(query.date_range)]
-    wants_gone = "isOutOfStock" in query.flags
-    for item, window in catalogue.deals(query.kind, minute):
-        current = item.value(query.kind, minute)
-        if (current < 0) != wants_gone:
-            continue
-        average = item.average(query.kind, minute - span, minute)
-        delta = average - max(current, 0)
-        percent = round(100 * delta / average) if average > 0 else 0
-        if delta <= 0:
-            continue
-        match = Match(item, window, current, delta, percent, item.value(CsvType.SALES, minute))
-        if _in_ranges(match, query, minute) and _passes(catalogue, match, query, minute):
-            yield match
+    def counts(self) -> dict[int, int]:
+        """How many match in each root category, whatever categories the query asks for (recorded)."""
+        return dict(self._counts)
 
+    def _look(self, head: int, second: int) -> int:
+        """Note which variations of a family match now; the second of their next change."""
+        schedule = self._catalogue.schedule
+        timing = schedule.timing(head)
+        minute = (second - timing.lag_seconds) // 60
+        number = timing.number(minute)
+        window = schedule.window(head, timing, self._family, number)
+        found: tuple[Match, ...] = ()
+        if minute >= window.end:
+            event = schedule.window(head, timing, self._family, number + 1).start
+        elif minute < window.start:
+            event = window.start
+        else:
+            items = [self._catalogue.item(index) for index in self._catalogue.variations(head)]
+            matches = (match_of(self._catalogue, item, window, self._query, minute) for item in items)
+            found = tuple(match for match in matches if match is not None)
+            event = min(window.end, *(item.next_event(self._family, minute) for item in items))
+        if found:
+            self._found[head] = found
+        else:
+            self._found.pop(head, None)
+        return event * 60 + timing.lag_seconds
 
-def _in_ranges(match: Match, query: DealQuery, minute: int) -> bool:
-    values = {
-        "currentRange": match.current,
-        "deltaRange": match.delta,
-        "deltaPercentRange": match.percent,
-        "salesRankRange": match.rank,
-    }
-    for name, (low, high) in query.ranges.items():
-        value = values[name] if name in values else delta_last(match.item, query.kind, minute)
-        if name == "salesRankRange" and value < 0:
-            return False
-        if not low <= value <= high:
-            return False
-    return True
-
-
-def _passes(catalogue: Catalogue, match: Match, query: DealQuery, minute: int) -> bool:
-    item, facts = match.item, match.item.facts
-    nodes = {facts.category.id, *facts.categories}
-    if query.include_categories and not nodes & query.include_categories:
-        return False
-    if nodes & query.exclude_categories:
-        return False
-    if query.min_rating >= 0 and item.value(CsvType.RATING, minute) < query.min_rating:
-        return False
-    if query.title_words:
-        title = catalogue.title(item).lower()
-        if not all(word in title for word in query.title_words):
-            return False
-    conditions = query.warehouse_conditions if query.kind is CsvType.WAREHOUSE else None
-    if conditions and facts.warehouse_condition not in conditions:
-        return False
-    return _passes_flags(item, query, minute)
-
-
-def _passes_flags(item: Item, query: DealQuery, minute: int) -> bool:
-    flags = query.flags
-    amazon = item.value(CsvType.AMAZON, minute) >= 0
-    if "mustHaveAmazonOffer" in flags and not amazon:
-        return False
-    if "mustNotHaveAmazonOffer" in flags and amazon:
-        return False
-    if "hasReviews" in flags and not item.facts.reviews:
-        return False
-    if "isBackInStock" in flags and not _is_back(item, query.kind, minute):
-        return False
-    if "isLowest" in flags and not is_lowest(item, query.kind, item.facts.tracked_since, minute):
-        return False
-    return "isLowest90" not in flags or is_lowest(item, query.kind, minute - 90 * 1440, minute)
-
-
-def is_lowest(item: Item, kind: CsvType, start: int, minute: int) -> bool:
-    """Whether the value at ``minute`` is the lowest since ``start``."""
-    extremes = item.series[FAMILY_OF[kind]].extremes(start, minute)
-    current = item.series[FAMILY_OF[kind]].at(minute)
-    return extremes is not None and 0 <= current <= extremes[0][1]
-
-
-def _is_back(item: Item, kind: CsvType, minute: int) -> bool:
-    """Whether the offer that is there now was missing just before."""
-    series = item.series[FAMILY_OF[kind]]
-    return series.at(minute) >= 0 and series.at(series.since(minute) - 1) < 0
-
-
-def delta_last(item: Item, kind: CsvType, minute: int) -> int:
-    """The value before the last change less the one now; 0 when either is missing."""
-    before, now = item.value(kind, item.since(kind, minute) - 1), item.value(kind, minute)
-    return before - now if before >= 0 and now >= 0 else 0
-
-
-def _order(query: DealQuery) -> Any:
-    sign = 1 if query.sort_type > 0 else -1
-    kind = abs(query.sort_type)
-
-    def key(match: Match) -> tuple[int, str]:
-        value = {
-            1: -match.window.start,  # not invertible at Keepa
-            2: -sign * match.delta,
-            3: sign * (match.rank if match.rank >= 0 else 1 << 40),
-            4: -sign * match.percent,
-        }[kind]
-        return value, match.item.facts.asin
-
-    return key
+    def _arrange(self) -> None:
+        alone, groups = [], []
+        self._counts.clear()
+        for found in self._found.values():
+            self._counts[found[0].item.facts.category.id] += 1 if self._single else len(found)
+            if not found[0].in_category:
+                continue
+            if len(found) > 1 and self._single:
+                groups.append(found)
+            else:
+                alone += [(match.key, match) for match in found]
+        alone.sort(key=lambda pair: pair[0])
+        self._alone, self._groups = alone, groups
 
 
 class DealFinder:
-    """Answers deal queries; in a minute all pages of a query come from one list, like Keepa's cache."""
+    """Answers deal queries; one thread at a time. ``seed`` decides which variation is shown when."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, *, seed: str = "keepa") -> None:
         self._catalogue = catalogue
-        self._lock = threading.Lock()
-        self._cached: dict[tuple[object, ...], tuple[int, list[Match]]] = {}
+        self._chances = random.Random(f"{seed}/variations")  # noqa: S311  # reproducible, not secret
+        self._listings: dict[tuple[object, ...], Listing] = {}
 
-    def find(self, query: DealQuery, minute: int) -> list[Match]:
-        """All matches at ``minute``."""
-        with self._lock:
-            cached = self._cached.get(query.key)
-            if cached is None or cached[0] != minute:
-                if len(self._cached) > 8:
-                    self._cached.clear()
-                cached = self._cached[query.key] = (minute, find_deals(self._catalogue, query, minute))
-            return cached[1]
+    def listing(self, query: DealQuery, second: int) -> Listing:
+        """The deals that match at a second of Keepa's time, as of the last half minute."""
+        second -= second % STEP_SECONDS
+        listing = self._listings.get(query.key)
+        if listing is None or listing.second > second:
+            if len(self._listings) >= KEPT_LISTS:
+                del self._listings[next(iter(self._listings))]
+            listing = self._listings[query.key] = Listing(self._catalogue, query, second)
+        listing.move_to(second)
+        return listing
 
-    def page(self, query: DealQuery, minute: int) -> dict[str, Any]:
+    def page(self, query: DealQuery, second: int) -> dict[str, Any]:
         """The ``deals`` object of an answer: no deal beyond the 10,000th, though all are counted."""
-        found = self.find(query, minute)
+        listing = self.listing(query, second)
         first = query.page * DEALS_PER_PAGE
         end = min(first + DEALS_PER_PAGE, MAX_DEALS_PER_QUERY)
-        counts = Counter(match.item.facts.category.id for match in found)
+        counts = listing.counts()
         return {
-            "dr": [self._entry(m, query, minute) for m in found[first:end]],
+            "dr": [self._entry(m, query, listing.second) for m in listing.shown(self._chances)[first:end]],
+            "drDateIndex": [],
             "categoryIds": list(counts),
             "categoryNames": [NAMES[category] for category in counts],
             "categoryCount": list(counts.values()),
         }
 
-    def _entry(self, match: Match, query: DealQuery, minute: int) -> dict[str, Any]:
+    def _entry(self, match: Match, query: DealQuery, second: int) -> dict[str, Any]:
         item, facts = match.item, match.item.facts
-        current = item.values(minute)
-        averages = {i: item.averages(minute - span, minute) for i, span in MINUTES.items()}
-        delta = {i: [_delta(a, c) for a, c in zip(avg, current, strict=True)] for i, avg in averages.items()}
+        minute = (second - item.timing.lag_seconds) // 60
+        lightning = self._catalogue.lightning(item)
+        is_warehouse = query.kind is CsvType.WAREHOUSE
+        named = facts.parent_asin and self._catalogue.fraction(f"parent/{facts.asin}") < _PARENT_SHARE
         return {
             "asin": facts.asin,
-            "parentAsin": facts.parent_asin,
+            **({"parentAsin": facts.parent_asin} if named else {}),
             "title": self._catalogue.title(item),
             "rootCat": facts.category.id,
             "categories": list(facts.categories),
             "image": [ord(c) for c in self._catalogue.image(item)],
-            "creationDate": match.window.start,
-            "lastUpdate": item.last_update(minute),
-            "lightningEnd": 0,
-            "warehouseCondition": facts.warehouse_condition if query.kind is CsvType.WAREHOUSE else 0,
-            "warehouseConditionComment": None,
-            "current": current,
-            "currentSince": [item.since(CsvType(kind), minute) for kind in range(VALUES)],
-            "deltaLast": [delta_last(item, CsvType(kind), minute) for kind in range(VALUES)],
-            "delta": [delta[i] for i in Interval],
-            "deltaPercent": [
-                [_percent(d, a) for d, a in zip(delta[i], averages[i], strict=True)] for i in Interval
-            ],
-            "avg": [averages[i] for i in Interval],
+            "creationDate": item.since(query.kind, minute),
+            "lastUpdate": self._last_update(match, minute),
+            "lightningStart": lightning[0],
+            "lightningEnd": lightning[1],
+            "warehouseCondition": facts.warehouse_condition if is_warehouse else 0,
+            **({"warehouseConditionComment": None} if is_warehouse else {}),
+            "dateIntervalIndex": 0,
+            **_arrays(item, minute),
+            **{f"salesRankDrops{days}": drops for days, drops in item.rank_drops(minute).items()},
         }
+
+    def _last_update(self, match: Match, minute: int) -> int:
+        update = match.item.last_update(minute)
+        late = self._catalogue.fraction(f"late/{match.item.facts.asin}/{update}") < _LATE_UPDATE_SHARE
+        return update - 2 if late and update == match.created else update
+
+
+def _arrays(item: Item, minute: int) -> dict[str, Any]:
+    """What is told of each price type."""
+    current = item.values(minute)[:VALUES]
+    averages = [item.averages(MINUTES[i], minute)[:VALUES] for i in Interval]
+    delta = [[_delta(a, c) for a, c in zip(avg, current, strict=True)] for avg in averages]
+    since = [item.facts.tracked_since if value >= 0 else -1 for value in current]
+    last, back = [0] * VALUES, [False] * VALUES
+    for family, series in item.series.items():
+        changed = series.since(minute)
+        before, now = series.at(changed - 1), series.at(minute)
+        for kind in item.facts.surcharges:
+            if FAMILY_OF[kind] is family:
+                since[kind] = changed
+                last[kind] = before - now if before >= 0 and now >= 0 else 0
+                back[kind] = before < 0 <= now
+    return {
+        "current": current,
+        "currentSince": since,
+        "backInStock": back,
+        "deltaLast": last,
+        "delta": delta,
+        "deltaPercent": [
+            [_percent(d, a) for d, a in zip(delta[i], averages[i], strict=True)] for i in Interval
+        ],
+        "avg": averages,
+    }
 
 
 def _delta(average: int, current: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import accumulate
 from types import MappingProxyType
@@ -19,16 +19,16 @@ _ASIN_STEP = 1_299_709_000_003 * 2 - 1
 """Odd and no multiple of 3, so that multiplying by it permutes the numbers below 36 ** 8."""
 _ASIN_STEP_BACK = pow(_ASIN_STEP, -1, _ASIN_SPACE)
 
-SLOTS_PER_CYCLE = 16
-CYCLES = 6
-SLOW_SLOT = (780, 900)
-"""Minutes between Keepa's looks at the few products that it neglects: more than its 12 hours."""
-QUICK_SLOT = (45, 150)
-SLOW_SHARE = 0.04
 NO_RANK_SHARE = 0.03
-VARIATION_SHARE = 0.2
-VARIATIONS = 3
-OLDEST_DAYS = 900
+SLOW_SELLERS = 0.1
+_RANKS, _SLOW_RANKS = (1.5, 5.35), (6.1, 6.6)
+"""Powers of ten: of what sells, and of what hardly does; a rank's noise does not lead across 500,000."""
+SIBLINGS = 2
+"""How many siblings the first variation of a family has."""
+_SIBLING_PERCENT = (88, 114)
+"""A sibling's price, in percent of the first's."""
+OLD_LIGHTNING_SHARE = 0.08
+OLDEST_DAYS = 700
 YOUNGEST_DAYS = 30
 MINUTES_PER_DAY = 1440
 _SHARES = list(accumulate(category.share for category in words.CATEGORIES))
@@ -70,12 +70,12 @@ class Facts:
     """One product. Money in cents; ``surcharges`` says by how much a type's price exceeds its family's."""
 
     index: int
+    head: int
+    """The first product of its family: itself, when it has no siblings."""
     asin: str
     parent_asin: str | None
     category: words.Category
     child: int
-    slot: int
-    anchor: int
     tracked_since: int
     price: int
     used_price: int
@@ -115,24 +115,9 @@ def index_of(seed: str, asin: str) -> int | None:
     return (int(asin[2:], 36) - _offset(seed)) * _ASIN_STEP_BACK % _ASIN_SPACE
 
 
-def timing_of(seed: str, index: int) -> tuple[int, int]:
-    """The minutes between Keepa's looks at a product, and the minute from which they are counted.
-
-    The anchors of successive products are spread by the golden ratio over their cycles, so that the
-    number of live deals hardly varies.
-    """
-    d = draws(f"{seed}/when/{index}")
-    low, high = SLOW_SLOT if chance(d[0], SLOW_SHARE) else QUICK_SLOT
-    slot = pick(d[1], low, high)
-    cycle = slot * SLOTS_PER_CYCLE
-    spread = (index * 40503 + d[2] // 64) % RANGE
-    return slot, spread * cycle * CYCLES // RANGE
-
-
 def facts_of(seed: str, index: int) -> Facts:
-    """Everything constant about product ``index``."""
+    """Everything constant about product ``index``, which has no siblings."""
     d = draws(f"{seed}/what/{index}")
-    slot, anchor = timing_of(seed, index)
     category = words.CATEGORIES[bisect_right(_SHARES, pick(d[0], 0, _SHARES[-1] - 1))]
     # Few dear products, many cheap ones.
     price = category.price_low + (category.price_high - category.price_low) * d[1] * d[2] // RANGE**2
@@ -140,16 +125,15 @@ def facts_of(seed: str, index: int) -> Facts:
     has_used = chance(d[3], category.used_percent / 100)
     return Facts(
         index=index,
+        head=index,
         asin=asin_of(seed, index),
-        parent_asin=_parent(seed, index),
+        parent_asin=None,
         category=category,
         child=pick(d[5], 0, max(0, len(category.children) - 1)),
-        slot=slot,
-        anchor=anchor,
-        tracked_since=_tracked_since(slot, anchor, d[6]),
+        tracked_since=_tracked_since(d[6]),
         price=price,
         used_price=price * pick(d[7], 45, 85) // 100 if has_used else -1,
-        rank=-1 if chance(d[8], NO_RANK_SHARE) else round(10 ** (1.5 + 5 * d[9] / RANGE)),
+        rank=_rank(d[8], d[4], d[9]),
         rating=pick(d[10], 22, 49),
         reviews=0 if chance(d[11], 0.04) else pick(d[12], 1, 900),
         review_minutes=pick(d[13], 600, 20_000),
@@ -158,6 +142,37 @@ def facts_of(seed: str, index: int) -> Facts:
         warehouse_condition=pick(d[16], 2, 5),
         surcharges=_surcharges(d[17:], price, has_used=has_used, category=category),
     )
+
+
+def variation_of(seed: str, head: int, index: int) -> Facts:
+    """Product ``index`` of the family of ``head``: the same thing at another price, in another colour."""
+    facts = facts_of(seed, head)
+    percent = 100 if index == head else pick(draws(f"{seed}/variation/{index}")[0], *_SIBLING_PERCENT)
+    used = facts.used_price * percent // 100 if facts.used_price >= 0 else -1
+    return replace(
+        facts,
+        index=index,
+        asin=asin_of(seed, index),
+        parent_asin=asin_of(seed, _ASIN_SPACE // 2 + head),
+        price=facts.price * percent // 100,
+        used_price=used,
+    )
+
+
+def _rank(has_none: int, is_slow: int, draw: int) -> int:
+    if chance(has_none, NO_RANK_SHARE):
+        return -1
+    low, high = _SLOW_RANKS if chance(is_slow, SLOW_SELLERS) else _RANKS
+    return round(10 ** (low + (high - low) * draw / RANGE))
+
+
+def lightning_of(seed: str, facts: Facts) -> tuple[int, int]:
+    """Begin and end of the last lightning deal, years back for some products (recorded); 0 for none."""
+    d = draws(f"{seed}/lightning/{facts.index}")
+    if not chance(d[0], OLD_LIGHTNING_SHARE):
+        return 0, 0
+    begin = 2_000_000 + d[1] * 60
+    return begin, begin + 360
 
 
 def image_of(seed: str, index: int) -> str:
@@ -193,17 +208,9 @@ def _offset(seed: str) -> int:
     return (a << 32 | b << 16 | c) % _ASIN_SPACE
 
 
-def _parent(seed: str, index: int) -> str | None:
-    """Some products are variations: neighbours that share a parent."""
-    first = index - index % VARIATIONS
-    family = draws(f"{seed}/variations/{first}")[0]
-    return asin_of(seed, _ASIN_SPACE // 2 + first) if chance(family, VARIATION_SHARE) else None
-
-
-def _tracked_since(slot: int, anchor: int, draw: int) -> int:
-    """A slot's edge 30 to 900 days before the beginning of 2026, when no sandbox existed yet."""
-    opened = 7_889_760 - pick(draw, YOUNGEST_DAYS, OLDEST_DAYS) * MINUTES_PER_DAY
-    return anchor + (opened - anchor) // slot * slot
+def _tracked_since(draw: int) -> int:
+    """30 to 700 days before the beginning of 2026, when no sandbox existed yet."""
+    return 7_889_760 - pick(draw, YOUNGEST_DAYS, OLDEST_DAYS) * MINUTES_PER_DAY
 
 
 def _surcharges(

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keepa_deals.keepa.costs import MAX_ASINS_PER_REQUEST, ProductOptions
 from keepa_deals.keepa.types import CsvType
 from keepa_deals.sandbox.catalogue import VALUES, Catalogue, Item
-from keepa_deals.sandbox.deals import is_lowest
 from keepa_deals.sandbox.errors import BadRequest
-from keepa_deals.sandbox.facts import FAMILY_OF, Family, brand_of
+from keepa_deals.sandbox.facts import FAMILY_OF, brand_of
+from keepa_deals.sandbox.matching import is_lowest
 
 DAY = 1440
+FRESH_MINUTES = 60
+"""The age up to which Keepa answers from what it has (documented: about an hour)."""
+BUY_BOX = frozenset({CsvType.BUY_BOX_SHIPPING, CsvType.BUY_BOX_USED_SHIPPING})
+"""Told for ``buybox=1`` or ``offers`` alone."""
+OFFERS_ONLY = frozenset(map(CsvType, (7, 9, 10, 16, 17, *range(19, 28), 31, 33)))
+"""Told for ``offers`` alone, which the sandbox does not have (and the rating for ``rating=1``)."""
+RATINGS = frozenset({CsvType.RATING, CsvType.COUNT_REVIEWS})
+CLOSING_FEE_CENTS = 180
+MEDIA = frozenset({"Books", "Video Games"})
+"""Categories of which Amazon takes a variable closing fee."""
 _SWITCHES = ("history", "rating", "buybox")
 _NEEDED_OFF = ("stock", "videos", "aplus", "only-live-offers", "rental", "historical-variations")
 _NUMBERS = ("stats", "days", "update")
@@ -29,8 +39,17 @@ class ProductQuery:
     options: ProductOptions
 
     def cost(self, found: int) -> int:
-        """Tokens for ``found`` products, by the documented table; data is never older than ``update``."""
-        return found * self.options.documented_tokens_per_product()
+        """Tokens for ``found`` products by the documented table, without :meth:`surcharge`."""
+        return found * replace(self.options, update_hours=None).documented_tokens_per_product()
+
+    def refreshes(self, age_minutes: int) -> bool:
+        """Whether Keepa looks at Amazon again for a product that it looked at so long ago."""
+        hours = self.options.update_hours
+        return age_minutes > FRESH_MINUTES if hours is None else 0 <= hours * 60 <= age_minutes
+
+    def surcharge(self, age_minutes: int) -> int:
+        """The token more that ``update=0`` costs while Keepa's data is fresh anyway."""
+        return int(self.options.update_hours == 0 and age_minutes < FRESH_MINUTES)
 
 
 def parse_product_query(raw: Mapping[str, str], *, domain_ids: frozenset[int]) -> ProductQuery:
@@ -99,7 +118,12 @@ def describe(catalogue: Catalogue, item: Item, query: ProductQuery, minute: int)
         "trackingSince": facts.tracked_since,
         "listedSince": facts.tracked_since,
         "lastUpdate": item.last_update(minute),
+        "variations": _variations(catalogue, item),
         "fbaFees": {"lastUpdate": facts.tracked_since, "pickAndPackFee": _fba_fee(catalogue, item)},
+        "variableClosingFee": CLOSING_FEE_CENTS if facts.category.name in MEDIA else 0,
+        "isAdultProduct": False,
+        "isHeatSensitive": "Chocolate" in (catalogue.title(item) or ""),
+        "newPriceIsMAP": catalogue.fraction(f"map/{facts.index}") < 0.01,
         "referralFeePercentage": 15.0 if catalogue.fraction(f"fee/{facts.index}") < 0.8 else 8.0,
         "monthlySold": _monthly_sold(item),
         "availabilityAmazon": 0 if item.value(CsvType.AMAZON, minute) >= 0 else -1,
@@ -117,9 +141,34 @@ def unknown(asin: str, domain_id: int) -> dict[str, Any]:
 
 
 def _fba_fee(catalogue: Catalogue, item: Item) -> int:
-    """Cents; unknown for some products."""
+    """Cents; 0 where it cannot be calculated, as for some products."""
     fraction = catalogue.fraction(f"fba/{item.facts.index}")
-    return -1 if fraction > 0.95 else 306 + int(fraction * 900)
+    return 0 if fraction > 0.95 else 306 + int(fraction * 900)
+
+
+def _variations(catalogue: Catalogue, item: Item) -> list[dict[str, Any]] | None:
+    """The family with what tells its members apart (api_backend: Product.java); ``None`` without siblings."""
+    family = catalogue.variations(item.facts.head)
+    if len(family) == 1:
+        return None
+    colours = ("Black", "Blue", "Red")
+    return [
+        {
+            "asin": catalogue.item(index).facts.asin,
+            "attributes": [{"dimension": "Color", "value": colours[place % len(colours)]}],
+        }
+        for place, index in enumerate(family)
+    ]
+
+
+def _told(options: ProductOptions) -> frozenset[CsvType]:
+    """The types that an answer tells; the others look as if there were no offer."""
+    hidden = OFFERS_ONLY - (RATINGS if options.rating else frozenset())
+    return frozenset(CsvType) - hidden - (frozenset() if options.buybox else BUY_BOX)
+
+
+def _only(told: frozenset[CsvType], values: list[int]) -> list[int]:
+    return [value if kind in told else -1 for kind, value in zip(CsvType, values, strict=True)]
 
 
 def _monthly_sold(item: Item) -> int:
@@ -131,10 +180,14 @@ def _histories(item: Item, options: ProductOptions, minute: int) -> list[list[in
     start = item.facts.tracked_since
     if options.days is not None:
         start = max(start, minute - options.days * DAY)
+    told = _told(options)
+    changes = {family: list(series.changes(start, minute)) for family, series in item.series.items()}
     result: list[list[int] | None] = [None] * VALUES
     for kind, surcharge in item.facts.surcharges.items():
+        if kind not in told:
+            continue
         flat: list[int] = []
-        for when, value in item.series[FAMILY_OF[kind]].changes(start, minute):
+        for when, value in changes[FAMILY_OF[kind]]:
             flat += [when, value + surcharge if value >= 0 else -1]
             if kind.has_shipping:
                 flat.append(0 if value >= 0 else -1)
@@ -146,47 +199,35 @@ def _histories(item: Item, options: ProductOptions, minute: int) -> list[list[in
 
 
 def _stats(item: Item, options: ProductOptions, minute: int) -> dict[str, Any]:
-    facts = item.facts
-    days = options.stats_days or 90
-    rank = item.series[Family.RANK]
-    lowest, lowest_90 = (
-        [k in facts.surcharges and is_lowest(item, k, start, minute) for k in map(CsvType, range(VALUES))]
-        for start in (facts.tracked_since, minute - 90 * DAY)
-    )
+    facts, told = item.facts, _told(options)
+    kinds = [kind if kind in facts.surcharges and kind in told else None for kind in CsvType]
+    tracked, quarter = facts.tracked_since, minute - 90 * DAY
     buy_box = item.value(CsvType.BUY_BOX_SHIPPING, minute) if options.buybox else -2
-    drops = {
-        f"salesRankDrops{span}": rank.drops(minute - span * DAY, minute) if facts.rank > 0 else -1
-        for span in (30, 90, 180, 365)
-    }
+    spans = {"avg": options.stats_days or 90, "avg30": 30, "avg90": 90, "avg180": 180, "avg365": 365}
     return {
-        "current": item.values(minute),
-        "avg": item.averages(minute - days * DAY, minute),
-        "avg30": item.averages(minute - 30 * DAY, minute),
-        "avg90": item.averages(minute - 90 * DAY, minute),
-        "avg180": item.averages(minute - 180 * DAY, minute),
-        "avg365": item.averages(minute - 365 * DAY, minute),
-        "min": _extreme(item, 0, minute),
-        "max": _extreme(item, 1, minute),
-        "isLowest": lowest,
-        "isLowest90": lowest_90,
+        "current": _only(told, item.values(minute)),
+        **{name: _only(told, item.averages(days * DAY, minute)) for name, days in spans.items()},
+        "min": _extreme(item, told, 0, minute),
+        "max": _extreme(item, told, 1, minute),
+        "isLowest": [kind is not None and is_lowest(item, kind, tracked, minute) for kind in kinds],
+        "isLowest90": [kind is not None and is_lowest(item, kind, quarter, minute) for kind in kinds],
         "outOfStockPercentage90": [
-            item.series[FAMILY_OF[k]].absent_percent(minute - 90 * DAY, minute)
-            if k in facts.surcharges
-            else -1
-            for k in map(CsvType, range(VALUES))
+            item.series[FAMILY_OF[kind]].absent_percent(quarter, minute) if kind is not None else -1
+            for kind in kinds
         ],
         "totalOfferCount": item.value(CsvType.COUNT_NEW, minute) + item.value(CsvType.COUNT_USED, minute),
         "buyBoxPrice": buy_box,
         "buyBoxShipping": min(0, buy_box),
-        **drops,
+        **{f"salesRankDrops{days}": drops for days, drops in item.rank_drops(minute).items()},
     }
 
 
-def _extreme(item: Item, which: int, minute: int) -> list[list[int] | None]:
+def _extreme(item: Item, told: frozenset[CsvType], which: int, minute: int) -> list[list[int] | None]:
+    extremes = {f: series.extremes(item.facts.tracked_since, minute) for f, series in item.series.items()}
     result: list[list[int] | None] = [None] * VALUES
     for kind, surcharge in item.facts.surcharges.items():
-        found = item.series[FAMILY_OF[kind]].extremes(item.facts.tracked_since, minute)
-        if found is not None:
+        found = extremes[FAMILY_OF[kind]]
+        if found is not None and kind in told:
             when, value = found[which]
             result[kind] = [when, value + surcharge]
     return result

@@ -18,6 +18,7 @@ from werkzeug.serving import make_server
 
 from keepa_deals.sandbox.account import Account
 from keepa_deals.sandbox.app import create_app
+from keepa_deals.sandbox.behaviour import RECORDED, Behaviour
 from keepa_deals.sandbox.catalogue import Catalogue
 from keepa_deals.sandbox.faults import Faults
 
@@ -29,10 +30,15 @@ TOKENS: dict[str, str] = {}
 
 @contextmanager
 def serving(
-    account: Account | None = None, *, deals: int = 200, seed: str = "test", faults: Faults | None = None
+    account: Account | None = None,
+    *,
+    deals: int = 200,
+    seed: str = "test",
+    faults: Faults | None = None,
+    behaviour: Behaviour = RECORDED,
 ) -> Iterator[str]:
     """The address of a sandbox in this process."""
-    catalogue = Catalogue.for_deals(deals, seed=seed)
+    catalogue = Catalogue.for_deals(deals, seed=seed, behaviour=behaviour)
     app = create_app(account or Account(), catalogue, faults, control_token=TOKEN)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     server.daemon_threads = True  # type: ignore[attr-defined]

@@ -1,0 +1,108 @@
+"""What a product's series say, whichever way they are asked."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+
+from keepa_deals.keepa.types import CsvType
+from keepa_deals.sandbox.behaviour import Behaviour
+from keepa_deals.sandbox.catalogue import Catalogue, Item
+from keepa_deals.sandbox.facts import Family
+from keepa_deals.sandbox.histories import Moves
+
+NOW = 7_976_000
+DAY = 1440
+CATALOGUE = Catalogue(size=60, seed="series")
+ITEMS = [CATALOGUE.item(index) for index in range(0, 60, 6)]
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: str(item.facts.asin))
+@pytest.mark.parametrize("family", Family)
+def test_every_question_is_answered_from_the_same_history(item: Item, family: Family) -> None:
+    series, start = item.series[family], NOW - 45 * DAY
+    changes = list(series.changes(start, NOW))
+    if item.facts.base(family) < 0:
+        assert changes == [(start, -1)]
+        return
+    for (minute, value), (until, _) in zip(changes, [*changes[1:], (NOW, 0)], strict=True):
+        assert {series.at(minute), series.at(until - 1)} == {value}
+        assert series.since(max(minute, until - 1)) <= minute
+    assert all(minute % 2 == 0 for minute, _ in changes[1:])
+    assert series.since(NOW) == changes[-1][0]
+    area = sum(
+        v * (b - a) for (a, v), (b, _) in zip(changes, [*changes[1:], (NOW, 0)], strict=True) if v >= 0
+    )
+    covered = sum(b - a for (a, v), (b, _) in zip(changes, [*changes[1:], (NOW, 0)], strict=True) if v >= 0)
+    assert series.average(start, NOW) == (round(area / covered) if covered else -1)
+    offered = [value for _, value in changes if value >= 0]
+    extremes = series.extremes(start, NOW)
+    assert extremes is not None
+    assert (extremes[0][1], extremes[1][1]) == (min(offered), max(offered))
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: str(item.facts.asin))
+def test_the_counted_falls_of_a_rank_are_those_of_its_history(item: Item) -> None:
+    if item.facts.rank < 0:
+        assert set(item.rank_drops(NOW).values()) == {-1}
+        return
+    rank = item.series[Family.RANK]
+    changed = rank.since(NOW)
+    falls = rank.drops(changed - 90 * DAY, changed)
+    assert item.rank_drops(NOW)[90] == pytest.approx(falls, abs=2)
+
+
+def test_prices_stand_on_plateaus_and_ranks_fall_and_climb() -> None:
+    """Not a square wave: many levels, most of the time no change, ranks with far more climbs than falls."""
+    for item in ITEMS:
+        prices = list(item.series[Family.NEW].changes(NOW - 90 * DAY, NOW))
+        assert len({value for _, value in prices}) > 15
+        assert len(prices) < 400
+        if item.facts.rank > 0:
+            ranks = [value for _, value in item.series[Family.RANK].changes(NOW - 90 * DAY, NOW)]
+            falls = sum(b < a for a, b in pairwise(ranks))
+            assert 0 < falls < len(ranks) / 2
+
+
+def test_the_same_seed_tells_the_same_and_another_order_of_questions_changes_nothing() -> None:
+    again = Catalogue(size=60, seed="series").item(6)
+    values = [again.value(CsvType.NEW, NOW - hours * 60) for hours in range(400)]
+    back = [CATALOGUE.item(6).value(CsvType.NEW, NOW - hours * 60) for hours in reversed(range(400))]
+    assert values == back[::-1]
+
+
+def test_a_family_sells_as_one_but_prices_differ() -> None:
+    catalogue = Catalogue(size=10, seed="family", behaviour=Behaviour(siblings_every=5))
+    family = [catalogue.item(index) for index in catalogue.variations(5)]
+    assert len({item.facts.asin for item in family}) == 3
+    assert len({item.facts.parent_asin for item in family}) == 1
+    assert len({item.value(CsvType.SALES, NOW) for item in family}) == 1
+    assert len({item.facts.price for item in family}) > 1
+    assert all(catalogue.find(item.facts.asin) is item for item in family)
+    assert catalogue.find(catalogue.item(4).facts.asin) is catalogue.item(4)
+    assert catalogue.variations(4) == (4,)
+
+
+@pytest.mark.parametrize("repriced", [0.001, 0.06, 0.2, 0.5, 0.9])
+def test_the_rates_of_moves_add_up_to_the_share_that_is_asked_for(repriced: float) -> None:
+    moves = Moves.of(repriced)
+    quick, calm = (1 - math.exp(-60 / minutes) for minutes in (moves.quick_minutes, moves.calm_minutes))
+    assert moves.quick * quick + (1 - moves.quick) * calm == pytest.approx(repriced, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("habit", "value"),
+    [
+        ("repriced", 0.95),
+        ("repriced", -0.1),
+        ("gone", 0),
+        ("deep", 1.2),
+        ("lag_minutes", 90),
+        ("siblings_every", -1),
+    ],
+)
+def test_a_habit_that_cannot_be_is_named(habit: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"^{habit} "):
+        Behaviour(**{habit: value})  # type: ignore[arg-type]
