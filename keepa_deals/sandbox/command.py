@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import secrets
@@ -9,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from keepa_deals.sandbox.account import TICK_LATE_MS, Account
 from keepa_deals.sandbox.app import create_app
 from keepa_deals.sandbox.behaviour import RECORDED, Behaviour
 from keepa_deals.sandbox.catalogue import Catalogue
+from keepa_deals.sandbox.core import Sandbox
 from keepa_deals.sandbox.faults import Fault, Faults, parse_fault
 
 
@@ -124,6 +127,7 @@ def sandbox(
             Faults(faults, seed=seed),
             control_token=control_token or _token_in(control_token_file),
         )
+        _warm(app.extensions["sandbox"])
         server = make_server(host, port, app, threaded=True, request_handler=_Handler)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
@@ -145,6 +149,12 @@ def sandbox(
     )
     server.serve_forever()
     server.server_close()
+
+
+def _warm(sandbox: Sandbox) -> None:
+    """Grow what the shipped selection needs before anybody waits for it."""
+    selection = (resources.files("keepa_deals") / "deal_selection.json").read_text(encoding="utf-8")
+    sandbox.truth({**json.loads(selection), "page": 0})
 
 
 def _token_in(file: Path | None) -> str | None:

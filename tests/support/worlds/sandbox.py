@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,15 +16,17 @@ from werkzeug.test import Client, EnvironBuilder
 from keepa_deals.keepa.time import to_keepa_minutes
 from keepa_deals.sandbox.account import Account
 from keepa_deals.sandbox.app import create_app
+from keepa_deals.sandbox.behaviour import RECORDED, Behaviour
 from keepa_deals.sandbox.catalogue import Catalogue
-from keepa_deals.sandbox.core import DOMAINS
+from keepa_deals.sandbox.core import DOMAINS, Sandbox
+from keepa_deals.sandbox.matching import Match
 from keepa_deals.sandbox.query import parse_query
 from tests.support.worlds.door import TAKES, WorldError
 
 MOST_DEALS = 10_000
 """Keepa shows no more of one query."""
 REMEMBERED = 4
-"""Minutes whose truth is kept: the catalogue is slow to go back in time."""
+"""Minutes whose truth is kept; of an earlier one the present truth is told."""
 
 
 class _Clock:
@@ -51,9 +55,9 @@ class SandboxWorld:
         self.account = Account(refill_rate=rate, clock=clock, tokens=rate)
         self._app = create_app(self.account, catalogue, clock=clock)
         self._client = Client(self._app)
-        self._sandbox: Any = self._app.extensions["sandbox"]
+        self._sandbox: Sandbox = self._app.extensions["sandbox"]
         self._selection = {**selection, "page": 0, "sortType": 1}
-        self._truths: dict[int, list[Any]] = {}
+        self._truths: dict[int, list[Match]] = {}
 
     def answer(self, method: str, url: str, body: bytes | str | None) -> tuple[int, Any, dict[str, str]]:
         parts = urlsplit(url)
@@ -71,18 +75,18 @@ class SandboxWorld:
         return {match.item.facts.asin: match.current for match in self._truth(at)}
 
     def dated(self, at: float) -> dict[str, int]:
-        return {match.item.facts.asin: match.window.start for match in self._truth(at)}
+        return {match.item.facts.asin: match.created for match in self._truth(at)}
 
     def family(self, asin: str) -> str:
-        item = self._sandbox.catalogue.find(asin)
-        return asin if item is None else item.facts.parent_asin or asin
+        return self._sandbox.family(asin)
 
-    def _truth(self, at: float) -> list[Any]:
+    def _truth(self, at: float) -> list[Match]:
         minute = to_keepa_minutes(datetime.fromtimestamp(at, UTC))
         found = self._truths.get(minute)
         if found is None:
             query = parse_query(self._selection, domain_ids=DOMAINS)
-            found = self._truths[minute] = self._sandbox.finder.find(query, minute)[:MOST_DEALS]
+            listing = self._sandbox.finder.listing(query, self._sandbox.second)  # it never goes back
+            found = self._truths[minute] = list(islice(listing.everything(), MOST_DEALS))
             while len(self._truths) > REMEMBERED:
                 del self._truths[min(self._truths)]
         return found
@@ -91,9 +95,19 @@ class SandboxWorld:
 def create(
     now: Callable[[], float], *, deals: int, rate: int, hours: float, seed: int, options: Mapping[str, str]
 ) -> SandboxWorld:
-    """The sandbox; of the options it knows ``selection``, the path of the deal query."""
-    unknown = options.keys() - {"selection"}
-    if unknown:
-        raise WorldError(f"the sandbox has no option {', '.join(sorted(unknown))}")
+    """The sandbox; its options are ``selection``, the path of the deal query, and its behaviour's habits."""
+    habits = {name: text for name, text in options.items() if name != "selection"}
     selection = json.loads(Path(options["selection"]).read_text(encoding="utf-8"))
-    return SandboxWorld(now, selection, rate, Catalogue.for_deals(deals, seed=f"simulation {seed}"))
+    catalogue = Catalogue.for_deals(deals, seed=f"simulation {seed}", behaviour=_behaviour(habits))
+    return SandboxWorld(now, selection, rate, catalogue)
+
+
+def _behaviour(habits: Mapping[str, str]) -> Behaviour:
+    known = {field.name: type(getattr(RECORDED, field.name)) for field in fields(RECORDED)}
+    unknown = habits.keys() - known.keys()
+    if unknown:
+        raise WorldError(f"the sandbox has no option {', '.join(sorted(unknown))}: {', '.join(known)}")
+    try:
+        return replace(RECORDED, **{name: known[name](text) for name, text in habits.items()})
+    except ValueError as error:
+        raise WorldError(f"the sandbox: {error}") from None
