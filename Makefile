@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test lint faults format constraints
+.PHONY: help test lint faults format pins constraints audit
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -17,8 +17,23 @@ faults:  ## every fault, five rounds: what it cost and how long it lasted
 format:  ## let ruff format and mend
 	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 
-constraints:  ## pin the newest versions that pyproject.toml allows, for the oldest Python supported
-	rm -rf .venv-pin && python3 -m venv .venv-pin
-	.venv-pin/bin/pip install --quiet --editable '.[test,lint,bench]'
-	.venv-pin/bin/pip freeze --exclude-editable | grep -v '@' > constraints.txt
+# For every Python from the oldest supported on, with the sums of all files of a release. No addresses.
+COMPILE = .venv-pin/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url
+
+pins:  ## pin what pyproject.toml has that is not pinned yet; what is pinned stays
+	rm -rf .venv-pin && python3 -m venv .venv-pin && .venv-pin/bin/pip install --quiet uv
+	sed -n 's/^requires = \["\(setuptools.*\)"\]$$/\1/p' pyproject.toml > .venv-pin/build.in
+	$(COMPILE) $(UPGRADE) --all-extras --output-file constraints.txt pyproject.toml .venv-pin/build.in
+	cp constraints.txt .venv-pin/all.txt  # a list that is its own constraint could never change
+	$(COMPILE) --constraints .venv-pin/all.txt --output-file .venv-pin/requirements.txt pyproject.toml .venv-pin/build.in
+	cp .venv-pin/requirements.txt requirements.txt
+	rm -rf .venv-pin
+
+constraints:  ## pin the newest versions that pyproject.toml allows
+	$(MAKE) pins UPGRADE=--upgrade
+
+audit:  ## known vulnerabilities of the pinned packages (asks the package index about each; needs the network)
+	rm -rf .venv-pin && python3 -m venv .venv-pin && .venv-pin/bin/pip install --quiet pip-audit
+	.venv-pin/bin/pip-audit --require-hashes --disable-pip --progress-spinner off --requirement constraints.txt
 	rm -rf .venv-pin

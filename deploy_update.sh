@@ -2,11 +2,12 @@
 # Brings the version that is checked out (git pull first) into service: ./deploy_update.sh [--dry-run]
 # Permissions, Stop, Start, Reload, Backfill; when the new version does not work, the previous one comes back.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+here=$(readlink -f -- "${BASH_SOURCE[0]}") # through links: this acts on the folder that it lies in
+cd -- "${here%/*}"
 
 case "${1-}" in
     -h | --help)
-        sed -n '2,3s/^# //p' "${BASH_SOURCE[0]}"
+        sed -n '2,3s/^# //p' "$here"
         exit 0
         ;;
 esac
@@ -29,15 +30,16 @@ refuse() {
     [ "$previous" != "$(git rev-parse HEAD)" ] || fail "$why; nothing was stopped"
     git -c advice.detachedHead=false checkout --quiet "$previous" ||
         fail "$why, and git cannot go back to $previous; nothing was stopped"
-    (make_environment) || why="$why, nor can those of the previous one"
+    # shellcheck source=keepa_deals/ops/environment.sh
+    (source keepa_deals/ops/environment.sh && make_environment) || why="$why, nor can those of the previous one"
     fail "$why: ${previous:0:10} is checked out again, nothing was stopped"
 }
 
 if [ "${1-}" = --dry-run ]; then
-    [ -x .venv/bin/keepa-deals ] || fail "nothing was ever installed here: a deploy would make .venv and start everything"
+    [ -x .venv/bin/python ] || fail "nothing was ever installed here: a deploy would make .venv and start everything"
     packages_are_installed || say "would install packages into .venv: those that are wanted have changed"
 else
     (make_environment) || refuse "the packages of this version cannot be installed"
     loads || refuse "this version cannot be loaded"
 fi
-exec .venv/bin/keepa-deals ops deploy "$@"
+exec .venv/bin/python -m keepa_deals ops deploy "$@"

@@ -2,7 +2,8 @@
 # Stops everything of this deployment, however broken it is, and nothing else: ./kill_everything_force.sh [--wait SECONDS]
 # Exit 0 only if nothing is left. Never touches the queue, the balance or the database.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+here=$(readlink -f -- "${BASH_SOURCE[0]}") # through links: this acts on the folder that it lies in
+cd -- "${here%/*}"
 
 # shellcheck source=keepa_deals/ops/environment.sh
 source keepa_deals/ops/environment.sh
@@ -16,11 +17,11 @@ was_started() {
 }
 
 # Without its packages nothing is stopped; with another version's it is, so that a git pull does not matter.
-if [ ! -x .venv/bin/keepa-deals ] || ! .venv/bin/python -c 'import keepa_deals.ops.commands' 2>/dev/null; then
+if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c 'import keepa_deals.ops.commands' 2>/dev/null; then
     was_started || { say "no .venv here, and nothing was ever started from $PWD" && exit 0; }
     say "the packages in .venv are missing, and without them nothing can be told ours: installing them first"
     (make_environment) ||
         fail "nothing was stopped. Mend what is said above and call this again; or by hand: kill the supervisord of" \
             "run/supervisord.pid first, then what this lists: grep -l KEEPA_DEALS_SUPERVISED /proc/[0-9]*/environ"
 fi
-exec .venv/bin/keepa-deals ops kill "$@"
+exec .venv/bin/python -m keepa_deals ops kill "$@"

@@ -2,11 +2,12 @@
 # Starts everything: ./start_celery.sh [--sandbox] [--within SECONDS]
 # Installs what is missing into .venv; returns 0 only when the service is seen to work.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+here=$(readlink -f -- "${BASH_SOURCE[0]}") # through links: this acts on the folder that it lies in
+cd -- "${here%/*}"
 
 case "${1-}" in
     -h | --help)
-        sed -n '2,3s/^# //p' "${BASH_SOURCE[0]}"
+        sed -n '2,3s/^# //p' "$here"
         exit 0
         ;;
 esac
@@ -14,4 +15,4 @@ esac
 # shellcheck source=keepa_deals/ops/environment.sh
 source keepa_deals/ops/environment.sh
 make_environment
-exec .venv/bin/keepa-deals ops start "$@"
+exec .venv/bin/python -m keepa_deals ops start "$@"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 
 import click
 
-from keepa_deals.errors import KeepaDealsError
+from keepa_deals.errors import KeepaDealsError, SettingsError
 
 COMMANDS = {
     "dashboard": "keepa_deals.web.access.commands:dashboard",
@@ -42,10 +43,23 @@ def cli() -> None:
     """Keeps a table of live Keepa deals truthful and fresh, and shows it."""
 
 
+def refuse_another_checkout(command: Path) -> None:
+    """A ``SettingsError`` when ``command`` lies in the ``.venv`` of another checkout than the code that it
+    runs: a copied ``.venv`` names the folder that it was made in."""
+    folder, here = command.absolute().parent, Path(__file__).resolve().parent.parent
+    root = folder.parent.parent.resolve()
+    if folder.parts[-2:] == (".venv", "bin") and root != here and (root / "keepa_deals").is_dir():
+        raise SettingsError(
+            f"{command} is a copy and would run the code of {here}: {root / 'start_celery.sh'} mends it, or "
+            f"call it as {folder / 'python'} -m keepa_deals in {root}"
+        )
+
+
 def main() -> None:
     """The entry point: an error of ours is one line and exit code 1, never a traceback."""
     try:
-        cli.main(standalone_mode=False)
+        refuse_another_checkout(Path(sys.argv[0]))
+        cli.main(prog_name="keepa-deals", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

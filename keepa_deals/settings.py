@@ -22,6 +22,8 @@ from keepa_deals.errors import SettingsError
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 RUNTIME_FILE = "run/runtime.env"
 """Below the home: the settings that the start script chose or was given, as ``NAME=value`` lines."""
+HOME_LINE = "# home: "
+"""A line of that file. In a copied home it names the original, whose Redis and Keepa are not ours."""
 
 DOMAINS = {1: "com", 2: "co.uk", 3: "de", 4: "fr", 5: "co.jp", 6: "ca", 8: "it", 9: "es", 10: "in"}
 DOMAINS |= {11: "com.mx", 12: "com.br"}
@@ -298,12 +300,19 @@ def _build(env_file: Path | None, values: Mapping[str, Any]) -> Settings:
 
 def _read_runtime(path: Path) -> dict[str, Any]:
     try:
-        if not path.is_file():
+        if not path.is_file() or _is_a_copy(path):
             return {}
         values = DotEnvSettingsSource(Settings, env_file=path)()
     except PermissionError:
         return {}  # another user's deployment: what the environment says must do
     return {name: value for name, value in values.items() if name in Settings.model_fields}
+
+
+def _is_a_copy(path: Path) -> bool:
+    """Whether a runtime file was written for another home than the one that it lies in."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        named = next((line for line in file if line.startswith(HOME_LINE)), None)
+    return named is not None and named.removeprefix(HOME_LINE).rstrip("\n") != str(path.parent.parent)
 
 
 def colours_are_unwanted() -> bool:

@@ -110,7 +110,7 @@ def raw_processes() -> list[RawProcess]:
 def _private(process: psutil.Process) -> tuple[str | None, bool, int]:
     try:
         memory = process.memory_info().rss
-        return home_of(process.environ())[0], True, memory
+        return home_of(process.environ()), True, memory
     except (psutil.Error, OSError):
         return None, False, 0
 

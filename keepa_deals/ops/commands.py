@@ -65,7 +65,8 @@ def kill(*, wait: float) -> None:
     if not home.run.is_dir():
         say(f"nothing was ever started in {home.path}")
         return
-    stopping.end_other_operation(home, say)
+    with _exit_codes():
+        stopping.end_other_operation(home, say)
     with _exit_codes(), only_one(home.operation_lock, "kill", wait=10):
         stopping.stop_everything(home, say, wait=wait)
         stopping.forget_sockets(home, say)

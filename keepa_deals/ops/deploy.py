@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 import traceback
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from keepa_deals.settings import PROJECT_ROOT, Settings
 PIPELINE = ("beat", "worker-upsert", "worker-backfill")
 """What stops for a deploy; the dashboard stays, and Redis."""
 SCRIPTS = ("start_celery.sh", "kill_everything_force.sh", "deploy_update.sh")
+PACKAGE_LISTS = ("pyproject.toml", "requirements.txt", "constraints.txt")
 GATE = 90.0
 """Seconds that the new version has to show that it works."""
 
@@ -315,7 +315,7 @@ def _check_out_previous(plan: Plan, say: Say) -> None:
     assert plan.previous is not None
     assert plan.target is not None
     version.go_to(plan.previous)
-    if version.changed_between(plan.previous, plan.target, "pyproject.toml", "constraints.txt"):
+    if version.changed_between(plan.previous, plan.target, *PACKAGE_LISTS):
         _install()
 
 
@@ -349,8 +349,9 @@ def _restore_database(d: _Deploy, copy: Path | None) -> None:
 
 
 def _install() -> None:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*command, "-c", "constraints.txt", "-e", "."], cwd=PROJECT_ROOT, check=False)  # noqa: S603
+    """The packages of the version that is checked out, as its own start would install them."""
+    script = "source keepa_deals/ops/environment.sh && make_environment"
+    subprocess.run(["bash", "-c", script], cwd=PROJECT_ROOT, check=False)  # noqa: S603, S607  # our own script
 
 
 def _send_backfill() -> None:

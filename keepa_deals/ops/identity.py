@@ -2,11 +2,12 @@
 
 The proof has two parts. The process's user is one that the deployment trusts (:func:`trusted_users`): a
 stranger can give a process of his any name and any environment. And its environment, which only its owner
-and root can read, names the deployment's home: every child of our supervisor carries :data:`MARK`. A process
-that somebody started by hand with ``KEEPA_DEALS_HOME`` is ours only if it also runs one of our programs (an
-editor or a ``tail -f`` in the same terminal carries the variable as well). Times prove nothing: a process's
-start seems to move when the clock is set. psutil tells a pid that was reused before each signal by the
-kernel's ticks, which don't.
+and root can read, names the deployment's home: every child of our supervisor carries :data:`MARK`, and in
+:data:`MARK_ID` what stays when the home is moved and differs when it is copied. A process that somebody
+started by hand with ``KEEPA_DEALS_HOME`` is ours only if it also runs one of our programs (an editor or a
+``tail -f`` in the same terminal carries the variable as well). Times prove nothing: a process's start seems
+to move when the clock is set. psutil tells a pid that was reused before each signal by the kernel's ticks,
+which don't.
 """
 
 from __future__ import annotations
@@ -19,8 +20,13 @@ from pathlib import Path
 
 import psutil
 
+from keepa_deals.settings import PROJECT_ROOT
+
 MARK = "KEEPA_DEALS_SUPERVISED"
+MARK_ID = "KEEPA_DEALS_HOME_ID"
 HOME_VARIABLE = "KEEPA_DEALS_HOME"
+KILL_SCRIPT = "kill_everything_force.sh"
+"""A folder with this file is a checkout."""
 SUPERVISOR = "supervisord"
 
 _CELERY = r"\bcelery\b(?=.*[ =]keepa_deals\b)"
@@ -30,9 +36,9 @@ PROGRAMS: Mapping[str, re.Pattern[str]] = {
     "worker-upsert": re.compile(rf"{_CELERY}(?=.*\bworker\b).*(?:-Q|--queues)[ =]?upsert\b"),
     "worker-backfill": re.compile(rf"{_CELERY}(?=.*\bworker\b).*(?:-Q|--queues)[ =]?backfill\b"),
     "dashboard": re.compile(r"\bgunicorn\b.*\bkeepa_deals\b"),
-    "guard": re.compile(r"\bkeepa-deals ops guard\b"),
+    "guard": re.compile(r"\bkeepa[-_]deals ops guard\b"),
     "redis": re.compile(r"^(?:redis|valkey)-server\b"),
-    "sandbox": re.compile(r"\bkeepa-deals (?:.* )?sandbox\b"),
+    "sandbox": re.compile(r"\bkeepa[-_]deals (?:.* )?sandbox\b"),
 }
 """Program → what its command line (:func:`words_of`) looks like."""
 _OTHER_CELERY = re.compile(_CELERY)
@@ -86,26 +92,68 @@ def is_trusted(process: psutil.Process, home: Path) -> bool:
     return {users.real, users.effective} <= trusted_users(home)
 
 
-def home_of(environment: Mapping[str, str]) -> tuple[str | None, bool]:
-    """The home that an environment names, and whether by the supervisor's mark, which proves it."""
-    mark = environment.get(MARK)
-    return (mark, True) if mark is not None else (environment.get(HOME_VARIABLE), False)
+def marks(home: Path) -> dict[str, str]:
+    """What every process of the deployment in ``home`` has in its environment."""
+    known = id_of(home)
+    return {HOME_VARIABLE: str(home), MARK: str(home), **({MARK_ID: known} if known else {})}
+
+
+def id_of(home: Path) -> str | None:
+    """What tells the folder ``home`` from every other one; ``None`` when it is not there."""
+    try:
+        found = home.stat()
+    except OSError:
+        return None
+    return f"{found.st_dev}:{found.st_ino}"
+
+
+def home_of(environment: Mapping[str, str]) -> str | None:
+    """The home that an environment names."""
+    return environment.get(MARK) or environment.get(HOME_VARIABLE)
+
+
+def checkout_of(process: psutil.Process) -> Path | None:
+    """The checkout whose scripts started a process, wherever it was moved since; ``None`` when it is gone, or
+    the process (Redis) does not work in it."""
+    try:
+        folder = Path(process.cwd())
+    except (psutil.Error, OSError):
+        return None
+    return folder if (folder / KILL_SCRIPT).exists() else None
 
 
 def is_ours(process: psutil.Process, home: Path) -> bool:
     """Whether a live process belongs to the deployment in ``home``; ``False`` when it can't be proved."""
     try:
-        named, proved = home_of(process.environ())
-        if named is None or process.status() == psutil.STATUS_ZOMBIE or not is_trusted(process, home):
+        environment = process.environ()
+        if process.status() == psutil.STATUS_ZOMBIE or not is_trusted(process, home):
             return False
         command = process.cmdline()
     except (psutil.Error, OSError):
         return False
-    if proved:
-        return Path(named) == home
-    return same_path(named, home) and (
+    if MARK in environment:
+        return _is_marked(process, environment, home)
+    return same_path(environment.get(HOME_VARIABLE), home) and (
         program_of(command) is not None or bool(_OTHER_CELERY.search(words_of(command)))
     )
+
+
+def _is_marked(process: psutil.Process, environment: Mapping[str, str], home: Path) -> bool:
+    stated, found = environment.get(MARK_ID), id_of(home)
+    if stated is not None and stated == found:
+        return True
+    if Path(environment[MARK]) != home:
+        return False
+    # The home was removed under what runs, and made anew; or it was moved away, and another one is here now.
+    return stated is None or found is None or not _lives_elsewhere(process, home)
+
+
+def _lives_elsewhere(process: psutil.Process, home: Path) -> bool:
+    try:
+        folder = Path(process.cwd())
+    except (psutil.Error, OSError):
+        return False
+    return folder.exists() and not any(folder.is_relative_to(base) for base in (home, PROJECT_ROOT))
 
 
 def ours(home: Path) -> list[psutil.Process]:
@@ -158,10 +206,10 @@ def describe(process: psutil.Process) -> str:
     return f"pid {process.pid} ({command if len(command) <= 80 else command[:79] + '…'})"
 
 
-def same_path(stated: str, home: Path) -> bool:
+def same_path(stated: str | None, home: Path) -> bool:
     """Whether a path that somebody wrote, maybe through a link, is the home."""
     try:
-        return Path(stated).resolve() == home
+        return stated is not None and Path(stated).resolve() == home
     except OSError:
         return False
 

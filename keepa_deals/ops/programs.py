@@ -82,11 +82,12 @@ def _dashboard() -> Program:
 
 
 def _guard() -> Program:
-    return Program("guard", (_own_command(), "ops", "guard"), "guard.log")
+    return Program("guard", (*_own_command(), "ops", "guard"), "guard.log")
 
 
-def _own_command() -> str:
-    return str(Path(sys.executable).with_name("keepa-deals"))
+def _own_command() -> tuple[str, ...]:
+    """Not the script in ``.venv/bin``, which names the folder that ``.venv`` was made in."""
+    return (sys.executable, "-m", "keepa_deals")
 
 
 def _sandbox(home: Home, settings: Settings) -> Program:
@@ -94,7 +95,7 @@ def _sandbox(home: Home, settings: Settings) -> Program:
     # A fixed seed: a sandbox that was restarted goes on with the same products.
     flags = ("--port", str(port), "--tick-seconds", f"{settings.keepa_tick_seconds:g}", "--seed", "sandbox")
     token = ("--control-token-file", str(home.run / "sandbox.token"))
-    return Program("sandbox", (_own_command(), "sandbox", *flags, *token), "sandbox.log", priority=STORES)
+    return Program("sandbox", (*_own_command(), "sandbox", *flags, *token), "sandbox.log", priority=STORES)
 
 
 # -- the supervisor's configuration --------------------------------------------------------------

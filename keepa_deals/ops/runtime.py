@@ -21,7 +21,7 @@ SANDBOX_LINE = "# sandbox"
 
 def write(home: Home, settings: Settings, *, sandbox: bool) -> None:
     """Leave every setting that was given (not the defaults), mode 0600: some are secrets."""
-    lines = [SANDBOX_LINE] if sandbox else []
+    lines = [*([SANDBOX_LINE] if sandbox else []), f"{settings_module.HOME_LINE}{home.path}"]
     given = sorted(settings.model_fields_set - {"keepa_deals_home"})
     lines.extend(f"{name.upper()}={_quoted(getattr(settings, name))}" for name in given)
     private(home.runtime, "\n".join(lines) + "\n")

@@ -61,6 +61,9 @@ def start(
     """
     supervisor = supervise.live_supervisor(home)
     if supervisor is not None:
+        stop.refuse_another_checkout([supervisor], home)
+        if supervise.home_at_start(supervisor) != str(home.path):
+            raise OpsError(f"what runs here was started before this folder was moved: {RESTART}")
         say(f"already running: {describe(supervisor)}")
         if not resume:
             _refuse_the_other_kind(home, sandbox=sandbox)

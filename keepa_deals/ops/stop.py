@@ -17,12 +17,22 @@ from keepa_deals.errors import SettingsError
 from keepa_deals.locks import Holder, read_holder
 from keepa_deals.ops import sockets
 from keepa_deals.ops.console import Say
-from keepa_deals.ops.errors import LeftoverError
-from keepa_deals.ops.identity import describe, is_our_supervisor, is_ours, is_redis, is_trusted, ours
+from keepa_deals.ops.errors import LeftoverError, OpsError
+from keepa_deals.ops.identity import (
+    KILL_SCRIPT,
+    checkout_of,
+    describe,
+    is_our_supervisor,
+    is_ours,
+    is_redis,
+    is_trusted,
+    ours,
+)
 from keepa_deals.ops.layout import Home
 from keepa_deals.ops.locking import holder
 from keepa_deals.ops.unit import STOP_SIGNAL
 from keepa_deals.redis_store import Keys, connect_probe
+from keepa_deals.settings import PROJECT_ROOT
 
 TERM_WAIT = 20.0
 """Seconds between TERM and KILL: our tasks end what they do within a second or two."""
@@ -38,6 +48,7 @@ def stop_everything(home: Home, say: Say, *, wait: float = TERM_WAIT) -> None:
     A ``LeftoverError`` when a process survives KILL (it hangs in the kernel).
     """
     found = ours(home.path)
+    refuse_another_checkout(found, home)
     # The supervisor first, at once: it would bring back what we stop. Its children go on until their turn.
     supervisors = [p for p in found if is_our_supervisor(p, home.path)]
     for process in supervisors:
@@ -54,6 +65,18 @@ def stop_everything(home: Home, say: Say, *, wait: float = TERM_WAIT) -> None:
     _remove_files(home, say)
     if not found:
         say("nothing of this deployment was running")
+
+
+def refuse_another_checkout(processes: Sequence[psutil.Process], home: Home) -> None:
+    """An ``OpsError`` that names the other checkout when its scripts started any of these processes: two
+    checkouts that are given one home must not end each other's service."""
+    for process in processes:
+        other = checkout_of(process)
+        if other is not None and other != PROJECT_ROOT:
+            raise OpsError(
+                f"{home.path} is in use by the service of another checkout, {other} ({describe(process)}): "
+                f"nothing was done: call {other / KILL_SCRIPT}, or set another KEEPA_DEALS_HOME here"
+            )
 
 
 def _kill(processes: Sequence[psutil.Process], say: Say) -> None:
@@ -187,6 +210,7 @@ def end_other_operation(home: Home, say: Say) -> None:
     other = holder(home.operation_lock)
     if other is None:
         return
+    refuse_another_checkout([other.process], home)
     if not is_trusted(other.process, home.path):
         say(f"the operation's lock is held by another user's {describe(other.process)}: left alone")
         return

@@ -16,10 +16,10 @@ import psutil
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from keepa_deals.ops.errors import OpsError
-from keepa_deals.ops.identity import HOME_VARIABLE, MARK, is_our_supervisor, recorded
+from keepa_deals.ops.identity import home_of, is_our_supervisor, marks, recorded
 from keepa_deals.ops.layout import Home
 from keepa_deals.ops.programs import WARM_SHUTDOWN, supervisor_socket
-from keepa_deals.settings import inherited_environment
+from keepa_deals.settings import PROJECT_ROOT, inherited_environment
 
 ANSWER_TIMEOUT = 30
 UNREACHABLE = (OSError, HTTPException, xmlrpc.client.Error)
@@ -41,6 +41,14 @@ def live_supervisor(home: Home) -> psutil.Process | None:
     """The deployment's supervisor process; ``None`` when it does not run."""
     process = recorded(home.supervisor_pid)
     return process if process is not None and is_our_supervisor(process, home.path) else None
+
+
+def home_at_start(supervisor: psutil.Process) -> str | None:
+    """The home's path when a supervisor was started; ``None`` when it is gone."""
+    try:
+        return home_of(supervisor.environ())
+    except (psutil.Error, OSError):
+        return None
 
 
 def supervisor_above(home: Home) -> psutil.Process | None:
@@ -80,6 +88,7 @@ def launch(home: Home) -> None:
     done = subprocess.run(  # noqa: S603  # our own interpreter and file
         command,
         env=environment(home),
+        cwd=PROJECT_ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -112,8 +121,7 @@ def apply_configuration(home: Home) -> None:
 
 def environment(home: Home) -> Mapping[str, str]:
     """What every process of the deployment inherits: the proof of whose it is, and nothing secret."""
-    marks = {HOME_VARIABLE: str(home.path), MARK: str(home.path), "PYTHONUNBUFFERED": "1"}
-    return {**inherited_environment(), **marks}
+    return {**inherited_environment(), **marks(home.path), "PYTHONUNBUFFERED": "1"}
 
 
 def _ask(home: Home, method: str, *arguments: Any, content_with: int | None = None) -> Any:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
+import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,14 +18,19 @@ from tests.support.service import ROOT
 
 def call(function: str, folder: Path) -> str:
     """What a function of ``environment.sh`` says when it is called in ``folder``."""
-    script = f"set -euo pipefail; source {ROOT}/keepa_deals/ops/environment.sh; {function}"
-    done = subprocess.run(["bash", "-c", script], cwd=folder, check=True, capture_output=True, text=True)
+    done = try_to_call(function, folder)
+    assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def try_to_call(function: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    script = f"set -euo pipefail; source {ROOT}/keepa_deals/ops/environment.sh; {function}"
+    return subprocess.run(["bash", "-c", script], cwd=folder, check=False, capture_output=True, text=True)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("pyproject.toml", "constraints.txt"):
+    for name in ("pyproject.toml", "requirements.txt"):
         (tmp_path / name).touch()
     return tmp_path
 
@@ -75,3 +83,43 @@ def bring_back(elsewhere: Path, there: Path) -> None:
         if there.exists():
             shutil.rmtree(there)
         elsewhere.rename(there)
+
+
+def wheel(folder: Path) -> tuple[Path, str]:
+    """A package of one empty module, and its sum."""
+    file = folder / "tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("tiny.py", "")
+        archive.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        archive.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n")
+        archive.writestr("tiny-1.0.dist-info/RECORD", "")
+    return file, hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_a_package_that_was_tampered_with_is_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venv.create(folder / ".venv", with_pip=False)
+    # pip of the tests' environment, for one that is made quickly
+    packages = next((folder / ".venv" / "lib").glob("python*/site-packages"))
+    (packages / "pip.pth").write_text(sysconfig.get_path("purelib"))
+    _, good = wheel(tmp_path)
+    for name, value in {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(tmp_path),
+        "PIP_NO_CACHE_DIR": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    listed = folder / "list.txt"
+    listed.write_text(f"tiny==1.0 --hash=sha256:{'0' * 64}\n")
+    done = try_to_call(f"run_pip --require-hashes -r {listed}", folder)
+    assert done.returncode == 1
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+    listed.write_text("tiny==1.0\n")
+    done = try_to_call(f"run_pip --require-hashes -r {listed}", folder)
+    assert done.returncode == 1
+    assert "Hashes are required" in done.stderr
+    assert not (packages / "tiny.py").exists()
+    listed.write_text(f"tiny==1.0 --hash=sha256:{good}\n")
+    assert try_to_call(f"run_pip --require-hashes -r {listed}", folder).returncode == 0
+    assert (packages / "tiny.py").exists()

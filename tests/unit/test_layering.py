@@ -23,6 +23,7 @@ TOP = {
     "scheduler",
     "web",
     "cli",
+    "__main__",
     "ops",
     "diagnosis",
     "keepa_check",
