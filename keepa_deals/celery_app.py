@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import multiprocessing
 import time
 from typing import Any
@@ -44,6 +45,5 @@ def _stamp(headers: dict[str, Any] | None = None, **_: Any) -> None:
 
 @setup_logging.connect
 def _log_without_secrets(loglevel: int | str | None = None, **_: Any) -> None:
-    configured = settings.load()
-    secrets = [configured.keepa_api_key.get_secret_value()] if configured.keepa_api_key else []
-    logs.configure(secrets, level=loglevel if isinstance(loglevel, int) else 20)
+    settings.load()  # from then on their secrets are known and hidden
+    logs.configure(level=loglevel if isinstance(loglevel, int) else logging.INFO)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from keepa_deals import redaction
 from keepa_deals.errors import KeepaDealsError, SettingsError
 
 COMMANDS = {
@@ -58,6 +59,7 @@ def refuse_another_checkout(command: Path) -> None:
 def main() -> None:
     """The entry point: an error of ours is one line and exit code 1, never a traceback."""
     try:
+        redaction.guard_streams()
         refuse_another_checkout(Path(sys.argv[0]))
         cli.main(prog_name="keepa-deals", standalone_mode=False)
     except click.ClickException as error:

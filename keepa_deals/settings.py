@@ -6,6 +6,7 @@ the running deployment was really started with), the environment, ``.env`` in th
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ipaddress
 import os
@@ -17,6 +18,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import DotEnvSettingsSource
 
+from keepa_deals import redaction
 from keepa_deals.errors import SettingsError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -281,13 +283,16 @@ def in_force(home: Path) -> Settings:
 
     For whoever must look at a deployment although the settings of its next start are wrong.
     """
+    started_with = _read_runtime(home / RUNTIME_FILE)
+    _learn_secrets(None, started_with)
     try:
-        return _StartedWith(**{**_read_runtime(home / RUNTIME_FILE), "keepa_deals_home": home})
+        return _StartedWith(**{**started_with, "keepa_deals_home": home})
     except ValidationError:
         return _StartedWith.model_validate({"keepa_deals_home": home})
 
 
 def _build(env_file: Path | None, values: Mapping[str, Any]) -> Settings:
+    _learn_secrets(env_file, values)
     try:
         return Settings(_env_file=env_file, **values)  # type: ignore[call-arg]  # pydantic-settings' own argument
     except ValidationError as error:
@@ -296,6 +301,24 @@ def _build(env_file: Path | None, values: Mapping[str, Any]) -> Settings:
         problem = f"{error.filename} cannot be read ({error.strerror}): run this as its owner or as root"
     # Outside the handler, so that nothing chains to pydantic's error: it repeats the input, maybe the key.
     raise SettingsError(problem)
+
+
+def learn_secrets(settings: Settings) -> None:
+    """Let the secrets of these settings be hidden from now on, wherever they were read."""
+    _learn_secrets(None, {name: getattr(settings, name) for name in SECRET_SETTINGS})
+
+
+def _learn_secrets(env_file: Path | None, values: Mapping[str, Any]) -> None:
+    """Let the secrets among the settings be hidden from now on, also those that will be refused."""
+    read: list[Mapping[str, Any]] = [values, {name.lower(): value for name, value in os.environ.items()}]
+    if env_file is not None:
+        with contextlib.suppress(OSError, ValueError):  # said when the settings themselves are read
+            read.append(DotEnvSettingsSource(Settings, env_file=env_file)())
+    for source in read:
+        for name in SECRET_SETTINGS & source.keys():
+            value = source[name]
+            text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
+            redaction.learn(*redaction.secrets_in(text))
 
 
 def _read_runtime(path: Path) -> dict[str, Any]:

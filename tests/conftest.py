@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from keepa_deals import redaction
 from tests.support.postgres import PostgresServer, find_programs
 from tests.support.redis_server import RedisServer
 
@@ -18,6 +19,12 @@ def pytest_configure() -> None:
     """Let Ctrl-C reach what the tests start, under ``nohup`` or in a shell's background, too."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_known() -> None:
+    """What one test's settings had as a key must not be hidden in the next test's texts."""
+    redaction.forget()
 
 
 @pytest.fixture(scope="session")

@@ -7,25 +7,24 @@ import io
 import json
 import os
 import platform
-import re
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 from sqlalchemy import func, select
-from sqlalchemy.engine import make_url
 
+from keepa_deals import settings as settings_module
 from keepa_deals.db.models import DealEvent, JobRun, Sample
 from keepa_deals.diagnosis.evidence import Evidence
 from keepa_deals.diagnosis.logtail import MOST_BYTES, read_end
 from keepa_deals.diagnosis.report import Diagnosis, diagnose, to_json, to_text
 from keepa_deals.health.database import probe_engine
 from keepa_deals.health.probe import look
-from keepa_deals.health.words import HIDDEN, redact
+from keepa_deals.health.words import redact
 from keepa_deals.ops import version
 from keepa_deals.redis_store import connect_probe
 from keepa_deals.settings import Settings
@@ -147,31 +146,6 @@ def _found(folder: Path, pattern: str) -> list[Path]:
 
 
 def _hider(settings: Settings) -> Callable[[str], str]:
-    """Removes the secrets of these settings wherever they stand, and whatever looks like one."""
-    known = [secret for secret in _secrets(settings) if len(secret) >= 4]
-    exact = re.compile("|".join(re.escape(secret) for secret in sorted(known, key=len, reverse=True)))
-
-    def hide(text: str) -> str:
-        return redact(exact.sub(HIDDEN, text) if known else text)
-
-    return hide
-
-
-def _secrets(settings: Settings) -> Iterable[str]:
-    if settings.keepa_api_key is not None:
-        yield settings.keepa_api_key.get_secret_value()
-    for address in (settings.redis_url, settings.database_url):
-        if address is None:
-            continue
-        value = address.get_secret_value()
-        password = _password(value)
-        if password:
-            yield value
-            yield password
-
-
-def _password(address: str) -> str | None:
-    try:
-        return make_url(address).password
-    except Exception:  # noqa: BLE001  # an address that cannot be parsed is hidden by its shape
-        return None
+    """Removes every part of these settings' secrets, and whatever looks like one."""
+    settings_module.learn_secrets(settings)
+    return redact

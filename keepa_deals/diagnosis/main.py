@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from keepa_deals import redaction
 from keepa_deals import settings as settings_module
 from keepa_deals.diagnosis.evidence import Evidence, gather
 from keepa_deals.diagnosis.report import BLIND, Diagnosis, diagnose, to_json, to_text
@@ -42,6 +43,7 @@ CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 )
 def main(*, as_json: bool, lines: int, watch: float | None, live: bool, bundle: Path | None) -> None:
     """Say why deals are dwindling. Exit 0 healthy, 1 problems found, 2 could not look."""
+    redaction.guard_streams()
     if bundle is not None:
         refuse_existing(bundle)
     code = BLIND

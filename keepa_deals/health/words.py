@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import redis
 from sqlalchemy.exc import DBAPIError
 
-from keepa_deals import logs
 from keepa_deals.errors import KeepaDealsError
+from keepa_deals.redaction import HIDDEN, redact
 
-HIDDEN = "[hidden]"
-_KEY = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{64}(?![0-9A-Za-z])")
-_NAMES = r"(?:password|passwd|secret|authorization|api_?key)"
-_NAMED = re.compile(rf"({_NAMES}\w*[\"']?\s*[=:]\s*)[^\s,;]+", re.IGNORECASE)
-
-
-def redact(text: str) -> str:
-    """``text`` without Keepa keys (any 64 letters and digits), passwords in URLs, ``password=…``."""
-    return logs.redact(_NAMED.sub(rf"\1{HIDDEN}", _KEY.sub(HIDDEN, text)))
+__all__ = ["HIDDEN", "describe", "redact"]
 
 
 def describe(error: BaseException) -> str:

@@ -33,6 +33,7 @@ from keepa_deals.ingest.ports import Lock
 from keepa_deals.keepa.errors import KeepaError, OutOfTokensError
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.locks import MAX_HOLD, TTL
+from keepa_deals.redaction import redact
 
 log = logging.getLogger(__name__)
 
@@ -191,10 +192,11 @@ def _start(context: IngestContext, job: str, lock: Lock) -> Run | None:
 
 def _finish(run: Run, result: RunResult) -> None:
     now = run.context.clock.now()
+    detail = None if result.detail is None else redact(result.detail)  # it is shown to readers
     state: dict[str, Any] = {
         "last_finished_at": now,
         "last_outcome": result.outcome,
-        "last_error": result.detail if result.outcome in (Outcome.FAILED, Outcome.LOST_LOCK) else None,
+        "last_error": detail if result.outcome in (Outcome.FAILED, Outcome.LOST_LOCK) else None,
         "rows": JobState.rows + result.rows,
         "tokens_spent": JobState.tokens_spent + result.tokens_spent,
     }
@@ -212,7 +214,7 @@ def _finish(run: Run, result: RunResult) -> None:
                     outcome=result.outcome,
                     rows=result.rows,
                     tokens_spent=result.tokens_spent,
-                    detail=result.detail,
+                    detail=detail,
                 )
             )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from keepa_deals import settings
+from keepa_deals import redaction, settings
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.web import answers
 from keepa_deals.web.access.credentials import CredentialStore, may_start
 from keepa_deals.web.services import EXTENSION
 
+redaction.guard_streams()  # before gunicorn makes its handlers
 try:
     _settings = settings.load()
     _credentials = CredentialStore(_settings.keepa_deals_home)

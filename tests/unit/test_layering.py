@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "keepa_deals"
 
-BASE = {"settings", "clock", "errors", "metrics", "logs"}
+BASE = {"settings", "clock", "errors", "metrics", "logs", "redaction"}
 KEEPA = {"keepa"}
 REDIS = {"answer_log", "client_memory", "kept_answers", "redis_store", "locks", "token_manager", "tokens"}
 DATABASE = {"db"}

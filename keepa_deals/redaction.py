@@ -1,0 +1,190 @@
+"""Hides secrets in text: the one place that knows those of this deployment.
+
+:func:`learn` is told each secret when the settings are read. From then on every part of one that has at least
+:data:`LEAST` characters is hidden, whatever its case, and in the forms in which it travels (percent-encoded,
+escaped for JSON, Python or HTML, Base64, hexadecimal): half a key in a truncated line is worth as much to
+whoever reads it as the whole.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO
+from urllib.parse import quote, quote_plus, unquote
+
+HIDDEN = "[hidden]"
+LEAST = 8
+"""Characters of the shortest part that is hidden. A shorter secret is hidden where it stands alone."""
+_SHORTEST = 4
+"""A secret with fewer characters is a word like any other."""
+_STEP = LEAST - 4 + 1
+"""Every part has one of its four-character pieces at a multiple of this, wherever it begins."""
+_MOST = 64
+"""Secrets that are remembered: a process sees one or two sets of settings, a test run hundreds."""
+_NAMES = ("keepa_deals", "keepa-deals")
+"""Names of ours, which stay readable although somebody took one for a password."""
+
+_QUERY_KEY = re.compile(r"([?&]key=)[^&\s\"']+")
+_URL_PASSWORD = re.compile(r"(\w[\w+.-]{0,30}://[^\s:/@]{0,200}:)[^\s@]{1,500}@")
+"""Bounded, as those below, or a long text without a blank would take the square of its length."""
+_TOKEN = re.compile(r"\bkd_[0-9A-Za-z_-]{20,}|\$argon2\w{0,8}\$[^\s\"',;]+")
+_KEY = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{64}(?![0-9A-Za-z])")
+_NAMED = re.compile(
+    r"((?:password|passwd|secret|authorization|api_?key)\w{0,40}[\"']?\s{0,8}[=:]\s{0,8})[^\s,;]+",
+    re.IGNORECASE,
+)
+
+
+class _Known:
+    """What is looked for. Immutable, so that readers need no lock."""
+
+    def __init__(self, secrets: tuple[str, ...] = ()) -> None:
+        self.secrets = secrets
+        long = {form for secret in secrets if len(secret) >= LEAST for form in forms(secret)}
+        names = {gram for name in _NAMES for gram in _grams(name, LEAST)}
+        self._parts = frozenset(gram for form in long for gram in _grams(_lower(form), LEAST)) - names
+        self._pieces = frozenset(piece for gram in self._parts for piece in _grams(gram, 4))
+        short = sorted((re.escape(s) for s in secrets if _SHORTEST <= len(s) < LEAST), key=len, reverse=True)
+        self._short = re.compile(rf"(?<![0-9A-Za-z])(?:{'|'.join(short)})(?![0-9A-Za-z])") if short else None
+
+    def hide(self, text: str) -> str:
+        if self._short is not None:
+            text = self._short.sub(HIDDEN, text)
+        folded = _lower(text)
+        if self._pieces.isdisjoint({folded[at : at + 4] for at in range(0, len(folded), _STEP)}):
+            return text
+        return "".join(self._pieces_of(text, folded))
+
+    def _pieces_of(self, text: str, folded: str) -> Iterator[str]:
+        """The text with each run of overlapping parts replaced."""
+        shown_from = at = 0
+        end = len(folded) - LEAST
+        while at <= end:
+            if folded[at : at + LEAST] not in self._parts:
+                at += 1
+                continue
+            yield text[shown_from:at]
+            yield HIDDEN
+            while at <= end and folded[at : at + LEAST] in self._parts:
+                at += 1
+            shown_from = at = at + LEAST - 1
+        yield text[shown_from:]
+
+
+def learn(*secrets: str | None) -> None:
+    """Hide these from now on, in this process."""
+    global _known
+    with _changing:
+        fresh = [secret for secret in secrets if secret and secret not in _known.secrets]
+        if fresh:
+            _known = _Known((*_known.secrets, *dict.fromkeys(fresh))[-_MOST:])
+
+
+def forget() -> None:
+    """Know no secret any more (for tests)."""
+    global _known
+    with _changing:
+        _known = _Known()
+
+
+def hide_known(text: str) -> str:
+    """``text`` without any part of a secret that was learnt."""
+    return _known.hide(text)
+
+
+def redact_addresses(text: str, secrets: Iterable[str] = ()) -> str:
+    """As :func:`hide_known`, also without ``key=…`` of a query, passwords of URLs, the dashboard's tokens and
+    hashes, and without ``secrets``."""
+    given = tuple(secrets)
+    if given:
+        text = _Known(given).hide(text)
+    text = _TOKEN.sub(HIDDEN, hide_known(text))
+    return _URL_PASSWORD.sub(r"\1[password]@", _QUERY_KEY.sub(r"\1[key]", text))
+
+
+def redact(text: str) -> str:
+    """As :func:`redact_addresses`, also without whatever looks like a secret: 64 letters and digits, and what
+    stands after ``password=`` and its like."""
+    return redact_addresses(_NAMED.sub(rf"\1{HIDDEN}", _KEY.sub(HIDDEN, text)))
+
+
+def password_of(address: str) -> str | None:
+    """The password in an address as it is written there, also where it was not escaped as it should be."""
+    rest = address.partition("://")[2]
+    user, at, _ = rest.rpartition("@")
+    if at:
+        return user.partition(":")[2] or None
+    found = re.search(r"[?&]password=([^&\s]+)", rest)
+    return found[1] if found else None
+
+
+def secrets_in(value: str) -> list[str]:
+    """What is secret in a setting's value: an address's password as written and as meant, else all of it."""
+    if "://" not in value:
+        return [value]
+    password = password_of(value)
+    return list(dict.fromkeys([password, unquote(password)])) if password else []
+
+
+def forms(secret: str) -> set[str]:
+    """A secret as it may be written: as it is, and encoded in the ways of the web."""
+    raw = secret.encode()
+    encoded = {secret, quote(secret, safe=""), quote_plus(secret), raw.hex(), repr(secret)[1:-1]}
+    encoded |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], html.escape(secret)}
+    return encoded | {form for before in range(3) for form in _base64_forms(raw, before)}
+
+
+def _base64_forms(raw: bytes, before: int) -> set[str]:
+    """The characters of Base64 that depend on ``raw`` alone, with ``before`` bytes of its group before it."""
+    first = (before * 8 + 5) // 6
+    last = (before + len(raw)) * 8 // 6
+    padded = bytes(before) + raw
+    return {encode(padded).decode()[first:last] for encode in (base64.b64encode, base64.urlsafe_b64encode)}
+
+
+def _grams(text: str, length: int) -> Iterator[str]:
+    return (text[at : at + length] for at in range(len(text) - length + 1))
+
+
+def _lower(text: str) -> str:
+    lower = text.lower()
+    if len(lower) == len(text):
+        return lower
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+_changing = threading.Lock()
+_known = _Known()
+
+
+# -- what a program writes -------------------------------------------------------------------------
+class GuardedStream:
+    """A text stream that hides what was learnt in whatever is written: lines, prints, tracebacks."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(hide_known(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def guard_streams() -> None:
+    """Let nothing that was learnt pass this process's standard output and error. Once is enough."""
+    for name in ("stdout", "stderr", "__stdout__", "__stderr__"):
+        stream = getattr(sys, name)
+        if stream is not None and not isinstance(stream, GuardedStream):
+            setattr(sys, name, GuardedStream(stream))
