@@ -93,7 +93,10 @@ def test_beside_a_service_it_spends_from_its_bucket(
     assert "a service spends from the same account meanwhile" in done.stdout
     stats = sandbox.stats()
     assert stats["rejected_429"] == 0
-    chosen = settings.load(env_file=None, runtime=False, redis_url=own_redis.url, keepa_api_key=KEY)
+    chosen = settings.load(
+        env_file=None, runtime=False, redis_url=own_redis.url, keepa_api_key=KEY,
+        keepa_tick_seconds=float(TICK_SECONDS),
+    )  # fmt: skip
     books = TokenManager.from_settings(chosen).snapshot()
     assert books is not None
     assert books.reservations == 0
