@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from urllib.parse import parse_qs, urlsplit
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
@@ -22,6 +25,11 @@ _INCLUDE = re.compile(r"^ *--#include (\w+)$", re.MULTILINE)
 COUNTING_SINCE = "since"
 """Among the metrics: Unix milliseconds of beat's first tick on this Redis, so a later one than expected
 means that Redis lost its data."""
+
+MESSAGES_DROPPED = "messages_dropped"
+MESSAGES_DROPPED_AT = "messages_dropped_at"
+"""Among the metrics: messages that were none of ours, by queue (``messages_dropped|upsert``), and Unix
+milliseconds of the last one."""
 
 CONNECT_TIMEOUT = 3.0
 ANSWER_TIMEOUT = 5.0
@@ -80,6 +88,36 @@ class Keys:
     def metrics(self) -> str:
         """The counters that all processes share."""
         return f"{self.prefix}:metrics"
+
+
+def who_may_write(settings: Settings) -> str | None:
+    """Who can write into Redis without a password: everybody who reaches it, or everybody on this machine.
+
+    ``None`` with a password or a client's certificate, and for a Unix socket, whose mode decides.
+    """
+    parts = urlsplit(settings.redis_dsn)
+    options = parse_qs(parts.query)
+    if (
+        parts.scheme not in ("redis", "rediss")
+        or parts.password
+        or {"password", "ssl_certfile"} & options.keys()
+    ):
+        return None
+    host = parts.hostname or "localhost"
+    return "everybody on this machine" if is_loopback(host) else f"everybody who reaches {host}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address leads to this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def now_ms() -> int:
+    """This machine's clock in Unix milliseconds."""
+    return int(time.time() * 1000)
 
 
 def connect(settings: Settings) -> redis.Redis:

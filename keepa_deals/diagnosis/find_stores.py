@@ -12,11 +12,13 @@ from keepa_deals.health.database import sqlite_path
 from keepa_deals.health.readiness import age_text, duration_text, upserter_is_behind
 from keepa_deals.health.report import BACKFILL_JOB, UPSERT_JOB, LockHealth
 from keepa_deals.keepa.time import from_unix_ms
-from keepa_deals.redis_store import COUNTING_SINCE
+from keepa_deals.redis_store import COUNTING_SINCE, MESSAGES_DROPPED, MESSAGES_DROPPED_AT, who_may_write
 
 NEARLY_FULL = 0.95
 QUEUE_WAIT = timedelta(seconds=120)
 """No message of ours waits longer: a slice of the backfiller lasts at most 60 s."""
+FOREIGN_FOR = timedelta(minutes=10)
+"""How long a message that was dropped is told."""
 RELEARNED_WITHIN = timedelta(minutes=3)
 """The next run asks Keepa for the balance: what is unknown for longer has another cause."""
 
@@ -68,6 +70,13 @@ def redis_replica(e: Evidence) -> Iterator[Finding]:
     redis = e.report.redis.value
     if redis and redis.role != "master":
         yield Finding(f"REDIS_URL names a {redis.role}, which takes no writes")
+
+
+def redis_exposed(e: Evidence) -> Iterator[Finding]:
+    """On loopback it is told at the start only: there it is the machine's own users."""
+    who = who_may_write(e.settings)
+    if who is not None and "machine" not in who:
+        yield Finding(f"REDIS_URL has no password: {who} can grant tokens, send tasks and take locks")
 
 
 def redis_lost_data(e: Evidence) -> Iterator[Finding]:
@@ -192,6 +201,21 @@ def worker_deaf(e: Evidence) -> Iterator[Finding]:
                 f"{queue.depth} messages wait in {queue.name!r}, the oldest for {oldest}, "
                 f"and worker-{queue.name} runs but takes none"
             )
+
+
+def foreign_messages(e: Evidence) -> Iterator[Finding]:
+    counters = e.report.tokens.value.counters if e.report.tokens.value else {}
+    last = counters.get(MESSAGES_DROPPED_AT)
+    if last is None or e.report.taken_at - from_unix_ms(last) > FOREIGN_FOR:
+        return
+    by_queue = {
+        name.partition("|")[2]: count
+        for name, count in counters.items()
+        if name.startswith(f"{MESSAGES_DROPPED}|")
+    }
+    counts = ", ".join(f"{count} in {queue!r}" for queue, count in sorted(by_queue.items()))
+    when = age_text(from_unix_ms(last), e.report.taken_at)
+    yield Finding(f"messages that are none of ours were dropped: {counts}, the last one {when}")
 
 
 def messages_lost(e: Evidence) -> Iterator[Finding]:

@@ -111,6 +111,13 @@ RULES: tuple[Rule, ...] = (
         "disk_full home_not_writable",
     ),
     _rule(
+        "redis_exposed",
+        find_stores.redis_exposed,
+        "Who reaches Redis can spend the tokens, send tasks and take locks.",
+        "REDIS_URL names another host over TCP, without a password",
+        f"set requirepass (or an ACL user) in redis.conf, put it into REDIS_URL, then {RESTART}",
+    ),
+    _rule(
         "redis_lost_data",
         find_stores.redis_lost_data,
         "Balance, counters and messages are gone; they are learned anew within a minute or two.",
@@ -209,6 +216,13 @@ RULES: tuple[Rule, ...] = (
         RESTART,
         "worker_suspended process_suspended zombie_lock redis_full redis_replica database_unavailable "
         "database_locked database_damaged disk_full home_not_writable selection_rejected clock_wrong",
+    ),
+    _rule(
+        "foreign_messages",
+        find_stores.foreign_messages,
+        "Somebody else writes into our queues; the workers drop what is none of ours.",
+        "a message that is no task of ours was dropped within the last ten minutes (log/celery_worker*.log)",
+        "find who writes into this Redis; give it a password, or a prefix of its own (REDIS_KEY_PREFIX)",
     ),
     _rule(
         "zombie_lock",

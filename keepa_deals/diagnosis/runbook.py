@@ -35,6 +35,7 @@ ALERTS: Mapping[str, Alert] = {
         "and keepa_deals_redis_memory_limit_bytes > 0"
     ),
     "redis_evicts": Alert("keepa_deals_redis_evicts == 1"),
+    "foreign_messages": Alert("sum(increase(keepa_deals_messages_dropped_total[10m])) > 0", "0m"),
     "redis_not_saving": Alert("keepa_deals_redis_save_failed == 1"),
     "database_unavailable": Alert("keepa_deals_problem{name='database_unavailable'} == 1"),
     "database_not_migrated": Alert("keepa_deals_database_migrated == 0"),
@@ -75,7 +76,7 @@ UNSEEN = frozenset(
         "not_running", "settings_wrong", "home_not_writable", "process_suspended", "redis_lost_data",
         "database_damaged", "database_locked", "supervisor_down", "program_crashing", "processes_doubled",
         "worker_down", "worker_suspended", "messages_lost", "sandbox_down", "budget_too_small",
-        "janitor_at_work", "dashboard_disagrees", "home_exposed",
+        "redis_exposed", "janitor_at_work", "dashboard_disagrees", "home_exposed",
     }
 )  # fmt: skip
 """Rules that look at processes, files or settings, which no metric shows; their consequences have alerts."""

@@ -17,7 +17,7 @@ from keepa_deals.ops.console import Say
 from keepa_deals.ops.embedded_redis import OLDEST
 from keepa_deals.ops.errors import OpsError
 from keepa_deals.ops.layout import Home
-from keepa_deals.redis_store import connect_probe
+from keepa_deals.redis_store import connect_probe, who_may_write
 from keepa_deals.settings import Settings
 from keepa_deals.web.access.credentials import AccessError, CredentialStore, may_start
 
@@ -36,6 +36,9 @@ def check(home: Home, settings: Settings, say: Say, *, own_redis: bool) -> None:
         checks.insert(0, ("Redis", lambda: _redis(settings)))
     for name, look in checks:
         say(f"  ok    {name}: {look()}")
+    who = None if own_redis else who_may_write(settings)
+    if who is not None:
+        say(f"  note  Redis: REDIS_URL has no password, so {who} can send tasks and spend tokens: set one")
 
 
 def room(home: Home) -> str:

@@ -83,7 +83,7 @@ def _behaviour(habits: Mapping[str, float]) -> Behaviour:
     help=f"Damage that share of the answers: {', '.join(Fault)}.",
 )  # fmt: skip
 @click.option(
-    "--tick-late-ms", default=0.0, show_default=True,
+    "--tick-late-ms", default=TICK_LATE_MS, show_default=True,
     help=f"By how much a tick comes late in the mean, of a minute's tick (recorded: {TICK_LATE_MS}).",
 )  # fmt: skip
 @click.option(

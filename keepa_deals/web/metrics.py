@@ -10,6 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from keepa_deals.health.report import HealthReport
+from keepa_deals.redis_store import MESSAGES_DROPPED
 from keepa_deals.web.replica.replica import CopyState
 
 _EDGES = ("1000", "5000", "15000", "60000", "120000", "300000", "900000")
@@ -35,6 +36,7 @@ class _Snapshot(Collector):
         yield from _plan(self._report)
         yield from _jobs(self._report)
         yield from _queues(self._report)
+        yield from _dropped(self._report)
         yield from _stores(self._report)
         if self._copy is not None:
             yield from _copied(self._copy)
@@ -185,6 +187,16 @@ def _jobs(report: HealthReport) -> Iterator[Metric]:
         if job.last_success_at is not None:
             success.add_metric([job.name], job.last_success_at.timestamp())
     yield from (success, rows, failed, paused)
+
+
+def _dropped(report: HealthReport) -> Iterator[Metric]:
+    counters = report.tokens.value.counters if report.tokens.value else {}
+    family = CounterMetricFamily(
+        "keepa_deals_messages_dropped", "Messages in a queue that were none of ours", labels=["queue"]
+    )
+    for queue in report.queues.value or ():
+        family.add_metric([queue.name], counters.get(f"{MESSAGES_DROPPED}|{queue.name}", 0))
+    yield family
 
 
 def _queues(report: HealthReport) -> Iterator[Metric]:

@@ -21,7 +21,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PROPERTIES = "tests/integration/test_token_properties.py"
-RULES = " ".join(f"tests/integration/test_token_{part}.py" for part in ("manager", "waiting", "failures"))
+RULES = " ".join(
+    f"tests/integration/test_token_{part}.py"
+    for part in ("manager", "waiting", "failures", "ticks", "absurdities")
+)
 RUN = """
 import sys
 import pytest
@@ -52,8 +55,8 @@ class Mutant:
 # ruff: noqa: E501
 # fmt: off
 MUTANTS = (
-    Mutant("ticks are counted 5 s early", "now + refill_in + SLACK", "now + refill_in - 5000"),
-    Mutant("a tick too many", "1 + math.floor((now - tick_at) / TICK)", "2 + math.floor((now - tick_at) / TICK)"),
+    Mutant("ticks are counted 5 s early", "now + math.ceil(refill_in + slack(s))", "now + math.ceil(refill_in) - 5000"),
+    Mutant("a tick too many", "1 + math.floor((now - s.tick_at) / s.period)", "2 + math.floor((now - s.tick_at) / s.period)"),
     Mutant("an older answer overwrites", "not s or ts > s.ts or", "not s or ts ~= s.ts or", RULES),
     Mutant("an answer under way is taken for a new one", "expiry - LIFE > s.as_of", "true"),
     Mutant("of one millisecond the richer counts", "(ts == s.ts and left < s.left)", "(ts == s.ts and left > s.left)", RULES),
@@ -61,9 +64,9 @@ MUTANTS = (
     Mutant("an expired reservation counts as free", "s.forgiven + lapsed, true", "s.forgiven + lapsed, false"),
     Mutant("bulk reserves the mean", "math.max(4 * mean, worst, each)", "math.max(mean, each)"),
     Mutant("small requests reserve nothing", "return grant(small_reserve(), most)", "return grant(0, most)"),
-    Mutant("the bucket has no capacity", "math.max(left, math.min(capacity, uncapped))", "uncapped"),
+    Mutant("the bucket has no capacity", "math.max(s.left, math.min(s.capacity, s.uncapped))", "s.uncapped"),
     Mutant("reservations are ignored", "s.available = s.total - s.reserved", "s.available = s.total"),
-    Mutant("a settlement forgets all reservations", "s.reserved = math.max(0, s.reserved - cost)", "s.reserved = 0"),
+    Mutant("a settlement forgets all reservations", "s.reserved = math.max(0, s.reserved - (cost or 0))", "s.reserved = 0"),
     Mutant("bulk leaves no reserve", "local keep = math.max(UPSERT_TOKENS, page) * (1 + UPSERT_RUNS)", "local keep = 0"),
     Mutant("bulk ignores recovery", "recovery_bound(ceiling))", "0)"),
     Mutant("small waits for recovery", "local need, reserve, items = price,", "local need, reserve, items = math.max(price, TARGET),"),
@@ -79,6 +82,22 @@ MUTANTS = (
     Mutant("a waiter loses its place", "if not place then\n        if is_bulk", "if true then\n        if is_bulk"),
     Mutant("the flow reduction is ignored", "math.floor(rate - tonumber(ARGV[7]))", "rate", RULES),
     Mutant("a foreign spender is not noticed", "return math.max(0, there - consumed", "return math.min(0, there - consumed", RULES),
+    Mutant("the period of ticks is not learned", "s.late = s.late + (late", "s.late = s.late + 0 * (late", RULES),
+    Mutant("the time of processing is forgotten", "ts + tonumber(ARGV[13]) + refill_in", "ts + refill_in", RULES),
+    Mutant("ticks are taken to be 60 s apart", "math.ceil(TICK + math.max(0, s.late + s.dev / 2))", "TICK", RULES),
+    Mutant("no slack but the least", "math.min(LATEST, math.max(SLACK, s.late", "math.min(SLACK, math.max(SLACK, s.late", RULES),
+    Mutant("an overdue tick teaches nothing", "s.dev = math.max(s.dev, (math.min(LATEST", "s.dev = math.min(s.dev, (math.min(LATEST", RULES),
+    Mutant("a clock that is set is taken for a late tick", "if math.abs(late) <= LATEST then", "if true then", RULES),
+    Mutant("a late tick is a foreign spender", "math.min(ticks, sure)", "sure + 1", RULES),
+    Mutant("every refusal is a late tick's", "return refused and near and", "return refused or", RULES),
+    Mutant("a late tick may refuse again and again", "now - s.refused_at > SELDOM", "true", RULES),
+    Mutant("a deep deficit is never asked about", "if queues and is_deep(s) then", "if false then", RULES),
+    Mutant("what was asked for is not taken", "s.doubt or is_older(s, RECHECK)", "s.doubt", RULES),
+    Mutant("a time to come is never too old", " or s.as_of - now > TICK", "", RULES),
+    Mutant("a clock of the far future is believed", "if ts > now + DAY then", "if false then", RULES),
+    Mutant("any record is believed", "return possible and s or nil", "return s", RULES),
+    Mutant("numbers without end are believed", "value >= least and value <= most -- nan is neither", "true", RULES),
+    Mutant("an unbelievable answer leaves no doubt", "elseif what == 'unbelievable' then", "elseif false then", RULES),
     Mutant("a lost answer of Redis grants twice", "if s.mine then", "if false then", RULES),
 )
 # fmt: on

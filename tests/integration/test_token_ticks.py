@@ -79,6 +79,7 @@ def test_the_recorded_answers_replayed_show_no_foreign_spender_and_teach_the_per
     assert not [snapshot for snapshot in close if snapshot.foreign_at == snapshot.as_of]
     assert all(60.1 <= snapshot.tick.period <= 60.5 for snapshot in close[10:])
     assert close[-1].tick.lateness == pytest.approx(0.2, abs=0.05)
+    assert close[-1].tick.deviation < 0.15, "with the time of processing they hardly deviate"
 
 
 def test_no_tick_of_the_recordings_is_counted_before_it_came(
@@ -107,6 +108,15 @@ def test_the_period_is_learned_from_two_answers_and_from_answers_far_apart(
         time.ms += minutes * 60_000
         tokens.update_after_call(account.answer())
     assert known(tokens).tick.lateness == pytest.approx(0.2, abs=0.05)
+
+
+def test_a_clock_of_keepas_that_is_set_is_no_late_tick(tokens: TokenManager, time: ManualTime) -> None:
+    tokens.update_after_call(envelope(50, at=time.ms))
+    before = known(tokens).tick
+    for ahead in (20_000, 40_000, -3_600_000):
+        time.ms += 60_200
+        tokens.update_after_call(envelope(50, at=time.ms + ahead))
+    assert known(tokens).tick == before
 
 
 def test_slack_shrinks_where_ticks_are_punctual_and_grows_where_they_are_not(real_redis: redis.Redis) -> None:

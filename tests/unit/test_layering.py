@@ -17,6 +17,7 @@ DATABASE = {"db"}
 MIDDLE = {"ingest", "health"}
 TOP = {
     "broker",
+    "messages",
     "celery_app",
     "simple_task",
     "backfiller",

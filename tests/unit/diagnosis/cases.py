@@ -69,7 +69,11 @@ def evidence(report: HealthReport | None = None, **parts: Any) -> Evidence:
         for name, value in {**base, **parts}.items()
     }
     settings = settings_module.load(
-        env_file=None, runtime=False, keepa_deals_home=HOME, keepa_api_key="k" * 64, redis_url="redis://r:1"
+        env_file=None,
+        runtime=False,
+        keepa_deals_home=HOME,
+        keepa_api_key="k" * 64,
+        redis_url="redis://:secret@r:1",
     )
     return Evidence(settings=settings, report=report, **plain, **readings)
 

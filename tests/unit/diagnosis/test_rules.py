@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from keepa_deals import settings as settings_module
 from keepa_deals.answer_log import Answers, LastAnswer
 from keepa_deals.db.soundness import Unreadable
 from keepa_deals.diagnosis.causes import classify
@@ -88,6 +89,14 @@ CASES: dict[str, list[Any]] = {
         evidence(healthy(redis=redis_health(aof_ok=False))),
         evidence(healthy(redis=redis_health(last_save_ok=False))),
     ],
+    "redis_exposed": [
+        replace(
+            evidence(),
+            settings=settings_module.load(
+                env_file=None, runtime=False, keepa_deals_home=HOME, redis_url="redis://redis.example:1"
+            ),
+        )
+    ],
     "redis_lost_data": [evidence(healthy(tokens=TokenHealth(None, None, None, None)))],
     "database_unavailable": [evidence(healthy(database=Reading(error="connection refused")))],
     "database_damaged": [
@@ -122,6 +131,19 @@ CASES: dict[str, list[Any]] = {
     ],
     "worker_deaf": [evidence(healthy(queues=(QueueHealth("upsert", 3, ago(minutes=3)),)))],
     "messages_lost": [evidence(healthy(jobs=jobs(job(last_started_at=ago(minutes=7)))))],
+    "foreign_messages": [
+        evidence(
+            healthy(
+                tokens=replace(
+                    TOKENS,
+                    counters={
+                        "messages_dropped|upsert": 3,
+                        "messages_dropped_at": round(ago(minutes=2).timestamp() * 1000),
+                    },
+                )
+            )
+        )
+    ],
     "zombie_lock": [
         evidence(healthy(locks=(LockHealth("update_recent_deals_lock", "x", "elsewhere", 1, 1500.0),))),
         evidence(healthy(locks=(LockHealth("update_recent_deals_lock", "x", "elsewhere", 1, None),))),
