@@ -35,6 +35,33 @@ refuse() {
     fail "$why: ${previous:0:10} is checked out again, nothing was stopped"
 }
 
+# The value of a setting, from the environment or .env, without running anything of the new version.
+setting() {
+    local value=${!1-}
+    [ -n "$value" ] || value=$(sed -n "s/^[[:space:]]*\(export[[:space:]]\{1,\}\)\{0,1\}$1[[:space:]]*=//p" .env 2>/dev/null | tail -n 1)
+    printf '%s' "${value%%#*}" | tr -d "[:space:]\"'" | tr '[:upper:]' '[:lower:]'
+}
+
+# Each commit since the version in service (the last one where none is) must have a signature that git takes for
+# good, by the keys that it was told to trust here (gpg's, or gpg.ssh.allowedSignersFile).
+verify_commits() {
+    case $(setting DEPLOY_VERIFY_COMMITS) in 1 | true | yes | on | t | y) ;; *) return 0 ;; esac
+    local range=(-1 HEAD) previous commit what
+    previous=$(git rev-parse --verify --quiet refs/keepa-deals/deployed) && range=("$previous..HEAD")
+    for commit in $(git rev-list --reverse "${range[@]}"); do
+        git verify-commit "$commit" 2>/dev/null && continue
+        what="has a signature that is not good here (git verify-commit $commit says why)"
+        [ "$(git log -1 --format=%G? "$commit" 2>/dev/null)" != N ] || what="is not signed"
+        say "commit ${commit:0:10} $what: $(git log -1 --format=%s "$commit")" >&2
+        return 1
+    done
+}
+
+if [ "${1-}" = --dry-run ]; then
+    verify_commits || fail "DEPLOY_VERIFY_COMMITS: a deploy would refuse this version (see above)"
+else
+    verify_commits || refuse "DEPLOY_VERIFY_COMMITS: a commit of this version has no good signature"
+fi
 if [ "${1-}" = --dry-run ]; then
     [ -x .venv/bin/python ] || fail "nothing was ever installed here: a deploy would make .venv and start everything"
     packages_are_installed || say "would install packages into .venv: those that are wanted have changed"

@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     retain_samples_days: int = Field(90, ge=1)
     retain_runs_days: int = Field(14, ge=1)
 
+    deploy_verify_commits: bool = False
+
     min_token_threshold: int = Field(50, ge=0)
     recovery_target: int = Field(55, ge=0)
     priority_pass_max_cost: int = Field(10, ge=1)
