@@ -139,9 +139,8 @@ class Still:
         with self.database.begin() as session:
             number = 1000 + (session.scalar(select(func.count()).select_from(Deal)) or 0)
             row = make_row(random.Random(9), number, now, ended=0)
-            session.execute(
-                insert(Deal), [{**row, "first_seen_at": now, "last_seen_at": now, "deal_created_at": now}]
-            )
+            moments = ("first_seen_at", "found_at", "last_seen_at", "deal_created_at")
+            session.execute(insert(Deal), [{**row, **dict.fromkeys(moments, now)}])
             found = {"domain_id": 1, "asin": row["asin"], "at": now, "kind": DealEventKind.FOUND}
             session.execute(insert(DealEvent), [found])
 

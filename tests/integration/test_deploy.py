@@ -199,9 +199,9 @@ def test_a_version_that_cannot_be_loaded_stops_nothing(clone: Checkout) -> None:
 def test_a_version_whose_packages_cannot_be_installed_stops_nothing(clone: Checkout) -> None:
     good = clone.head()
     before = {process.pid for process in clone.processes()}
-    wants = clone.root / "pyproject.toml"
-    impossible = '"keepa-deals-needs @ file:///nowhere/at/all.whl"'
-    wants.write_text(wants.read_text().replace("dependencies = [", f"dependencies = [\n    {impossible},", 1))
+    impossible = f"keepa-deals-needs @ file:///nowhere/at/all.whl --hash=sha256:{'0' * 64}"
+    with (clone.root / "requirements.txt").open("a") as wants:
+        wants.write(f"{impossible}\n")
     clone.commit("# another version")
     done = clone.run("deploy_update.sh")
     assert done.returncode == 1
