@@ -93,9 +93,15 @@ class Keys:
 def who_may_write(settings: Settings) -> str | None:
     """Who can write into Redis without a password: everybody who reaches it, or everybody on this machine.
 
-    ``None`` with a password or a client's certificate, and for a Unix socket, whose mode decides.
+    ``None`` with a password or a client's certificate, for a Unix socket, whose mode decides, and where there
+    is no address or none that can be read: other checks say so.
     """
-    parts = urlsplit(settings.redis_dsn)
+    if settings.redis_url is None:
+        return None
+    try:
+        parts = urlsplit(settings.redis_dsn)
+    except ValueError:
+        return None
     options = parse_qs(parts.query)
     if (
         parts.scheme not in ("redis", "rediss")
