@@ -267,15 +267,8 @@ class _WatchedConnection(HTTPConnection):
         return super().getresponse()
 
 
-class _WatchedHTTPSConnection(HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        made = super()._new_conn()
-        _guard(made)
-        return made
-
-    def getresponse(self) -> Any:
-        _guard(self.sock)
-        return super().getresponse()
+class _WatchedHTTPSConnection(_WatchedConnection, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _Pool(HTTPConnectionPool):
