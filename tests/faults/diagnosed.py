@@ -54,7 +54,7 @@ CASES = (
     Case("wrong setting", ("settings_wrong",), ailments.wrong_setting, short=True),
     # Keepa
     Case("Keepa 502", ("keepa_trouble",), injectors.keepa_answers(http_502=1), past="keepa_trouble",
-         short=True),
+         short=True, in_effect=lambda status: "502" in str(status["keepa"]["last_bad"])),
     Case("Keepa 500, now and then", (), injectors.healed(injectors.keepa_answers(http_500=0.3), 8)),
     Case("Keepa garbage", ("keepa_trouble",), injectors.keepa_answers(garbage=1)),
     Case("Keepa breaks off", ("keepa_trouble",), injectors.keepa_answers(truncated=1)),

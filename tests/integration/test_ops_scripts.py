@@ -169,6 +169,7 @@ def test_a_selection_as_keepas_page_exports_it_works_and_its_domain_is_the_dashb
         said = service.start()
         assert "deal query: amazon.es, price type 0 (AMAZON)" in said
         assert "left out: hasAmazonOffer" in said
+        service.wait_for(lambda status: service.ask("/api/deals")["deals"])  # the copy follows within seconds
         assert {deal["domain_id"] for deal in service.ask("/api/deals")["deals"]} == {9}
         assert "changed since it was started" not in service.run("start_celery.sh", "--sandbox").stdout
     finally:
