@@ -25,6 +25,7 @@ from keepa_deals.diagnosis.report import Diagnosis, diagnose, to_json, to_text
 from keepa_deals.health.database import probe_engine
 from keepa_deals.health.probe import look
 from keepa_deals.health.words import redact
+from keepa_deals.kept_answers import FOLDER as KEPT_ANSWERS
 from keepa_deals.ops import version
 from keepa_deals.redis_store import connect_probe
 from keepa_deals.settings import Settings
@@ -131,7 +132,8 @@ def _columns(query: Any, table: Any) -> Any:
 
 
 def _files(settings: Settings) -> Iterator[tuple[str, str]]:
-    for path in (*_found(settings.log_dir, "*.log"), *_found(settings.run_dir, "*.conf")):
+    kept = _found(settings.log_dir / KEPT_ANSWERS, "*.txt")
+    for path in (*_found(settings.log_dir, "*.log"), *kept, *_found(settings.run_dir, "*.conf")):
         try:
             yield f"{path.parent.name}/{path.name}", read_end(path, MOST_BYTES)
         except OSError as error:

@@ -27,6 +27,7 @@ from keepa_deals.health.probe import Reading, look
 from keepa_deals.health.report import HealthReport
 from keepa_deals.keepa.selection import selection_of
 from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.kept_answers import KeptAnswer, kept_answers
 from keepa_deals.ops import runtime
 from keepa_deals.ops.layout import Home
 from keepa_deals.ops.programs import uses_embedded_redis
@@ -81,6 +82,8 @@ class Evidence:
     selection: Reading[None]
     dashboard: Reading[dict[str, Any]]
     troubles: Reading[tuple[Trouble, ...]]
+    kept_answers: Reading[tuple[KeptAnswer, ...]]
+    """Answers of Keepa that nobody understood, the newest first."""
     token_status: Reading[TokenEnvelope] | None
     with_sandbox: bool
 
@@ -117,6 +120,7 @@ def gather(settings: Settings, *, live: bool = False, settings_error: str | None
         "dashboard": lambda: _ask_dashboard(settings),
         "troubles": lambda: _read_troubles(settings),
         "unreadable": lambda: _read_unreadable(settings),
+        "kept_answers": lambda: kept_answers(settings.log_dir),
     }
     if live:
         probes["token_status"] = lambda: _ask_keepa(settings)
@@ -139,6 +143,7 @@ def gather(settings: Settings, *, live: bool = False, settings_error: str | None
         selection=found.take("selection", _read_selection),
         dashboard=found.take("dashboard", _ask_dashboard),
         troubles=found.take("troubles", _read_troubles),
+        kept_answers=found.take("kept_answers", kept_answers),
         token_status=found.take("token_status", _ask_keepa) if live else None,
         with_sandbox=bool(runtime.with_sandbox(Home(home))),
     )

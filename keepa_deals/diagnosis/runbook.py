@@ -45,7 +45,9 @@ ALERTS: Mapping[str, Alert] = {
     "key_refused": Alert(
         "sum(increase(keepa_deals_keepa_answers_total{result=~'402|key_refused'}[10m])) > 0", "0m"
     ),
-    "selection_rejected": Alert("increase(keepa_deals_keepa_answers_total{result='400'}[10m]) > 0", "0m"),
+    "selection_rejected": Alert(
+        "increase(keepa_deals_keepa_answers_total{result=~'400|rejected'}[10m]) > 0", "0m"
+    ),
     "clock_wrong": Alert("abs(keepa_deals_keepa_clock_ahead_seconds) > 30"),
     "keepa_trouble": Alert(
         "increase(keepa_deals_keepa_answers_total{result=~'5..|no_.*|unreadable'}[10m]) > 0 "

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from keepa_deals.answer_log import is_good
-from keepa_deals.diagnosis.evidence import Evidence
+from keepa_deals.diagnosis.evidence import PAST, Evidence
 from keepa_deals.diagnosis.find_keepa import live_drift, patience_of_small
 from keepa_deals.diagnosis.find_stores import QUEUE_WAIT
 from keepa_deals.diagnosis.sections import Level, Line, warn_if
@@ -153,6 +153,17 @@ def keepa(e: Evidence) -> Iterator[Line]:
         when = age_text(last.at, e.report.taken_at)
         text = f"{call}: {last.result} {when} in {last.seconds:.1f} s{price}; of late {total}"
         yield Line("keepa", warn_if(not is_good(last.result)), text)
+    yield from _kept_answers(e)
+
+
+def _kept_answers(e: Evidence) -> Iterator[Line]:
+    """The answers that nobody understood: a bug report wants their files, and a bundle holds them."""
+    if e.kept_answers.error:
+        yield Line("keepa", Level.UNKNOWN, f"kept answers: {e.kept_answers.error}")
+    for kept in e.kept_answers.value or ():
+        what = f"{kept.call}: not understood {age_text(kept.at, e.report.taken_at)}: {kept.reason}"
+        recent = e.report.taken_at - kept.at < PAST
+        yield Line("keepa", warn_if(recent), f"{what} (kept: {kept.path})")
 
 
 def jobs(e: Evidence) -> Iterator[Line]:

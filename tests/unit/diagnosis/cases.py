@@ -61,6 +61,7 @@ def evidence(report: HealthReport | None = None, **parts: Any) -> Evidence:
         "selection": None,
         "dashboard": {"deals": {"live": live}},
         "troubles": (),
+        "kept_answers": (),
     }
     plain = {"settings_error": None, "with_sandbox": False, "token_status": None}
     plain |= {name: parts.pop(name) for name in list(parts) if name in plain}

@@ -27,6 +27,7 @@ def found(tmp_path: Path) -> Diagnosis:
     """A deployment whose files are full of its secrets."""
     home = tmp_path / "home"
     (home / "log").mkdir(parents=True)
+    (home / "log" / "answers").mkdir()
     (home / "run").mkdir()
     database = home / "deals.db"
     engine = create_engine(f"sqlite:///{database}")
@@ -34,7 +35,13 @@ def found(tmp_path: Path) -> Diagnosis:
     engine.dispose()
     leaks = f"GET /deal?key={KEY}&x=1 {KEY} redis://:{REDIS_PASSWORD}@127.0.0.1:1/0 auth {REDIS_PASSWORD}\n"
     leaks += f"postgresql+psycopg://keepa:{DATABASE_PASSWORD}@db/deals password={DATABASE_PASSWORD}\n"
-    for name in ("log/celery_worker.log", "log/celery_beat.log", "run/redis.conf", "run/supervisord.conf"):
+    for name in (
+        "log/celery_worker.log",
+        "log/celery_beat.log",
+        "log/answers/deal-1.txt",
+        "run/redis.conf",
+        "run/supervisord.conf",
+    ):
         (home / name).write_text(leaks, encoding="utf-8")
     (home / "run" / "runtime.env").write_text(f"KEEPA_API_KEY='{KEY}'\n", encoding="utf-8")
     settings = settings_module.load(
@@ -67,6 +74,7 @@ def test_it_holds_what_a_bug_report_needs(found: Diagnosis, tmp_path: Path) -> N
     names = {name.removeprefix("keepa_deals/") for name in files}
     assert names >= {"diagnosis.json", "diagnosis.txt", "status.json", "settings.json", "versions.json"}
     assert names >= {"redis.json", "database.json", "log/celery_worker.log", "run/supervisord.conf"}
+    assert "answers/deal-1.txt" in names
     assert "run/runtime.env" not in names
     assert "error" in json.loads(files["keepa_deals/redis.json"])
     assert "celery" in json.loads(files["keepa_deals/versions.json"])["packages"]

@@ -18,7 +18,8 @@ from keepa_deals.diagnosis.supervision import Supervision
 from keepa_deals.health.probe import Reading
 from keepa_deals.health.report import PARTS, FlowHealth, Forecast, HistoryHealth
 from keepa_deals.health.tokens import TokenHealth
-from tests.unit.diagnosis.cases import down, evidence, healthy, home, process, table
+from keepa_deals.kept_answers import KeptAnswer
+from tests.unit.diagnosis.cases import HOME, ago, down, evidence, healthy, home, process, table
 from tests.unit.health.reports import MINUTE, job, jobs
 
 NOTHING: Reading[Any] = Reading(
@@ -100,6 +101,18 @@ def test_a_consequence_says_what_it_follows_from_and_offers_no_fix() -> None:
     assert "2. upserter_behind" in text
     assert "follows:  keepa_trouble" in text
     assert text.count("fix:") == 1
+
+
+def test_an_answer_that_nobody_understood_is_named_with_its_file() -> None:
+    kept = (
+        KeptAnswer(HOME / "log/answers/deal-1.txt", ago(minutes=2), "/deal", "deals is a number"),
+        KeptAnswer(HOME / "log/answers/product-2.txt", ago(hours=9), "/product", "no JSON"),
+    )
+    lines = [line for line in diagnose(evidence(kept_answers=kept), log_lines=0).lines if "kept" in line.text]
+    assert [(line.section, line.level, line.text) for line in lines] == [
+        ("keepa", "warn", f"/deal: not understood 2 min ago: deals is a number (kept: {kept[0].path})"),
+        ("keepa", "ok", f"/product: not understood 9 h ago: no JSON (kept: {kept[1].path})"),
+    ]
 
 
 def test_what_has_healed_stands_apart() -> None:
