@@ -2,7 +2,7 @@
 
 One file a kind of strangeness, so that what recurs every minute does not push out the rest. A file begins
 with lines ``name: value`` that say what it is; after an empty line the answer follows as it came, without
-secrets. Only its owner may read it.
+secrets (``keepa_deals.redaction`` knows them). Only its owner may read it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.keepa.types import StrangeAnswer
-from keepa_deals.logs import redact
+from keepa_deals.redaction import redact_addresses
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +29,6 @@ MOST_BYTES = 2 * 1024 * 1024
 """Of one answer: a page of deals has half a megabyte."""
 SAID_AGAIN_AFTER = 3600.0
 _HEAD_BYTES = 4096
-_SHORTEST_PART = 8
-"""A part of a secret from this length on is hidden like the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +44,8 @@ class KeptAnswer:
 class KeptAnswers:
     """Keeps strange answers below ``log_dir``; a disk that refuses costs the copy and nothing else."""
 
-    def __init__(self, log_dir: Path, secrets: Iterable[str] = (), clock: Clock | None = None) -> None:
+    def __init__(self, log_dir: Path, clock: Clock | None = None) -> None:
         self._folder = log_dir / FOLDER
-        self._parts = _parts_of(secrets)
         self._clock = clock or SystemClock()
         self._said: dict[str, float] = {}
 
@@ -66,8 +62,9 @@ class KeptAnswers:
         now = self._clock.monotonic()
         if now - self._said.get(name, -SAID_AGAIN_AFTER) >= SAID_AGAIN_AFTER:
             self._said[name] = now
-            log.warning("Keepa %s: %s; kept for a bug report: %s", answer.call, self._hide(answer.reason),
-                        f"{FOLDER}/{name} in the log directory")  # fmt: skip
+            where = f"{FOLDER}/{name} in the log directory"
+            reason = redact_addresses(answer.reason)
+            log.warning("Keepa %s: %s; kept for a bug report: %s", answer.call, reason, where)
 
     def _write(self, path: Path, answer: StrangeAnswer) -> None:
         body = answer.body[:MOST_BYTES]
@@ -76,15 +73,12 @@ class KeptAnswers:
         head = f"at: {self._clock.now().isoformat()}\ncall: {answer.call}\n{status}{cut}"
         head += f"reason: {' '.join(answer.reason.split())}\n\n"
         # Latin-1 maps every byte to a letter and back: what is no UTF-8 stays as it came.
-        text = self._hide((head.encode() + body).decode("latin-1")).encode("latin-1")
+        text = redact_addresses((head.encode() + body).decode("latin-1")).encode("latin-1")
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
             file.write(text)
         temporary.replace(path)
-
-    def _hide(self, text: str) -> str:
-        return _without(redact(text), self._parts)
 
     def _prune(self) -> None:
         for path in _newest_first(self._folder)[MOST_FILES:]:
@@ -123,29 +117,3 @@ def _name(answer: StrangeAnswer) -> str:
     call = re.sub(r"[^a-z]", "", answer.call) or "call"
     digest = hashlib.sha256(f"{answer.call}|{answer.subject}|{answer.status}".encode()).hexdigest()[:8]
     return f"{call}-{digest}.txt"
-
-
-def _parts_of(secrets: Iterable[str]) -> tuple[str, ...]:
-    """Every part of ``_SHORTEST_PART`` characters that a secret has; a shorter secret as a whole."""
-    n = _SHORTEST_PART
-    parts = (secret[i : i + n] for secret in secrets for i in range(max(1, len(secret) - n + 1)))
-    return tuple(dict.fromkeys(part for part in parts if part))
-
-
-def _without(text: str, parts: Iterable[str]) -> str:
-    """``text`` with each stretch that is made of ``parts``, overlapping or not, in one word."""
-    spans = sorted((at, at + len(part)) for part in parts for at in _places(text, part))
-    cleaned: list[str] = []
-    end = 0
-    for start, stop in spans:
-        if start > end or not cleaned:
-            cleaned += [text[end:start], "[key]"]
-        end = max(end, stop)
-    return "".join([*cleaned, text[end:]])
-
-
-def _places(text: str, part: str) -> Iterator[int]:
-    at = text.find(part)
-    while at >= 0:
-        yield at
-        at = text.find(part, at + 1)

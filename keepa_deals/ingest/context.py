@@ -91,7 +91,7 @@ def build_context(settings: Settings, *, stop: Callable[[], bool] = lambda: Fals
         sleep=clock.sleep,
         memory=SharedMemory(redis, keys),
         on_answer=AnswerLog(redis, keys).note,
-        on_strange=KeptAnswers(settings.log_dir, [settings.api_key]).keep,
+        on_strange=KeptAnswers(settings.log_dir).keep,
         on_balance=lambda envelope: tokens.update_after_call(envelope),
     )
     tokens = TokenManager.from_settings(settings, clock=clock, sync=client.token_status, client=redis)

@@ -16,17 +16,26 @@ _MOST_TOKENS = 60 * _MOST_RATE
 outlives the plan that it came from by an hour."""
 _DEEPEST_DEBT = 1_000_000
 """-350 was recorded; the dearest documented call (100 products with 100 offers each) costs 6,200."""
-_LONGEST_TICK_MS = 3_600_000
+_HOUR_MS = 3_600_000
 """Ticks are 60 s, once 300 s (api_backend: Response.java); as long as ``KEEPA_TICK_SECONDS`` may be."""
 _EARLIEST_MS, _LATEST_MS = 1_293_840_000_000, 4_102_444_800_000
 """2011, before which Keepa counts no time, and 2100."""
 
+BOUNDS = {
+    "refillRate": (1, _MOST_RATE),
+    "tokensLeft": (-_DEEPEST_DEBT, _MOST_TOKENS),
+    "refillIn": (0, _HOUR_MS),
+    "tokensConsumed": (0, _DEEPEST_DEBT),
+    "tokenFlowReduction": (0, _MOST_RATE),
+    "timestamp": (_EARLIEST_MS, _LATEST_MS),
+    "processingTimeInMs": (0, _HOUR_MS),
+}
+"""The least and the most that each field of the account can truly be, both included. Wide: what Keepa merely
+never did so far is believed. Whoever judges account data does it by these."""
 
-def _consumed(body: Json) -> int:
-    """The price of the call; 0 where it is not told."""
-    if body.get("tokensConsumed") is None:
-        return 0
-    return fields.required(body, "tokensConsumed", 0, _DEEPEST_DEBT)
+
+def _required(body: Json, name: str) -> int:
+    return fields.required(body, name, *BOUNDS[name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +60,30 @@ class TokenEnvelope:
 
         Believed, an impossible one would stop all spending for as long as it says.
         """
+        price_is_told = body.get("tokensConsumed") is not None
         return cls(
-            timestamp_ms=fields.required(body, "timestamp", _EARLIEST_MS, _LATEST_MS),
-            tokens_left=fields.required(body, "tokensLeft", -_DEEPEST_DEBT, _MOST_TOKENS),
-            refill_in_ms=fields.required(body, "refillIn", 0, _LONGEST_TICK_MS),
-            refill_rate=fields.required(body, "refillRate", 1, _MOST_RATE),
-            token_flow_reduction=fields.real(body.get("tokenFlowReduction"), 0.0, _MOST_RATE) or 0.0,
-            tokens_consumed=_consumed(body),
-            processing_time_ms=fields.amount(body.get("processingTimeInMs")) or 0,
+            timestamp_ms=_required(body, "timestamp"),
+            tokens_left=_required(body, "tokensLeft"),
+            refill_in_ms=_required(body, "refillIn"),
+            refill_rate=_required(body, "refillRate"),
+            token_flow_reduction=fields.real(body.get("tokenFlowReduction"), *BOUNDS["tokenFlowReduction"])
+            or 0.0,
+            tokens_consumed=_required(body, "tokensConsumed") if price_is_told else 0,
+            processing_time_ms=fields.whole(body.get("processingTimeInMs"), *BOUNDS["processingTimeInMs"])
+            or 0,
         )
+
+    def told(self) -> dict[str, float]:
+        """The fields by the names that Keepa gives them, those of ``BOUNDS``."""
+        return {
+            "refillRate": self.refill_rate,
+            "tokensLeft": self.tokens_left,
+            "refillIn": self.refill_in_ms,
+            "tokensConsumed": self.tokens_consumed,
+            "tokenFlowReduction": self.token_flow_reduction,
+            "timestamp": self.timestamp_ms,
+            "processingTimeInMs": self.processing_time_ms,
+        }
 
     @property
     def timestamp(self) -> datetime:

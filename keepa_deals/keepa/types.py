@@ -16,15 +16,16 @@ from enum import IntEnum
 from typing import TypeVar
 
 from keepa_deals.keepa import fields
+from keepa_deals.keepa.envelope import BOUNDS as ACCOUNT_BOUNDS
 from keepa_deals.keepa.envelope import Answer, StrangeAnswer, TokenEnvelope
 from keepa_deals.keepa.fields import Json, is_asin
 from keepa_deals.keepa.texts import image_name
 from keepa_deals.keepa.time import from_keepa_minutes
 
 __all__ = [
-    "DEAL_PRICE_TYPES", "UNKNOWN_CATEGORY", "Answer", "CsvType", "Deal", "DealPage", "Interval", "PricePoint",
-    "Product", "ProductBatch", "ProductStats", "StrangeAnswer", "TokenEnvelope", "at", "is_asin",
-    "parse_history",
+    "ACCOUNT_BOUNDS", "DEAL_PRICE_TYPES", "UNKNOWN_CATEGORY", "Answer", "CsvType", "Deal", "DealPage",
+    "Interval", "PricePoint", "Product", "ProductBatch", "ProductStats", "StrangeAnswer", "TokenEnvelope",
+    "at", "is_asin", "parse_history",
 ]  # fmt: skip
 
 T = TypeVar("T")

@@ -22,7 +22,7 @@ from keepa_deals.diagnosis.evidence import gather
 from keepa_deals.diagnosis.report import diagnose, to_text
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.health.words import redact
-from keepa_deals.ops import backup, programs, runtime, stop, supervise, version
+from keepa_deals.ops import backup, preflight, programs, runtime, stop, supervise, version
 from keepa_deals.ops import start as starting
 from keepa_deals.ops.console import Say
 from keepa_deals.ops.errors import HalfWayError, OpsError, UnhealthyError
@@ -75,6 +75,7 @@ def deploy(home: Home, say: Say, *, dry_run: bool = False) -> None:
         version.refuse_unreadable()
         plan = Plan(version.deployed(), version.current(), migrate.current(database))
         _refuse(plan)
+        _refuse_selection(home, settings, plan, say, dry_run=dry_run)
         if dry_run:
             _tell(plan, home, say)
             return
@@ -105,6 +106,17 @@ def _refuse(plan: Plan) -> None:
             "files under version control were changed here, so the previous version could not be brought "
             "back: commit them or undo them (git status says which)"
         )
+
+
+def _refuse_selection(home: Home, settings: Settings, plan: Plan, say: Say, *, dry_run: bool) -> None:
+    """An ``OpsError`` of one line when this version cannot use the deal query; before anything stops."""
+    try:
+        preflight.selection(settings, say)
+    except OpsError as error:
+        if dry_run:
+            raise
+        _log(home, f"refused: {error}", plan)
+        raise OpsError(f"{error}{_taken_back(say) or '; nothing was stopped'}") from None
 
 
 def _tell(plan: Plan, home: Home, say: Say) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from keepa_deals.ops import embedded_redis
 from keepa_deals.ops.layout import Home
 from keepa_deals.settings import PROJECT_ROOT, Settings
+from keepa_deals.web.server import WORKER_CLASS
 
 STORES, SERVICE = 1, 2
 """The supervisor's priorities: the stores start first, and stop when the service has stopped."""
@@ -77,8 +78,9 @@ def _celery() -> tuple[str, ...]:
 
 
 def _dashboard() -> Program:
-    flags = ("-c", "python:keepa_deals.web.gunicorn_conf", "keepa_deals.web.app:create_app()")
-    return Program("dashboard", (sys.executable, "-m", "gunicorn", *flags), "dashboard.log", stop_wait=30)
+    flags = ("-k", WORKER_CLASS, "-c", "python:keepa_deals.web.gunicorn_conf")
+    command = (sys.executable, "-m", "gunicorn", *flags, "keepa_deals.web.app:create_app()")
+    return Program("dashboard", command, "dashboard.log", stop_wait=30)
 
 
 def _guard() -> Program:

@@ -9,6 +9,7 @@ from keepa_deals import redaction, settings
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.web import answers
 from keepa_deals.web.access.credentials import CredentialStore, may_start
+from keepa_deals.web.server import WORKER_CLASS
 from keepa_deals.web.services import EXTENSION
 
 redaction.guard_streams()  # before gunicorn makes its handlers
@@ -24,7 +25,7 @@ if _refusal is not None:
     raise SystemExit(f"keepa_deals: {_refusal}")
 
 bind = _settings.dashboard_bind
-worker_class = "keepa_deals.web.server.worker.WaitressWorker"
+worker_class = WORKER_CLASS
 workers = 1
 threads = 12
 timeout = 30

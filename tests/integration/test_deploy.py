@@ -251,3 +251,31 @@ def test_a_checkout_that_git_does_not_read_for_us_is_not_deployed(clone: Checkou
     assert done.returncode == 1
     assert "dubious ownership" in done.stderr
     assert "unknown version" not in done.stdout + done.stderr
+
+
+def test_a_version_that_refuses_the_deal_query_stops_nothing(clone: Checkout) -> None:
+    good = clone.head()
+    programs = ("worker-upsert", "worker-backfill", "celerybeat", "dashboard")
+    pids = {name: clone.pid(name) for name in programs}
+    clone.commit('OPTIONS = {}\ndef read_selection(path, **_):\n    raise SettingsError(f"{SETTING}={path}: no")',
+                 "keepa_deals/keepa/selection.py")  # fmt: skip
+    looked = clone.run("deploy_update.sh", "--dry-run")
+    done = clone.run("deploy_update.sh")
+    for refused in (looked, done):
+        assert refused.returncode == 1
+        (line,) = refused.stderr.splitlines()
+        assert "KEEPA_DEAL_SELECTION=" in line
+    assert f"{good[:10]} is checked out again, nothing was stopped" in done.stderr
+    assert clone.head() == good
+    assert "refused: KEEPA_DEAL_SELECTION=" in clone.deployments()[-1]
+    assert {name: clone.pid(name) for name in programs} == pids
+
+
+def test_a_version_with_another_web_server_gets_it_by_a_deploy(clone: Checkout) -> None:
+    before = clone.pid("dashboard")
+    clone.commit('WORKER_CLASS = "gthread"', "keepa_deals/web/server/__init__.py")
+    done = clone.run("deploy_update.sh")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert clone.pid("dashboard") != before
+    with urllib.request.urlopen(f"{clone.address}/healthz", timeout=20) as answer:
+        assert answer.headers["Server"].startswith("gunicorn"), "waitress answers as the server until now"

@@ -133,7 +133,7 @@ def measured(log_dir: Path | None = None) -> Iterator[tuple[KeepaClient, Keepa]]
     keepa = Keepa()
     client = KeepaClient(
         KEY, base_url=keepa.url, timeout=(2.0, 20.0), sleep=lambda _: None, memory=LocalMemory(),
-        **({"on_strange": KeptAnswers(log_dir, [KEY]).keep} if log_dir else {}),
+        **({"on_strange": KeptAnswers(log_dir).keep} if log_dir else {}),
     )  # fmt: skip
     try:
         yield client, keepa

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from keepa_deals import redaction
 from keepa_deals.keepa.client import KeepaClient
 from keepa_deals.keepa.errors import KeepaError, TimedOutError
 from keepa_deals.kept_answers import KeptAnswers, kept_answers
@@ -92,7 +93,8 @@ def test_a_call_after_one_that_was_cut_goes_well(tmp_path: Path) -> None:
 
 
 def test_what_is_strange_is_kept_without_the_key(tmp_path: Path) -> None:
-    keeper = KeptAnswers(tmp_path, [KEY])
+    redaction.learn(KEY)
+    keeper = KeptAnswers(tmp_path)
     keepa = Keepa()
     keepa.answers = [lambda handler: Case.echo_of_the_key(handler)]
     client = KeepaClient(KEY, base_url=keepa.url, sleep=lambda _: None, on_strange=keeper.keep)
