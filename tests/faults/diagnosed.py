@@ -23,6 +23,8 @@ CASES = (
     Case("a second worker by hand", ("processes_doubled",), ailments.second_worker),
     Case("dashboard stopped", ("dashboard_down",), injectors.stopped("dashboard")),
     Case("dashboard SIGSTOP", ("process_suspended",), injectors.suspended("dashboard")),
+    Case("dashboard deaf", ("dashboard_down",), injectors.deaf_dashboard(), short=True),
+    Case("dashboard deaf, its master too", ("process_suspended",), injectors.deaf_dashboard(master=True)),
     Case("sandbox stopped", ("sandbox_down",), injectors.stopped("sandbox")),
     Case("sandbox SIGSTOP (--live)", ("process_suspended",), injectors.suspended("sandbox"),
          arguments=("--live",)),

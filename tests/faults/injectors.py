@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 from keepa_deals.locks import read_holder
-from keepa_deals.ops import supervise
+from keepa_deals.ops import hearing, supervise
 from tests.support.sandboxes import ask
 from tests.support.service import Service
 
@@ -95,6 +95,40 @@ def suspended(name: str) -> Fault:
                     process.resume()
 
     return fault
+
+
+def deaf_dashboard(*, master: bool = False) -> Fault:
+    """The dashboard lives and answers nobody: SIGSTOP of what answers, with ``master`` of its watcher too.
+
+    Nobody but the service heals it; ends when it has: the deaf processes are gone and the probe is answered.
+    """
+
+    @contextmanager
+    def fault(service: Service) -> Iterator[None]:
+        head, *workers = family_of(service, "dashboard")
+        deaf = [*workers, head] if master else workers
+        assert workers, "the dashboard has no process that answers"
+        for process in deaf:
+            process.suspend()
+        try:
+            yield
+            wait_until_heard(service)
+            _, alive = psutil.wait_procs(deaf, timeout=0)
+            assert not alive, f"still deaf: {alive}"
+        finally:
+            for process in deaf:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
+
+    return fault
+
+
+def wait_until_heard(service: Service, patience: float = 180.0) -> None:
+    """Return when the dashboard answers its probe."""
+    deadline = time.monotonic() + patience
+    while not hearing.answers(service.address, 5.0):
+        assert time.monotonic() < deadline, f"the dashboard has answered nobody for {patience:.0f} s"
+        time.sleep(0.2)
 
 
 def family_of(service: Service, name: str) -> list[psutil.Process]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.faults import operations as by_people
 from tests.faults.drill import Scenario
 from tests.faults.injectors import (
+    deaf_dashboard,
     everything_killed,
     flushed_redis,
     full_disk,
@@ -14,6 +15,7 @@ from tests.faults.injectors import (
     locked_database,
     stopped,
     suspended,
+    wait_until_heard,
     wrong_key,
     zombie_lock,
 )
@@ -23,6 +25,10 @@ DEATH, REDIS_RETURN, KEEPA_RETURN = 15.0, 30.0, 45.0
 START = 60.0
 """After a start was called: it runs the pre-flight and waits for the first deals."""
 DEPLOY = 90.0
+DEAF_WORKER = 60.0
+"""30 s without a sign of life, and the start of another process."""
+DEAF_MASTER = 150.0
+"""60 s without an answer to the guard, which asks every ten; 30 s in which a deaf process may end itself."""
 CHILDREN = ("worker-upsert", "worker-backfill", "beat", "dashboard", "redis", "sandbox")
 
 SCENARIOS = (
@@ -30,6 +36,20 @@ SCENARIOS = (
     Scenario("kill -9 all programs at once", killed(*CHILDREN), DEATH),
     Scenario("kill -9 supervisord", killed("supervisord"), DEATH),
     Scenario("kill -9 everything, then start", everything_killed, START),
+    Scenario(
+        "dashboard deaf",
+        deaf_dashboard(),
+        DEAF_WORKER,
+        while_it_lasts=True,
+        back=wait_until_heard,
+    ),
+    Scenario(
+        "dashboard deaf, its master too",
+        deaf_dashboard(master=True),
+        DEAF_MASTER,
+        while_it_lasts=True,
+        back=wait_until_heard,
+    ),
     Scenario("kill -9 while the lock is held", lock_holder_killed, DEATH, outlives_lock=True),
     Scenario(
         "SIGSTOP past the lock's TTL, SIGCONT",

@@ -257,7 +257,7 @@ def test_a_version_that_refuses_the_deal_query_stops_nothing(clone: Checkout) ->
     good = clone.head()
     programs = ("worker-upsert", "worker-backfill", "celerybeat", "dashboard")
     pids = {name: clone.pid(name) for name in programs}
-    clone.commit('OPTIONS = {}\ndef read_selection(path, **_):\n    raise SettingsError(f"{SETTING}={path}: no")',
+    clone.commit('def read_selection(path, **_):\n    raise SettingsError(f"{SETTING}={path}: no")',
                  "keepa_deals/keepa/selection.py")  # fmt: skip
     looked = clone.run("deploy_update.sh", "--dry-run")
     done = clone.run("deploy_update.sh")
