@@ -1,4 +1,7 @@
-"""The long form of the fault suite: ``python -m tests.faults --rounds 5`` prints a table of every fault."""
+"""The long form of the fault suite: ``python -m tests.faults --rounds 5`` prints a table of every fault.
+
+After the faults of a deployment all that it wrote and says is searched for parts of its secrets.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from tests.faults.drill import Round, Scenario, play
 from tests.faults.grounds import running
 from tests.faults.neighbours import Neighbours, living_beside
 from tests.faults.scenarios import SCENARIOS
+from tests.support import secrets
 
 HEADER = (
     "| fault | rounds | target | median | worst | whole | load | lost | doubled | strangers harmed |\n"
@@ -39,17 +43,17 @@ def main() -> int:
         with living_beside(folder / "neighbours") as neighbours:
             for ground in dict.fromkeys(s.ground for s in chosen):
                 scenarios = [s for s in chosen if s.ground == ground]
-                for line, met in _on(ground, scenarios, options.rounds, folder, neighbours):
-                    lines.append(line)
-                    good = good and met
+                played, kept_secrets = _on(ground, scenarios, options.rounds, folder, neighbours)
+                lines += [line for line, _ in played]
+                good = good and kept_secrets and all(met for _, met in played)
     print("\n".join([HEADER, *lines]))
     return 0 if good else 1
 
 
 def _on(
     ground: str, scenarios: Sequence[Scenario], rounds: int, folder: Path, neighbours: Neighbours
-) -> list[tuple[str, bool]]:
-    """A line of the table for each scenario, and whether it met its target."""
+) -> tuple[list[tuple[str, bool]], bool]:
+    """A line of the table for each scenario and whether it met its target; whether no secret was shown."""
     lines = []
     with running(ground, folder) as service:
         for scenario in scenarios:
@@ -63,7 +67,9 @@ def _on(
                     service.kill()
                     service.start()
             lines.append((_line(scenario, target, played), _met(target, played)))
-    return lines
+        searched = secrets.search(service)
+        print(f"{ground}: {searched}", file=sys.stderr)
+    return lines, not searched.found
 
 
 def _tell(scenario: Scenario, number: int, result: Round) -> None:

@@ -42,7 +42,7 @@ class Scenario:
     back: Callable[[Service], object] | None = None
     """Returns when what the fault broke works again while it lasts, where that is not the upserter."""
     ground: str = "shared"
-    """What the fault needs: "shared", "disk" (a small one of its own) or "checkout"."""
+    """What it needs: "shared", "password" (of a Redis), "disk" (a small one of its own) or "checkout"."""
 
     def within(self, service: Service) -> float:
         """The target in seconds for this deployment."""

@@ -1,4 +1,4 @@
-"""Running deployments for the scenarios: one shared, one on a small disk, one of a checkout of its own."""
+"""Running deployments: shared, with a password for Redis, on a small disk, of a checkout of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from pathlib import Path
 
 from tests.faults.injectors import small_disk
 from tests.support.checkout import Checkout
+from tests.support.redis_server import RedisServer
 from tests.support.service import Service
+
+PASSWORD = 'Xw4t/R8b:Q2z#"9Kx'
+"""Of a Redis that is somebody else's; as hard to write in an address, in JSON and in a log as may be."""
 
 
 @contextmanager
@@ -19,6 +23,12 @@ def running(ground: str, folder: Path, **settings: str) -> Iterator[Service]:
             service: Service = Checkout(folder / "checkout", **settings)
         else:
             service = Service(folder / ground, **settings)
+        if ground == "password":
+            (folder / "redis").mkdir()
+            server = RedisServer(folder / "redis", password=PASSWORD)
+            server.start()
+            stack.callback(server.stop)
+            service.environment["REDIS_URL"] = server.url
         if ground == "disk":
             stack.enter_context(small_disk(service.home))
         try:

@@ -188,6 +188,19 @@ def evicting_redis(service: Service) -> Iterator[None]:
             client.config_set("maxmemory-policy", "noeviction")
 
 
+@contextmanager
+def another_password(service: Service) -> Iterator[None]:
+    """Redis wants a password that is not the one in ``REDIS_URL``, of those who are connected as well."""
+    with service.redis() as client:
+        right = client.config_get("requirepass")["requirepass"]
+        client.config_set("requirepass", "another")
+        client.client_kill_filter(_type="normal", skipme=True)
+        try:
+            yield
+        finally:
+            client.config_set("requirepass", right)
+
+
 # -- Keepa ---------------------------------------------------------------------------------------
 def keepa_answers(**shares: float) -> Fault:
     """The sandbox damages this share of its answers: ``keepa_answers(http_500=1)``, ``(garbage=0.5)``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.faults import operations as by_people
 from tests.faults.drill import Scenario
 from tests.faults.injectors import (
+    another_password,
     deaf_dashboard,
     everything_killed,
     flushed_redis,
@@ -62,6 +63,9 @@ SCENARIOS = (
     Scenario("Redis FLUSHALL", flushed_redis, DEATH),
     Scenario("Redis refuses for 60 s", stopped("redis"), REDIS_RETURN, lasts=60),
     Scenario("Redis hangs for 60 s", suspended("redis"), REDIS_RETURN, lasts=60),
+    Scenario(
+        "Redis wants another password for 30 s", another_password, REDIS_RETURN, lasts=30, ground="password"
+    ),
     Scenario("Keepa answers 500 for 120 s", keepa_answers(http_500=1), KEEPA_RETURN, lasts=120),
     Scenario("Keepa is silent for 120 s", keepa_answers(timeout=1), KEEPA_RETURN, lasts=120),
     Scenario("Keepa answers garbage for 120 s", keepa_answers(garbage=1), KEEPA_RETURN, lasts=120),

@@ -21,6 +21,7 @@ import pytest
 
 from tests.faults.diagnosed import CASES, TWO_AT_ONCE
 from tests.faults.patient import SCRIPT, Case, Patient, made, own_disk, try_out
+from tests.support import secrets
 from tests.support.service import ROOT, Service
 
 pytestmark = pytest.mark.slow
@@ -80,6 +81,15 @@ def test_a_bundle_of_a_running_deployment_holds_everything_and_no_key(
     assert json.loads(texts["redis.json"])["keys"]["keepa_deals:metrics"] == "hash"
     assert json.loads(texts["database.json"])["runs"]
     assert "spawned: 'beat'" in texts["log/supervisord.log"]
+
+
+def test_after_all_these_faults_nothing_that_was_written_or_said_shows_a_part_of_a_secret(
+    patient: Patient,
+) -> None:
+    searched = secrets.search(patient.service)
+    assert searched.found == ()
+    assert searched.secrets >= 1
+    assert searched.places > 40
 
 
 def test_another_user_learns_what_it_cannot_see(patient: Patient, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from keepa_deals import logs, redaction, settings
 from keepa_deals.errors import SettingsError
 from keepa_deals.redaction import HIDDEN, LEAST, hide_known, learn, redact, secrets_in
+from tests.support.secrets import shown
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "q7Zt0xW3mB9rKfLh2yVnSdPgJ5cTaE8uXo1iNwRbG6vMkDzCpYs4HqFjUeA0lIt7"
@@ -28,16 +29,6 @@ URLS = {
     "redis_url": f"rediss://deals:{quote(PASSWORD, safe='')}@cache.example:6379/2",
     "database_url": "postgresql+psycopg://deals:Hq3vXk7LmN2p@db.example/deals",
 }
-
-
-def parts(secret: str, length: int = LEAST) -> set[str]:
-    return {secret[at : at + length] for at in range(len(secret) - length + 1)}
-
-
-def shown(text: str, *secrets: str) -> set[str]:
-    """The parts of secrets that a text shows, whatever their case."""
-    folded = text.lower()
-    return {part for secret in secrets for part in parts(secret) if part.lower() in folded}
 
 
 @pytest.fixture

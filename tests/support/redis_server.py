@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
 from redis.backoff import ConstantBackoff
@@ -20,17 +21,24 @@ class RedisServer:
     """A server that a test may kill, stop and start again on the same port and files."""
 
     def __init__(
-        self, folder: Path, *, persistence: tuple[str, ...] = NO_PERSISTENCE, host: str = "127.0.0.1"
+        self,
+        folder: Path,
+        *,
+        persistence: tuple[str, ...] = NO_PERSISTENCE,
+        host: str = "127.0.0.1",
+        password: str = "",
     ) -> None:
         self.folder = folder
         self.host = host
         self.port = free_port()
+        self.password = password
         self._persistence = persistence
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://{self.host}:{self.port}/0"
+        user = f":{quote(self.password, safe='')}@" if self.password else ""
+        return f"redis://{user}{self.host}:{self.port}/0"
 
     def client(self) -> redis.Redis:
         return redis.Redis.from_url(self.url, decode_responses=True)
@@ -49,6 +57,7 @@ class RedisServer:
             str(self.folder),
         ]
         command += ["--maxmemory-policy", "noeviction", "--daemonize", "no", *self._persistence]
+        command += ["--requirepass", self.password] if self.password else []
         with (self.folder / "redis.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         patient = Retry(ConstantBackoff(0.02), 500)

@@ -41,10 +41,12 @@ class Service:
             "KEEPA_TICK_SECONDS": "2",
             **settings,
         }
+        self.said: list[str] = []
+        """What the scripts wrote, each call's output in one."""
 
     def run(self, script: str, *arguments: str, seconds: float = 240) -> subprocess.CompletedProcess[str]:
         """One of the scripts at the project's root, to its end."""
-        return subprocess.run(
+        done = subprocess.run(
             [str(self.root / script), *arguments],
             env=self.environment,
             capture_output=True,
@@ -52,6 +54,8 @@ class Service:
             timeout=seconds,
             check=False,
         )
+        self.said.append(done.stdout + done.stderr)
+        return done
 
     def popen(self, script: str, *arguments: str) -> subprocess.Popen[str]:
         """One of the scripts, under way; it speaks into ``stdout``."""
