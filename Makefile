@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test lint faults format pins constraints audit
+.PHONY: help test lint faults fuzz format pins constraints audit
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -13,6 +13,9 @@ lint:  ## ruff, mypy, ShellCheck
 
 faults:  ## every fault, five rounds: what it cost and how long it lasted
 	.venv/bin/python -m tests.faults --rounds 5
+
+fuzz:  ## ten minutes of what strangers may send: executions and findings
+	.venv/bin/python -m tests.security.fuzz --minutes 10
 
 format:  ## let ruff format and mend
 	.venv/bin/ruff check --fix . && .venv/bin/ruff format .

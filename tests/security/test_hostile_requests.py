@@ -20,6 +20,7 @@ from keepa_deals.web.app import create_app
 from keepa_deals.web.services import EXTENSION
 from keepa_deals.web.view import VIEW_PARAMETERS
 from tests.security.test_every_route import EVERYTHING, addresses
+from tests.support.examples import examples
 from tests.unit.ingest.fakes import make_deal, make_world
 from tests.unit.web.test_access import PASSWORD, log_in, token_on
 
@@ -116,7 +117,7 @@ def application(home: Path, guarded: bool) -> Flask:
     return app
 
 
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@hypothesis_settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_nothing_that_is_sent_is_a_fault_of_ours(
     deployments: list[tuple[FlaskClient, str]], data: st.DataObject

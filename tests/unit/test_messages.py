@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepa_deals.messages import UnusableMessageError, cleaned
+from tests.support.examples import examples
 
 TASK = "keepa_deals.simple_task.maintain"
 ID = "58f4f8ae-2a33-4e4e-9a4f-5f1c8d4a2b11"
@@ -126,13 +127,13 @@ places = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(500))
 @given(anything)
 def test_whatever_it_is_it_passes_clean_or_is_refused(raw: object) -> None:
     _passes_or_is_refused(raw)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(500))
 @given(st.dictionaries(places, anything, min_size=1, max_size=4))
 def test_a_message_with_anything_in_any_place_passes_clean_or_is_refused(changes: dict[str, Any]) -> None:
     whole = message()

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from keepa_deals.ingest.rows import detail_columns, feed_rows
 from keepa_deals.keepa.time import from_keepa_minutes
 from keepa_deals.keepa.types import CsvType, Deal, DealPage, Interval, Product, TokenEnvelope
+from tests.support.examples import examples
 
 SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "keepa_samples"
 USED = CsvType.USED
@@ -178,7 +179,7 @@ entries = st.fixed_dictionaries(
 @given(entries)
 @example({"asin": "B000000001", "creationDate": 2**70, "lastUpdate": 0})
 @example({"asin": "B000000001", "image": 1_000_000_000, "creationDate": 7_700_000, "lastUpdate": 7_700_000})
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_whatever_stands_in_an_entry_it_is_read_or_refused_as_none(raw: dict[str, Any]) -> None:
     for parse in (Deal.from_json, Product.from_json, TokenEnvelope.from_json):
         try:
