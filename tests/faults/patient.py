@@ -16,7 +16,8 @@ from typing import Any
 from keepa_deals import settings
 from tests.faults import injectors
 from tests.faults.injectors import Fault
-from tests.support.service import ROOT, Service
+from tests.support.paths import ROOT
+from tests.support.service import Service
 
 SCRIPT = ROOT / "Diagnostics" / "diagnose_dwindling_deals.py"
 SELECTION = "selection.json"

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[2] / "keepa_deals"
+from tests.support.paths import ROOT
+
+PACKAGE = ROOT / "keepa_deals"
 
 BASE = {"settings", "clock", "errors", "metrics", "logs", "redaction"}
 KEEPA = {"keepa"}
