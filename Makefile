@@ -1,11 +1,14 @@
 .DEFAULT_GOAL := help
-.PHONY: help test lint faults fuzz format pins constraints audit
+.PHONY: help test nightly lint faults fuzz format pins constraints audit
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-test:  ## all tests
+test:  ## the tests that CI runs
 	tests/run
+
+nightly:  ## all tests, with the long forms and more examples of each property
+	CI=true tests/run --nightly --durations=15
 
 lint:  ## ruff, mypy, ShellCheck
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

@@ -6,19 +6,37 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
 from keepa_deals import redaction
+from tests.support import nightly
+from tests.support.nightly import pytest_addoption, pytest_terminal_summary, pytest_testnodedown
 from tests.support.postgres import PostgresServer, find_programs
 from tests.support.redis_server import RedisServer
+from tests.support.schedule import Schedule, part_of
+from tests.support.service import Service
+
+__all__ = ["pytest_addoption", "pytest_terminal_summary", "pytest_testnodedown"]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let Ctrl-C reach what the tests start, under ``nohup`` or in a shell's background, too."""
+    nightly.configure(config)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    nightly.leave_for_the_night(config, items)
+    items.sort(key=part_of)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule:
+    return Schedule(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +93,14 @@ def empty_dsn(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'deals.db'}"
     server: PostgresServer = request.getfixturevalue("postgres_server")
     return server.empty_dsn()
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A running deployment for all tests that need no more of it, and leave it running (see ``schedule``)."""
+    service = Service(tmp_path_factory.mktemp("deployment") / "home")
+    try:
+        service.start()
+        yield service
+    finally:
+        service.kill()

@@ -17,9 +17,9 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
-from tests.support.paths import ROOT
-
+ROOT = Path(__file__).resolve().parents[2]
 PROPERTIES = "tests/integration/test_token_properties.py"
 RULES = " ".join(
     f"tests/integration/test_token_{part}.py"
@@ -37,7 +37,7 @@ source = redis_store.script_text
 def mutated(name):
     return source(name).replace({old!r}, {new!r})
 redis_store.script_text = mutated
-quiet = ["-x", "-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+quiet = ["-x", "-q", "--nightly", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 sys.exit(pytest.main([*quiet, *{tests!r}.split()]))
 """
 

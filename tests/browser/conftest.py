@@ -31,14 +31,10 @@ from tests.unit.ingest.fakes import make_world
 
 
 @pytest.fixture(scope="package")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("browser") / "home")
-    try:
-        service.start()
-        service.wait_for(lambda _: service.ask("/api/deals")["total"] > 100)
-        yield service
-    finally:
-        service.kill()
+def service(deployment: Service) -> Service:
+    """The run's deployment, as soon as its list has some pages."""
+    deployment.wait_for(lambda _: deployment.ask("/api/deals")["total"] > 100)
+    return deployment
 
 
 @pytest.fixture(scope="package")

@@ -22,12 +22,22 @@ import pytest
 from tests.faults.diagnosed import CASES, TWO_AT_ONCE
 from tests.faults.patient import SCRIPT, Case, Patient, made, own_disk, try_out
 from tests.support import secrets
-from tests.support.paths import ROOT
-from tests.support.service import Service
+from tests.support.service import ROOT, Service
 
 pytestmark = pytest.mark.slow
 
 SHORT = [case for case in (*CASES, *TWO_AT_ONCE) if case.short]
+BY_DAY = {
+    "beat stopped",
+    "upsert worker SIGSTOP",
+    "Redis stopped",
+    "zombie lock",
+    "disk full",
+    "Keepa 502",
+    "foreign spender",
+    "beat stopped, database locked",
+}
+"""One of each kind, and two at once. The other short ones run at night."""
 OWN_DISK_ONLY = {"disk full"}
 
 
@@ -43,12 +53,20 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
             service.kill()
 
 
-@pytest.mark.parametrize("case", SHORT, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=() if case.name in BY_DAY else pytest.mark.nightly) for case in SHORT],
+    ids=lambda case: case.name,
+)
 def test_a_fault_is_named_first_and_past_when_it_has_healed(patient: Patient, case: Case) -> None:
     if case.name in OWN_DISK_ONLY and not os.path.ismount(patient.service.home):
         pytest.skip("only root can make a disk to fill")
     result = try_out(patient, case)
     assert result.first == case.named
+
+
+def test_what_runs_by_day_is_among_the_short_ones() -> None:
+    assert {case.name for case in SHORT} > BY_DAY
 
 
 def test_a_healthy_service_is_called_healthy_with_all_evidence(patient: Patient) -> None:

@@ -34,6 +34,16 @@ SHORT: dict[str, float] = {
     "kill on a full disk, then start": 0,
 }
 """What runs here, and for how many seconds. Deploys: test_deploy.py; ``python -m tests.faults`` has all."""
+BY_DAY = {
+    "kill -9 all programs at once",
+    "kill -9 while the lock is held",
+    "Redis FLUSHALL",
+    "Keepa refuses the key for 30 s",
+    "database locked for 30 s",
+    "celerybeat.pid names a stranger",
+    "disk full for 30 s",
+}
+"""One of each kind: processes, locks, Redis, Keepa, the database, files, the disk. The rest is nightly."""
 LOCK_TTL = "6"
 
 
@@ -68,7 +78,15 @@ class Grounds:
         return self._running[ground]
 
 
-@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.name in SHORT], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(one, marks=() if one.name in BY_DAY else pytest.mark.nightly)
+        for one in SCENARIOS
+        if one.name in SHORT
+    ],
+    ids=lambda one: one.name,
+)
 def test_a_fault_passes_and_nothing_is_lost_or_doubled_or_harmed(
     scenario: Scenario, grounds: Grounds, neighbours: Neighbours
 ) -> None:
@@ -80,4 +98,4 @@ def test_a_fault_passes_and_nothing_is_lost_or_doubled_or_harmed(
 
 
 def test_the_short_form_names_faults_that_there_are() -> None:
-    assert set(SHORT) <= {scenario.name for scenario in SCENARIOS}
+    assert BY_DAY < set(SHORT) <= {scenario.name for scenario in SCENARIOS}

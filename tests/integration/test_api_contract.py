@@ -19,6 +19,7 @@ from keepa_deals.web.app import create_app
 from keepa_deals.web.openapi import describe
 from keepa_deals.web.services import EXTENSION
 from tests.support.deals import fill_deals
+from tests.support.nightly import amount
 from tests.unit.ingest.fakes import START, World, make_world
 
 load_all_checks()
@@ -27,7 +28,7 @@ WANTED = (
     *("response_schema_conformance", "response_headers_conformance"),
     *("negative_data_rejection", "unsupported_method"),
 )
-EXAMPLES = 60
+EXAMPLES = amount(20, at_night=60)
 PATHS = sorted(describe()["paths"])
 WITH_PARAMETERS = {path: bool(item["get"].get("parameters")) for path, item in describe()["paths"].items()}
 MODES = [(path, mode) for path in PATHS for mode in GenerationMode]

@@ -20,7 +20,7 @@ from tests.faults.drill import wait_until_whole
 from tests.faults.injectors import Fault
 from tests.faults.operations import kill_during_deploy, killed_deploy
 from tests.support.checkout import Checkout
-from tests.support.paths import ROOT
+from tests.support.service import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -81,6 +81,7 @@ def test_a_deploy_names_the_settings_that_it_does_not_bring_in(clone: Checkout) 
     assert "changed since it was started: MIN_TOKEN_THRESHOLD. ./kill" in said
 
 
+@pytest.mark.nightly
 def test_a_version_that_cannot_work_goes_back(clone: Checkout) -> None:
     good = clone.head()
     clone.commit('raise RuntimeError("this version cannot work")')
@@ -111,6 +112,7 @@ def test_a_version_that_migrates_and_cannot_work_goes_back_with_the_database(clo
     clone.wait_for_success()
 
 
+@pytest.mark.nightly
 def test_a_version_that_fails_in_a_way_that_nobody_foresaw_goes_back(clone: Checkout) -> None:
     good, revision = clone.head(), migrate.head()
     file = clone.root / "keepa_deals" / "db" / "migrations" / "versions" / "v20991231_0000_test.py"
@@ -146,7 +148,9 @@ def downgrade() -> None:
 NEW_REVISION = "20991231_0000"
 
 
-@pytest.mark.parametrize("fault", [killed_deploy, kill_during_deploy])
+@pytest.mark.parametrize(
+    "fault", [killed_deploy, pytest.param(kill_during_deploy, marks=pytest.mark.nightly)]
+)
 def test_a_deploy_that_dies_leaves_nothing_half_way(clone: Checkout, fault: Fault) -> None:
     before = ledger.read(clone)
     with fault(clone):
@@ -156,6 +160,7 @@ def test_a_deploy_that_dies_leaves_nothing_half_way(clone: Checkout, fault: Faul
     assert ledger.read(clone).lost_since(before) == []
 
 
+@pytest.mark.nightly
 def test_an_interrupted_deploy_goes_back(clone: Checkout) -> None:
     good = clone.head()
     clone.commit("# another version")
@@ -172,6 +177,7 @@ def test_an_interrupted_deploy_goes_back(clone: Checkout) -> None:
     clone.wait_for_success()
 
 
+@pytest.mark.nightly
 def test_a_deploy_whose_terminal_goes_away_ends_all_the_same(clone: Checkout) -> None:
     new = clone.commit("# a version that nobody watches")
     deploy = clone.popen("deploy_update.sh")
@@ -214,6 +220,7 @@ def test_a_version_whose_packages_cannot_be_installed_stops_nothing(clone: Check
     clone.wait_for_success()
 
 
+@pytest.mark.nightly
 def test_a_version_that_does_not_start_where_nothing_ran_makes_way_for_the_previous_one(
     clone: Checkout,
 ) -> None:
@@ -271,6 +278,7 @@ def test_a_version_that_refuses_the_deal_query_stops_nothing(clone: Checkout) ->
     assert {name: clone.pid(name) for name in programs} == pids
 
 
+@pytest.mark.nightly
 def test_a_version_with_another_web_server_gets_it_by_a_deploy(clone: Checkout) -> None:
     before = clone.pid("dashboard")
     clone.commit('WORKER_CLASS = "gthread"', "keepa_deals/web/server/__init__.py")

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from keepa_deals.redis_store import who_may_write
 from keepa_deals.settings import Settings
+from tests.support.nightly import amount
 from tests.support.redis_server import RedisServer
 from tests.unit.test_messages import NONSENSE, anything, message, places
 
@@ -125,8 +126,9 @@ spoilt = st.dictionaries(places, anything, min_size=1, max_size=3)
 
 def test_the_worker_outlives_whatever_is_in_its_queue(worker: Worker) -> None:
     pid, seen = worker.process.pid, 0
+    batches = amount(15, at_night=60)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=batches, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.binary(max_size=40) | anything | spoilt, min_size=5, max_size=20))
     def flood(batch: list[Any]) -> None:
         nonlocal seen
@@ -138,7 +140,7 @@ def test_the_worker_outlives_whatever_is_in_its_queue(worker: Worker) -> None:
 
     flood()
     worker.takes_one_of_ours()
-    assert seen > 300
+    assert seen > 5 * batches
     assert worker.process.pid == pid
     assert worker.process.poll() is None
     assert not re.search(r"Traceback|CRITICAL|Unrecoverable", worker.said())

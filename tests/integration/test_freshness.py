@@ -24,7 +24,9 @@ TRUE = 0.999
 @pytest.mark.parametrize(
     ("create", "deals", "rate", "hours", "options"),
     [
-        pytest.param(sandbox.create, 450, 20, 2.1, {}, id="the sandbox"),
+        pytest.param(
+            sandbox.create, 450, 20, 2.1, {}, id="the sandbox", marks=pytest.mark.nightly,
+        ),
         pytest.param(
             recorded.create, 300, 20, 2.6, {"siblings": "10", "repriced": "20", "flapping": "2"},
             id="a world apart: siblings that take turns, restless prices, deals that go and come back",

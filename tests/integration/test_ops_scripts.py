@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -22,25 +21,17 @@ from tests.support.service import Service
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("service") / "home")
-    service.start()
-    yield service
-    service.kill()
-
-
-def test_a_start_ends_with_live_deals_and_the_address(service: Service) -> None:
-    assert service.status()["deals"]["live"] > 100
-    said = service.run("start_celery.sh", "--sandbox").stdout
+def test_a_start_ends_with_live_deals_and_the_address(deployment: Service) -> None:
+    assert deployment.status()["deals"]["live"] > 100
+    said = deployment.run("start_celery.sh", "--sandbox").stdout
     assert "already running" in said
-    assert service.address in said
+    assert deployment.address in said
 
 
-def test_a_second_start_starts_nothing_twice(service: Service) -> None:
-    before = {process.pid for process in service.processes()}
-    service.start()
-    assert {process.pid for process in service.processes()} == before
+def test_a_second_start_starts_nothing_twice(deployment: Service) -> None:
+    before = {process.pid for process in deployment.processes()}
+    deployment.start()
+    assert {process.pid for process in deployment.processes()} == before
 
 
 def test_kill_ends_what_hangs_and_frees_the_locks_but_harms_no_stranger(
@@ -74,6 +65,7 @@ def test_kill_ends_what_hangs_and_frees_the_locks_but_harms_no_stranger(
     stranger.wait(timeout=30)
 
 
+@pytest.mark.nightly
 def test_kill_works_with_redis_down(tmp_path: Path) -> None:
     service = Service(tmp_path / "home")
     service.start()
@@ -82,6 +74,7 @@ def test_kill_works_with_redis_down(tmp_path: Path) -> None:
     assert "Redis does not answer" in service.kill()
 
 
+@pytest.mark.nightly
 def test_the_dashboard_listens_on_loopback_of_ipv6(tmp_path: Path) -> None:
     try:
         with socket.socket(socket.AF_INET6) as probe:

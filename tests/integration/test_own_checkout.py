@@ -88,6 +88,7 @@ def test_a_moved_environment_is_adjusted_without_a_download(checkout: Checkout, 
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_copy_and_its_original_leave_each_other_alone(tmp_path: Path) -> None:
     original = Checkout(tmp_path / "original")
     moved: Service | None = None

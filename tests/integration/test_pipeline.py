@@ -138,6 +138,7 @@ def test_a_killed_worker_and_a_restarted_redis_are_survived(
     pipeline.stop()
 
 
+@pytest.mark.nightly
 def test_trouble_at_keepa_is_told_and_then_forgotten(pipeline: Pipeline) -> None:
     from tests.support.sandboxes import ask
 

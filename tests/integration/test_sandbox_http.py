@@ -28,10 +28,10 @@ from keepa_deals.sandbox.catalogue import Catalogue
 from keepa_deals.sandbox.core import Sandbox
 from keepa_deals.sandbox.faults import Fault, Faults
 from tests.support.accounts import ManualTime
-from tests.support.paths import SAMPLES
 from tests.support.sandboxes import KEY, SandboxProcess, ask, serving
 
 SELECTION: dict[str, Any] = json.loads((resources.files("keepa_deals") / "deal_selection.json").read_text())
+SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "keepa_samples"
 
 
 @pytest.fixture(scope="module")
@@ -538,7 +538,7 @@ def test_the_public_client_reads_deals_and_products(url: str, public_client: Any
 
 @pytest.mark.filterwarnings("default")
 def test_the_public_client_waits_for_tokens_by_itself(public_client: Any) -> None:
-    with serving(Account(tokens=-40, refill_rate=20, tick_seconds=1)) as url:
+    with serving(Account(tokens=-40, refill_rate=1200, tick_seconds=1)) as url:
         api = public_client(url)
         assert api.deals({**SELECTION, "page": 0})["dr"]
         stats = ask(f"{url}/_sandbox/stats")

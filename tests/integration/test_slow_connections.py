@@ -69,6 +69,7 @@ def test_pages_and_the_probe_are_served_beside_two_hundred_slow_connections(home
         assert of_kind["lasted_most"] < 60, told
 
 
+@pytest.mark.nightly
 def test_more_connections_than_there_may_be_shut_nobody_out(home: Path) -> None:
     with dashboard(home) as here, slow_connections(here, idle=1100) as end:
         ends = time.monotonic() + 45  # longer than any connection may last
@@ -111,6 +112,7 @@ def test_a_reload_drops_no_request_of_an_open_connection(home: Path) -> None:
     assert failures == []
 
 
+@pytest.mark.nightly
 def test_a_worker_that_hears_nothing_is_replaced(home: Path) -> None:
     with dashboard(home) as here:
         (worker,) = here.workers()

@@ -28,6 +28,7 @@ from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.token_manager import Permission, Policy, Refusal, TokenManager, TokenSnapshot
 from keepa_deals.tokens.policy import UPSERTER
 from tests.support.accounts import PERIOD, SLACK, ManualTime, manager
+from tests.support.nightly import amount
 from tests.support.ticking import TickingAccount, as_recorded, steady
 
 PRICE_JUMP = 4
@@ -296,7 +297,7 @@ def test_the_balance_is_never_overestimated_and_keepa_never_refuses(real_redis: 
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=600,
+            max_examples=amount(150, at_night=600),
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

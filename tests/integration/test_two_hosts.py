@@ -22,6 +22,7 @@ from keepa_deals.db import migrate
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind, JobRun
 from keepa_deals.db.session import Database
 from tests.support.namespaces import Hosts, why_not
+from tests.support.nightly import amount
 from tests.support.postgres import PostgresServer, find_programs
 from tests.support.redis_server import RedisServer
 from tests.support.sandboxes import KEY, SandboxProcess
@@ -123,12 +124,14 @@ def test_workers_on_two_hosts_share_the_work_and_do_none_twice(
     database = Database(shared["DATABASE_URL"])
     both = [Workers(hosts, number, tmp_path / f"host{number}", shared) for number in (0, 1)]
     runs = select(func.count()).select_from(JobRun).where(JobRun.outcome == "succeeded")
+    deals_there = select(func.count()).select_from(Deal)
     try:
-        wait_for(lambda: count(database, runs) >= 10, *both)
+        wait_for(lambda: count(database, runs) >= amount(4, at_night=10), *both)
         wait_for(lambda: all("update_recent_deals: succeeded" in w.text() for w in both), *both)
-        deals = count(database, select(func.count()).select_from(Deal))
+        wait_for(lambda: count(database, deals_there) > 150, *both)
+        deals = count(database, deals_there)
         found = select(func.count()).where(DealEvent.kind == DealEventKind.FOUND)
-        assert count(database, found) == deals > 150
+        assert count(database, found) == deals
         _no_two_at_once(database)
         both[1].kill()  # one host goes; the other one goes on by itself
         before = count(database, runs)

@@ -8,8 +8,7 @@ import sysconfig
 import venv
 from pathlib import Path
 
-from tests.support.paths import ROOT
-from tests.support.service import Service
+from tests.support.service import ROOT, Service
 
 TASKS = "keepa_deals/simple_task.py"
 

@@ -22,6 +22,7 @@ from keepa_deals.db.models import Deal, DealEvent, DealEventKind, EndedReason
 from keepa_deals.ingest import backfill, maintenance, planner, reach, recent
 from keepa_deals.keepa.errors import ServerTroubleError
 from keepa_deals.keepa.types import Deal as KeepaDeal
+from tests.support.nightly import amount
 from tests.unit.ingest import fakes
 from tests.unit.ingest.fakes import SELECTION, START, World, make_account, make_deal, make_product, make_world
 
@@ -144,7 +145,7 @@ def check(market: Market, since: int) -> int:
 
 
 @settings(
-    max_examples=4,
+    max_examples=amount(2, at_night=12),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a failure is shown at once: its seed suffices
