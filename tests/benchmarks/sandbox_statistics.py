@@ -25,8 +25,8 @@ from keepa_deals.sandbox.account import Account
 from keepa_deals.sandbox.behaviour import RECORDED, Behaviour
 from keepa_deals.sandbox.catalogue import Catalogue
 from keepa_deals.sandbox.core import Sandbox
+from tests.support.paths import SAMPLES
 
-SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "keepa_samples"
 RECORDING = SAMPLES / "deal_sweeps_2025-09-16.csv"
 SWEEPS_AT = (0.0, 1.045, 4.059)
 """Hours at which the recorded sweeps began."""

@@ -17,9 +17,9 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 PROPERTIES = "tests/integration/test_token_properties.py"
 RULES = " ".join(
     f"tests/integration/test_token_{part}.py"

@@ -18,8 +18,9 @@ from typing import Any
 from keepa_deals.ops import supervise
 from tests.faults import injectors
 from tests.faults.injectors import Fault
+from tests.support.paths import ROOT
 from tests.support.sandboxes import ask
-from tests.support.service import ROOT, Service
+from tests.support.service import Service
 
 
 @contextmanager

@@ -20,7 +20,8 @@ from keepa_deals.diagnosis.main import look
 from keepa_deals.diagnosis.report import diagnose, to_json
 from tests.faults import injectors
 from tests.faults.injectors import Fault
-from tests.support.service import ROOT, Service
+from tests.support.paths import ROOT
+from tests.support.service import Service
 
 SCRIPT = ROOT / "Diagnostics" / "diagnose_dwindling_deals.py"
 SELECTION = "selection.json"

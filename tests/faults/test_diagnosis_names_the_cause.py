@@ -22,7 +22,8 @@ import pytest
 from tests.faults.diagnosed import CASES, TWO_AT_ONCE
 from tests.faults.patient import SCRIPT, Case, Patient, made, own_disk, try_out
 from tests.support import secrets
-from tests.support.service import ROOT, Service
+from tests.support.paths import ROOT
+from tests.support.service import Service
 
 pytestmark = pytest.mark.slow
 

@@ -20,7 +20,7 @@ from tests.faults.drill import wait_until_whole
 from tests.faults.injectors import Fault
 from tests.faults.operations import kill_during_deploy, killed_deploy
 from tests.support.checkout import Checkout
-from tests.support.service import ROOT
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
 

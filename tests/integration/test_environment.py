@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.checkout import Checkout
-from tests.support.service import ROOT
+from tests.support.paths import ROOT
 
 
 def call(function: str, folder: Path) -> str:

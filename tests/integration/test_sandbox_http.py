@@ -28,10 +28,10 @@ from keepa_deals.sandbox.catalogue import Catalogue
 from keepa_deals.sandbox.core import Sandbox
 from keepa_deals.sandbox.faults import Fault, Faults
 from tests.support.accounts import ManualTime
+from tests.support.paths import SAMPLES
 from tests.support.sandboxes import KEY, SandboxProcess, ask, serving
 
 SELECTION: dict[str, Any] = json.loads((resources.files("keepa_deals") / "deal_selection.json").read_text())
-SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "keepa_samples"
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +14,8 @@ from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.redis_store import Keys
 from keepa_deals.token_manager import Permission, TokenManager
 from tests.support.accounts import START_MS, ManualTime, available, envelope, manager
+from tests.support.paths import SAMPLES
 
-SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "keepa_samples"
 ZEROS = TokenEnvelope(0, 0, 0, 0, 0.0, 0, 0)
 GOOD = envelope(100)
 ABSURD = {

@@ -8,7 +8,6 @@ import random
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import redis
@@ -18,9 +17,9 @@ from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.redis_store import Keys
 from keepa_deals.token_manager import Policy, Refusal, TokenManager, TokenSnapshot
 from tests.support.accounts import SLACK, START_MS, ManualTime, available, envelope, manager, until_tick
+from tests.support.paths import SAMPLES
 from tests.support.ticking import TickingAccount, as_recorded, steady
 
-SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "keepa_samples"
 ON_THE_WAY = 80
 """Milliseconds that an answer takes to us."""
 PAGE = 5

@@ -16,11 +16,10 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tests.support.examples import VARIABLE
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 TARGETS = {
     "answers of /deal, /product, /token": "tests/security/test_hostile_answers.py",
     "entries of /deal, /product, /token": "tests/unit/keepa/test_recorded_deals.py",

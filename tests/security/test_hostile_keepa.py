@@ -18,9 +18,8 @@ from keepa_deals.keepa.client import KeepaClient
 from keepa_deals.keepa.errors import KeepaError, TimedOutError
 from keepa_deals.kept_answers import KeptAnswers, kept_answers
 from tests.security.hostile_keepa import CASES, CPU_SECONDS, Case, Outcome, ask, measured
+from tests.support.paths import ROOT
 from tests.unit.keepa.servers import KEY, Keepa, trickle
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from keepa_deals import logs, redaction, settings
 from keepa_deals.errors import SettingsError
 from keepa_deals.redaction import HIDDEN, LEAST, hide_known, learn, redact, secrets_in
+from tests.support.paths import ROOT
 from tests.support.secrets import shown
 
-ROOT = Path(__file__).resolve().parents[2]
 KEY = "q7Zt0xW3mB9rKfLh2yVnSdPgJ5cTaE8uXo1iNwRbG6vMkDzCpYs4HqFjUeA0lIt7"
 PASSWORD = 'p@ss/w:rd#"§ <9Kx>'
 URLS = {

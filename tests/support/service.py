@@ -18,9 +18,8 @@ from keepa_deals import settings
 from keepa_deals.ops.identity import ours, recorded
 from keepa_deals.ops.layout import Home
 from keepa_deals.ops.ports import free_port
+from tests.support.paths import ROOT
 from tests.support.sandboxes import TOKENS
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Service:

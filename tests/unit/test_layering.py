@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[2] / "keepa_deals"
+from tests.support.paths import ROOT
 
-BASE = {"settings", "clock", "errors", "metrics", "logs", "redaction"}
+PACKAGE = ROOT / "keepa_deals"
+
+BASE = {"settings", "clock", "errors", "logs", "redaction"}
 KEEPA = {"keepa"}
 REDIS = {"answer_log", "client_memory", "kept_answers", "redis_store", "locks", "token_manager", "tokens"}
 DATABASE = {"db"}
@@ -78,6 +81,17 @@ def test_a_module_imports_only_its_own_layer_and_those_below(path: Path) -> None
         top = imported.split(".")[0]
         two = ".".join(imported.split(".")[:2])
         assert top in ALLOWED[part] or two in ALLOWED[part], f"{part} imports {imported}"
+
+
+def test_the_layers_are_those_that_the_architecture_tells() -> None:
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    layers = text.partition("## Layers")[2].partition("\n## ")[0]
+    told = {name.rstrip("/") for name in re.findall(r"`([a-z_]+/?)`", layers)}
+    assert told >= ALLOWED.keys(), "docs/architecture.md names no layer of these"
+    parts = {
+        path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()
+    }
+    assert ALLOWED.keys() <= parts, "there is no such module (any more)"
 
 
 def test_only_settings_reads_the_environment() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 FORBIDDEN = {
     "FLUSHALL, FLUSHDB": re.compile(r"flush(all|db)", re.IGNORECASE),
     "pkill, killall, skill": re.compile(r"\b(pkill|killall|skill|pgrep)\b"),

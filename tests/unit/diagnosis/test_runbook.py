@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -17,9 +16,10 @@ from keepa_deals.health.readiness import find_problems
 from keepa_deals.health.report import LockHealth
 from keepa_deals.health.tokens import TokenHealth
 from keepa_deals.web.metrics import exposition
+from tests.support.paths import ROOT
 from tests.unit.health.reports import ago, healthy, job, jobs
 
-DOCS = Path(__file__).resolve().parents[3] / "docs"
+DOCS = ROOT / "docs"
 NAMES = [rule.name for rule in RULES]
 OF_PROMETHEUS = {"up"}
 

@@ -18,9 +18,9 @@ from keepa_deals.ingest import backfill, past, recent
 from keepa_deals.ingest.past import MOST_STEPS, past_of, steps
 from keepa_deals.keepa.time import from_keepa_minutes, to_keepa_minutes
 from keepa_deals.keepa.types import CsvType, PricePoint, Product
+from tests.support.paths import SAMPLES
 from tests.unit.ingest.fakes import START, World, make_deal, make_product, make_world
 
-SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "keepa_samples"
 MINUTES = st.integers(0, 200_000)
 VALUES = st.none() | st.integers(0, 10_000_000)
 TOLD = st.lists(st.tuples(MINUTES, VALUES), max_size=800)

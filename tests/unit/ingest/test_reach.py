@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +14,10 @@ from hypothesis import strategies as st
 
 from keepa_deals.ingest.reach import PageRead, Reach, page_read
 from keepa_deals.keepa.types import Deal, DealPage, TokenEnvelope
+from tests.support.paths import SAMPLES
 from tests.unit.ingest.fakes import START, make_deal
 
 ENVELOPE = TokenEnvelope(0, 1, 1, 1, 0.0, 5, 1)
-SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "keepa_samples"
 EVERYTHING: Mapping[str, Any] = {}
 
 

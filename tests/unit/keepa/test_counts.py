@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepa_deals.keepa.counts import counted_matches
+from tests.support.paths import SAMPLES
 
-SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "keepa_samples"
 needs_samples = pytest.mark.skipif(
     not SAMPLES.is_dir(), reason="the recorded Keepa answers are not beside this checkout"
 )

@@ -6,7 +6,6 @@ Also a short fuzz of the parsers: whatever stands in an answer, it is read, refu
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +16,8 @@ from keepa_deals.ingest.rows import detail_columns, feed_rows
 from keepa_deals.keepa.time import from_keepa_minutes
 from keepa_deals.keepa.types import CsvType, Deal, DealPage, Interval, Product, TokenEnvelope
 from tests.support.examples import examples
+from tests.support.paths import SAMPLES
 
-SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "keepa_samples"
 USED = CsvType.USED
 needs_samples = pytest.mark.skipif(
     not SAMPLES.is_dir(), reason="the recorded Keepa answers are not beside this checkout"

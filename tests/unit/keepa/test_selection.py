@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from keepa_deals import settings
 from keepa_deals.errors import SettingsError
 from keepa_deals.keepa.selection import LARGEST, load_selection, read_selection, selection_of
+from tests.support.paths import SAMPLES
 
-SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "keepa_samples"
 needs_samples = pytest.mark.skipif(
     not SAMPLES.is_dir(), reason="the recorded Keepa answers are not beside this checkout"
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -23,8 +22,8 @@ from keepa_deals.keepa.types import (
     TokenEnvelope,
     parse_history,
 )
+from tests.support.paths import SAMPLES
 
-SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "keepa_samples"
 needs_samples = pytest.mark.skipif(
     not SAMPLES.is_dir(), reason="the recorded Keepa answers are not beside this checkout"
 )

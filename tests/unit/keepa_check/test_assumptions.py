@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +16,9 @@ from keepa_deals.keepa_check.assumptions import ASSUMPTIONS, Row, Verdict, fits,
 from keepa_deals.keepa_check.look import Evidence, look
 from keepa_deals.keepa_check.purse import Purse
 from keepa_deals.keepa_check.report import to_json, to_table
+from tests.support.paths import SAMPLES
 from tests.unit.keepa_check.answers import QUERY, START, TICK, FakeKeepa, keepa, raw_deal, raw_product
 
-SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "keepa_samples"
 needs_samples = pytest.mark.skipif(
     not SAMPLES.is_dir(), reason="the recorded Keepa answers are not beside this checkout"
 )

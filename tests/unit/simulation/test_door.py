@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.paths import ROOT
 from tests.support.worlds.door import CheckedWorld, WorldError, load, open_world
 
-ROOT = Path(__file__).resolve().parents[3]
 CASE = {"deals": 3, "rate": 5, "hours": 1.0, "seed": 1, "options": {}}
 
 
