@@ -90,7 +90,7 @@ worker_max_tasks_per_child = 500
 worker_max_memory_per_child = 400_000  # KiB
 worker_cancel_long_running_tasks_on_connection_loss = False
 
-beat_scheduler = "keepa_deals.scheduler:HeartbeatScheduler"
+beat_scheduler = "keepa_deals.worker.scheduler:HeartbeatScheduler"
 beat_schedule = _schedule(_settings)
 beat_max_loop_interval = 5
 

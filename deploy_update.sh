@@ -17,7 +17,7 @@ source keepa_deals/ops/environment.sh
 
 loads() {
     .venv/bin/python -m compileall -q keepa_deals celeryconfig.py >&2 &&
-        .venv/bin/python -c 'import keepa_deals.ingest.recent, keepa_deals.ops.commands, keepa_deals.web.app
+        .venv/bin/python -c 'import keepa_deals.ingest.upsert.run, keepa_deals.ops.cli, keepa_deals.web.app
 from keepa_deals.db import migrate
 migrate.head()'
 }

@@ -17,7 +17,7 @@ was_started() {
 }
 
 # Without its packages nothing is stopped; with another version's it is, so that a git pull does not matter.
-if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c 'import keepa_deals.ops.commands' 2>/dev/null; then
+if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c 'import keepa_deals.ops.cli' 2>/dev/null; then
     was_started || { say "no .venv here, and nothing was ever started from $PWD" && exit 0; }
     say "the packages in .venv are missing, and without them nothing can be told ours: installing them first"
     (make_environment) ||

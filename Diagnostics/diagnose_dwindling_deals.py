@@ -17,7 +17,7 @@ def run() -> None:
     """Run the diagnosis here if this Python can, else in ``.venv``; explain when neither works."""
     sys.path.insert(0, str(ROOT))
     try:
-        from keepa_deals.diagnosis.main import main
+        from keepa_deals.diagnosis.cli import main
     except (ImportError, SyntaxError, OSError) as error:
         sys.exit(explain(error))
     main()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keepa_deals.celery_app import app, context
 from keepa_deals.errors import KeepaDealsError
-from keepa_deals.ingest.backfill import run_slice
+from keepa_deals.ingest.backfill.run import run_slice
 
 
 @app.task(name="keepa_deals.backfiller.backfill_deals", throws=(KeepaDealsError,))

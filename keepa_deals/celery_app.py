@@ -16,7 +16,7 @@ from keepa_deals.ingest.context import IngestContext, build_context
 
 app = Celery(
     "keepa_deals",
-    amqp="keepa_deals.broker:Amqp",
+    amqp="keepa_deals.worker.broker:Amqp",
     include=["keepa_deals.simple_task", "keepa_deals.backfiller"],
 )
 app.config_from_object("celeryconfig")

@@ -12,11 +12,11 @@ from keepa_deals import redaction
 from keepa_deals.errors import KeepaDealsError, SettingsError
 
 COMMANDS = {
-    "dashboard": "keepa_deals.web.access.commands:dashboard",
-    "keepa": "keepa_deals.keepa_check.commands:keepa",
-    "ops": "keepa_deals.ops.commands:ops",
-    "sandbox": "keepa_deals.sandbox.command:sandbox",
-    "status": "keepa_deals.diagnosis.commands:status",
+    "dashboard": "keepa_deals.web.auth.cli:dashboard",
+    "keepa": "keepa_deals.keepa_check.cli:keepa",
+    "ops": "keepa_deals.ops.cli:ops",
+    "sandbox": "keepa_deals.sandbox.cli:sandbox",
+    "status": "keepa_deals.diagnosis.status_cli:status",
 }
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from keepa_deals.celery_app import app, context
 from keepa_deals.errors import KeepaDealsError
-from keepa_deals.ingest.maintenance import run as run_maintenance
-from keepa_deals.ingest.recent import run as run_recent
+from keepa_deals.ingest.maintenance.run import run as run_maintenance
+from keepa_deals.ingest.upsert.run import run as run_recent
 
 
 @app.task(name="keepa_deals.simple_task.update_recent_deals", throws=(KeepaDealsError,))

@@ -33,8 +33,8 @@ from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.redis_store import Keys, connect, load_script
 from keepa_deals.settings import Settings
 from keepa_deals.tokens.believable import says_nothing, why_unbelievable
-from keepa_deals.tokens.permission import Permission, Refusal
 from keepa_deals.tokens.policy import Lane, Policy
+from keepa_deals.tokens.reservation import Permission, Refusal
 from keepa_deals.tokens.snapshot import TokenSnapshot
 
 __all__ = ["Permission", "Policy", "Refusal", "TokenManager", "TokenSnapshot"]

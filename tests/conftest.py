@@ -13,11 +13,11 @@ import redis
 
 from keepa_deals import redaction
 from tests.support import nightly
+from tests.support.deployment import Service
 from tests.support.nightly import pytest_addoption, pytest_terminal_summary, pytest_testnodedown
-from tests.support.postgres import PostgresServer, find_programs
-from tests.support.redis_server import RedisServer
 from tests.support.schedule import Schedule, part_of
-from tests.support.service import Service
+from tests.support.servers.postgres import PostgresServer, find_programs
+from tests.support.servers.redis import RedisServer
 
 __all__ = ["pytest_addoption", "pytest_terminal_summary", "pytest_testnodedown"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from keepa_deals.diagnosis.evidence import Evidence
+from keepa_deals.diagnosis.evidence.gather import Evidence
 
 START = "./start_celery.sh"
 KILL = "./kill_everything_force.sh"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keepa_deals.diagnosis.causes import classify
-from keepa_deals.diagnosis.evidence import Evidence
+from keepa_deals.diagnosis.evidence.gather import Evidence
 
 _FAILED = ("failed", "lost_lock")
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from keepa_deals.diagnosis.causes import Finding, classify
 from keepa_deals.diagnosis.errors_of_jobs import failing
-from keepa_deals.diagnosis.evidence import Evidence
+from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.health.readiness import age_text, upserter_is_behind
 from keepa_deals.health.report import UPSERT_JOB, DealsHealth, Point
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from keepa_deals.diagnosis.causes import RESTART, Finding, classify
 from keepa_deals.diagnosis.errors_of_jobs import last_error
-from keepa_deals.diagnosis.evidence import Evidence
+from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.health.readiness import age_text, duration_text, upserter_is_behind
 from keepa_deals.health.report import UPSERT_JOB
-from keepa_deals.keepa.costs import DEAL_PAGE_TOKENS
+from keepa_deals.keepa.token_costs import DEAL_PAGE_TOKENS
 
 CLOCK_TOLERANCE = timedelta(seconds=30)
 SILENT_AFTER = timedelta(seconds=10)
@@ -175,7 +175,7 @@ def budget_too_small(e: Evidence) -> Iterator[Finding]:
 
 
 def plan_of(e: Evidence) -> Mapping[str, Any]:
-    """What the upserter plans to spend a freshness window on (``ingest.memory``); empty before it knows."""
+    """What the upserter plans for a freshness window (``ingest.upsert.state``); empty before it knows."""
     job = e.report.job(UPSERT_JOB)
     return ((job.cursor if job else None) or {}).get("plan") or {}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from keepa_deals.deployment.process_table import Process
+from keepa_deals.deployment.supervisor_log import Down
 from keepa_deals.diagnosis.causes import START, Finding
 from keepa_deals.diagnosis.errors_of_jobs import last_error
-from keepa_deals.diagnosis.evidence import Evidence
-from keepa_deals.diagnosis.processes import Process
-from keepa_deals.diagnosis.supervision import Down
+from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.health.readiness import age_text
 
 CRASHES = 3

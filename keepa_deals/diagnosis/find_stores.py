@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from keepa_deals.diagnosis.causes import KILL, RESTART, RESTORE, START, Finding, classify
 from keepa_deals.diagnosis.errors_of_jobs import last_error
-from keepa_deals.diagnosis.evidence import PAST, Evidence
-from keepa_deals.health.database import sqlite_path
+from keepa_deals.diagnosis.evidence.gather import PAST, Evidence
+from keepa_deals.health.parts.database import sqlite_path
 from keepa_deals.health.readiness import age_text, duration_text, upserter_is_behind
 from keepa_deals.health.report import BACKFILL_JOB, UPSERT_JOB, LockHealth
 from keepa_deals.keepa.time import from_unix_ms

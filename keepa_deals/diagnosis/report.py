@@ -9,16 +9,16 @@ from typing import Any
 
 import click
 
+from keepa_deals.deployment.log_tail import read_tail
 from keepa_deals.diagnosis import sections, sections_stores
 from keepa_deals.diagnosis.causes import Cause, Past
-from keepa_deals.diagnosis.evidence import Evidence
+from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.find_machine import log_of
-from keepa_deals.diagnosis.logtail import read_tail
-from keepa_deals.diagnosis.past import healed
+from keepa_deals.diagnosis.resolved import healed
 from keepa_deals.diagnosis.rules import verdict
 from keepa_deals.diagnosis.sections import Level, Line, complete
+from keepa_deals.health.error_text import describe
 from keepa_deals.health.report import iso
-from keepa_deals.health.words import describe
 
 HEALTHY, PROBLEMS, BLIND = 0, 1, 2
 WORDS = {HEALTHY: "healthy", PROBLEMS: "problems", BLIND: "incomplete"}

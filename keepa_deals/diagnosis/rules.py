@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from keepa_deals.diagnosis import find_deals, find_keepa, find_machine, find_stores
 from keepa_deals.diagnosis.causes import KILL, RESTART, RESTORE, START, Cause, Find, Finding, Rule
-from keepa_deals.diagnosis.evidence import Evidence
+from keepa_deals.diagnosis.evidence.gather import Evidence
 
 __all__ = ["RULES", "Cause", "Rule", "verdict"]
 

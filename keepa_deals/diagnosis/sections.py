@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from keepa_deals.diagnosis.evidence import Evidence
+from keepa_deals.deployment.process_table import Process
+from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.find_keepa import CLOCK_TOLERANCE, keepa_clock
-from keepa_deals.diagnosis.processes import Process
 from keepa_deals.health.readiness import age_text
 
 EXPECTED = ("supervisord", "worker-upsert", "worker-backfill", "beat", "dashboard", "guard")

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from keepa_deals.answer_log import is_good
-from keepa_deals.diagnosis.evidence import PAST, Evidence
+from keepa_deals.call_log import is_good
+from keepa_deals.diagnosis.evidence.gather import PAST, Evidence
 from keepa_deals.diagnosis.find_keepa import live_drift, patience_of_small
 from keepa_deals.diagnosis.find_stores import QUEUE_WAIT
 from keepa_deals.diagnosis.sections import Level, Line, warn_if
+from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.readiness import age_text, duration_text
 from keepa_deals.health.report import ARRIVALS, REPORTED_JOBS, UPSERT_JOB, JobHealth, LockHealth, RedisHealth
-from keepa_deals.health.tokens import TokenHealth
 
 
 def redis(e: Evidence) -> Iterator[Line]:

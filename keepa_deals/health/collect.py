@@ -9,11 +9,12 @@ from datetime import timedelta
 import redis
 from sqlalchemy import Engine
 
-from keepa_deals.answer_log import read_answers
+from keepa_deals.call_log import read_answers
 from keepa_deals.clock import Clock, SystemClock
-from keepa_deals.health import database, history, store, tokens
-from keepa_deals.health.host import read_host
-from keepa_deals.health.probe import PROBE_TIMEOUT, look
+from keepa_deals.health.parts import database, history, tokens
+from keepa_deals.health.parts import redis as redis_part
+from keepa_deals.health.parts.host import read_host
+from keepa_deals.health.probing import PROBE_TIMEOUT, look
 from keepa_deals.health.readiness import behind_after, find_problems
 from keepa_deals.health.report import HealthReport
 from keepa_deals.redis_store import Keys, connect_probe
@@ -38,11 +39,11 @@ def collect(
     prefix, fresh_for = settings.redis_key_prefix, timedelta(minutes=settings.deal_fresh_minutes)
     found = look(
         {
-            "redis": lambda: store.read_redis(redis_of()),
+            "redis": lambda: redis_part.read_redis(redis_of()),
             "tokens": lambda: tokens.read_tokens(redis_of(), settings),
-            "locks": lambda: store.read_locks(redis_of(), prefix),
-            "queues": lambda: store.read_queues(redis_of(), prefix),
-            "beat": lambda: store.read_beat(redis_of(), prefix),
+            "locks": lambda: redis_part.read_locks(redis_of(), prefix),
+            "queues": lambda: redis_part.read_queues(redis_of(), prefix),
+            "beat": lambda: redis_part.read_beat(redis_of(), prefix),
             "database": lambda: database.read_schema(engine_of()),
             "jobs": lambda: database.read_jobs(engine_of()),
             "deals": lambda: database.read_deals(engine_of(), now, fresh_for),
@@ -55,11 +56,11 @@ def collect(
     )
     report = HealthReport(
         taken_at=now,
-        redis=found.take("redis", store.read_redis),
+        redis=found.take("redis", redis_part.read_redis),
         tokens=found.take("tokens", tokens.read_tokens),
-        locks=found.take("locks", store.read_locks),
-        queues=found.take("queues", store.read_queues),
-        beat=found.take("beat", store.read_beat),
+        locks=found.take("locks", redis_part.read_locks),
+        queues=found.take("queues", redis_part.read_queues),
+        beat=found.take("beat", redis_part.read_beat),
         database=found.take("database", database.read_schema),
         jobs=found.take("jobs", database.read_jobs),
         deals=found.take("deals", database.read_deals),

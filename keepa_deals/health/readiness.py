@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from keepa_deals.deals.lifecycle import CLOCK_TOLERANCE
 from keepa_deals.health.report import UPSERT_JOB, HealthReport, JobHealth, Problem
-from keepa_deals.ingest.lifecycle import CLOCK_TOLERANCE
 from keepa_deals.settings import Settings
 
 BEAT_SILENT_AFTER = timedelta(seconds=30)

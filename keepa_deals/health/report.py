@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from keepa_deals.answer_log import Answers, LastAnswer
+from keepa_deals.call_log import Answers, LastAnswer
 from keepa_deals.db.soundness import Unreadable
-from keepa_deals.health.host import HostHealth
-from keepa_deals.health.probe import Reading
-from keepa_deals.health.tokens import TokenHealth
+from keepa_deals.health.parts.host import HostHealth
+from keepa_deals.health.parts.tokens import TokenHealth
+from keepa_deals.health.probing import Reading
 
 ARRIVALS = ("found", "returned", "live_again")
 """The changes of state that bring a deal to the live list; all others take it off."""
@@ -261,7 +261,7 @@ class HealthReport:
         }
 
     def plan(self) -> Json:
-        """What a freshness window is spent on (``ingest.planner.Plan``); ``None`` for what is not known yet.
+        """What a freshness window is spent on (``ingest.upsert.budget.Plan``); ``None`` is not known yet.
 
         ``matching`` deals fit the selection, the newest ``kept`` are kept fresh, ``limit`` says why not all:
         ``plan`` (``needed`` tokens a window, ``supply`` come) or ``keepa`` (it shows 10,000 of a query).

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from keepa_deals.answer_log import AnswerLog
-from keepa_deals.client_memory import SharedMemory
+from keepa_deals.call_log import AnswerLog
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.db.session import Database
+from keepa_deals.deals.economics import Costs, Pricing, SellPrice
 from keepa_deals.errors import StoppedError
-from keepa_deals.ingest.economics import Costs, Pricing, SellPrice
-from keepa_deals.ingest.ports import KeepaApi, Lock, TokenSource
+from keepa_deals.ingest.interfaces import KeepaApi, Lock, TokenSource
 from keepa_deals.keepa.client import KeepaClient
 from keepa_deals.keepa.selection import load_selection
+from keepa_deals.keepa_memory import SharedMemory
 from keepa_deals.kept_answers import KeptAnswers
 from keepa_deals.locks import SingleFlightLock
 from keepa_deals.redis_store import Keys, connect

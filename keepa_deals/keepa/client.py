@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 
 from keepa_deals.keepa.answers import judge, misshapen
 from keepa_deals.keepa.batches import ProductCalls
-from keepa_deals.keepa.costs import MAX_ASINS_PER_REQUEST, ProductOptions
+from keepa_deals.keepa.call_memory import LocalMemory, Memory
 from keepa_deals.keepa.entries import deal_page, strange
 from keepa_deals.keepa.errors import (
     AnswerTooLargeError,
@@ -24,8 +24,8 @@ from keepa_deals.keepa.errors import (
     ServerTroubleError,
     TimedOutError,
 )
-from keepa_deals.keepa.memory import LocalMemory, Memory
 from keepa_deals.keepa.parsing import TooLargeError, parse
+from keepa_deals.keepa.token_costs import MAX_ASINS_PER_REQUEST, ProductOptions
 from keepa_deals.keepa.transport import (
     CONNECT_TIMEOUT,
     PRODUCT_TIMEOUT,

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from keepa_deals.keepa.texts import plain_text
+from keepa_deals.keepa.sanitize import plain_text
 from keepa_deals.keepa.time import from_keepa_minutes
 
 INT32 = 2**31 - 1

@@ -19,7 +19,7 @@ from keepa_deals.keepa import fields
 from keepa_deals.keepa.envelope import BOUNDS as ACCOUNT_BOUNDS
 from keepa_deals.keepa.envelope import Answer, StrangeAnswer, TokenEnvelope
 from keepa_deals.keepa.fields import Json, is_asin
-from keepa_deals.keepa.texts import image_name
+from keepa_deals.keepa.sanitize import image_name
 from keepa_deals.keepa.time import from_keepa_minutes
 
 __all__ = [

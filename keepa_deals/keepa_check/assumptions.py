@@ -13,10 +13,15 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
-from keepa_deals.keepa.costs import DEAL_PAGE_TOKENS, DEALS_PER_PAGE, MAX_DEALS_PER_QUERY, ProductOptions
 from keepa_deals.keepa.counts import counted_matches
 from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.time import to_keepa_minutes
+from keepa_deals.keepa.token_costs import (
+    DEAL_PAGE_TOKENS,
+    DEALS_PER_PAGE,
+    MAX_DEALS_PER_QUERY,
+    ProductOptions,
+)
 from keepa_deals.keepa.types import CsvType, Deal, DealPage, Interval, ProductBatch, at
 from keepa_deals.keepa_check import ticks
 from keepa_deals.keepa_check.look import NOBODYS_ASIN, STORED, WITH_BUY_BOX, Evidence, exchanged

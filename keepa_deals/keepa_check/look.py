@@ -10,17 +10,17 @@ from typing import Any, Protocol, TypeVar
 
 from keepa_deals.clock import Clock
 from keepa_deals.errors import KeepaDealsError
-from keepa_deals.health.probe import Reading
+from keepa_deals.health.probing import Reading
 from keepa_deals.keepa.client import Permit
-from keepa_deals.keepa.costs import (
+from keepa_deals.keepa.counts import counted_matches
+from keepa_deals.keepa.errors import KeepaError, RequestRejectedError
+from keepa_deals.keepa.token_costs import (
     DEAL_KIND,
     DEAL_PAGE_TOKENS,
     DEALS_PER_PAGE,
     MAX_DEALS_PER_QUERY,
     ProductOptions,
 )
-from keepa_deals.keepa.counts import counted_matches
-from keepa_deals.keepa.errors import KeepaError, RequestRejectedError
 from keepa_deals.keepa.types import Deal, DealPage, ProductBatch, TokenEnvelope
 from keepa_deals.keepa_check.purse import MOST_TOKENS, Purse
 

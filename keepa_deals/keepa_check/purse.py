@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from keepa_deals.errors import KeepaDealsError
-from keepa_deals.ingest.ports import TokenSource
+from keepa_deals.ingest.interfaces import TokenSource
 from keepa_deals.keepa.client import Permission, Permit, unmetered
 from keepa_deals.keepa.types import TokenEnvelope
 

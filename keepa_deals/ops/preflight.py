@@ -11,15 +11,15 @@ import redis
 from keepa_deals.db import migrate
 from keepa_deals.db.errors import StoreError
 from keepa_deals.db.session import Database
+from keepa_deals.deployment.console import Say
+from keepa_deals.deployment.embedded_redis import OLDEST
+from keepa_deals.deployment.errors import OpsError
+from keepa_deals.deployment.home import Home
 from keepa_deals.errors import SettingsError
 from keepa_deals.keepa.selection import Selection, selection_of
-from keepa_deals.ops.console import Say
-from keepa_deals.ops.embedded_redis import OLDEST
-from keepa_deals.ops.errors import OpsError
-from keepa_deals.ops.layout import Home
 from keepa_deals.redis_store import connect_probe, who_may_write
 from keepa_deals.settings import Settings
-from keepa_deals.web.access.credentials import AccessError, CredentialStore, may_start
+from keepa_deals.web.auth.credentials import AccessError, CredentialStore, may_start
 
 LEAST_DISK_MB = 200
 

@@ -13,24 +13,22 @@ from typing import Any
 from keepa_deals import health
 from keepa_deals import settings as settings_module
 from keepa_deals.clock import SystemClock
-from keepa_deals.health.report import UPSERT_JOB, HealthReport
-from keepa_deals.ops import (
-    beat,
+from keepa_deals.deployment import (
+    beat_lock,
+    dashboard_probe,
     embedded_redis,
-    hearing,
-    origin,
-    preflight,
-    programs,
-    runtime,
-    stop,
-    supervise,
-    version,
+    git_version,
+    runtime_env,
+    supervisor_config,
 )
-from keepa_deals.ops.console import Say
-from keepa_deals.ops.errors import OpsError, UnhealthyError
-from keepa_deals.ops.identity import describe, ours
-from keepa_deals.ops.layout import Home
-from keepa_deals.ops.ports import free_port
+from keepa_deals.deployment import supervisor as supervisor_client
+from keepa_deals.deployment.console import Say
+from keepa_deals.deployment.errors import OpsError, UnhealthyError
+from keepa_deals.deployment.home import Home
+from keepa_deals.deployment.ports import free_port
+from keepa_deals.deployment.processes import describe, ours
+from keepa_deals.health.report import UPSERT_JOB, HealthReport
+from keepa_deals.ops import database_origin, preflight, stop
 from keepa_deals.settings import KEY_LENGTH, Settings
 
 HEALTHY_WITHIN = 120.0
@@ -59,15 +57,15 @@ def start(
 
     ``resume`` takes the settings that it last ran with instead of those in force now.
     """
-    supervisor = supervise.live_supervisor(home)
+    supervisor = supervisor_client.live_supervisor(home)
     if supervisor is not None:
         stop.refuse_another_checkout([supervisor], home)
-        if supervise.home_at_start(supervisor) != str(home.path):
+        if supervisor_client.home_at_start(supervisor) != str(home.path):
             raise OpsError(f"what runs here was started before this folder was moved: {RESTART}")
         say(f"already running: {describe(supervisor)}")
         if not resume:
             _refuse_the_other_kind(home, sandbox=sandbox)
-            if runtime.with_sandbox(home):
+            if runtime_env.with_sandbox(home):
                 say("  note  this is the sandbox: its deals are invented")
             tell_changes(home, say)
         settings = settings_module.load(keepa_deals_home=home.path)
@@ -76,34 +74,34 @@ def start(
     preflight.room(home)  # before what still works is stopped
     if resume:  # whatever its files hold by now: what worked comes back as far as it can
         _clear_away(home, say)
-        sandbox = bool(runtime.with_sandbox(home))
+        sandbox = bool(runtime_env.with_sandbox(home))
         settings = settings_module.load(keepa_deals_home=home.path)
     else:
         settings = _choose(home, say, sandbox=sandbox)
         _clear_away(home, say)
-        origin.make_way(home, settings, SystemClock().now(), say, sandbox=sandbox)
-    own_redis = programs.uses_embedded_redis(home, settings)
+        database_origin.make_way(home, settings, SystemClock().now(), say, sandbox=sandbox)
+    own_redis = supervisor_config.uses_embedded_redis(home, settings)
     preflight.check(home, settings, say, own_redis=own_redis)
-    origin.note(settings, sandbox=sandbox)
+    database_origin.note(settings, sandbox=sandbox)
     if own_redis:
         embedded_redis.write_config(home)
         say(f"  ok    Redis: our own, {embedded_redis.find_server()}")
-    runtime.write(home, settings, sandbox=sandbox)
-    chosen = programs.programs(home, settings, sandbox=sandbox)
-    home.supervisor_conf.write_text(programs.render(home, chosen), encoding="utf-8")
+    runtime_env.write(home, settings, sandbox=sandbox)
+    chosen = supervisor_config.programs(home, settings, sandbox=sandbox)
+    home.supervisor_conf.write_text(supervisor_config.render(home, chosen), encoding="utf-8")
     say("starting " + ", ".join(program.name for program in chosen))
     launched = SystemClock().now()
-    supervise.launch(home)
+    supervisor_client.launch(home)
     started = wait_until_healthy(home, settings, say, within=within, launched=launched)
-    version.remember()
+    git_version.remember()
     return started
 
 
 def _refuse_the_other_kind(home: Home, *, sandbox: bool) -> None:
     """An ``OpsError`` when a sandbox runs and the live service is wanted, or the other way round."""
-    runs_sandbox = bool(runtime.with_sandbox(home))
+    runs_sandbox = bool(runtime_env.with_sandbox(home))
     if sandbox and not runs_sandbox:
-        raise OpsError(f"what runs is the live service, no sandbox: {origin.beside(home)}")
+        raise OpsError(f"what runs is the live service, no sandbox: {database_origin.beside(home)}")
     if sandbox or not runs_sandbox:
         return
     if settings_module.load(runtime=False, keepa_deals_home=home.path).keepa_api_key is not None:
@@ -112,21 +110,21 @@ def _refuse_the_other_kind(home: Home, *, sandbox: bool) -> None:
 
 def tell_changes(home: Home, say: Say) -> None:
     """Name the settings that were changed since the start: what runs does not know them yet."""
-    changed = runtime.changes(home)
+    changed = runtime_env.changes(home)
     if changed:
         say(f"  note  changed since it was started: {', '.join(changed)}. {RESTART} brings that in")
 
 
 def _wake(home: Home, settings: Settings, say: Say) -> datetime | None:
     """Start the programs that a deploy had stopped before it died; when that was, if there were any."""
-    down = supervise.stopped(home)
+    down = supervisor_client.stopped(home)
     if not down:
         return None
     say(f"  ok    database: {preflight.migrated(settings)}")
     say("starting " + ", ".join(down))
     launched = SystemClock().now()
     for name in down:
-        supervise.start_program(home, name)
+        supervisor_client.start_program(home, name)
     return launched
 
 
@@ -136,7 +134,7 @@ def _clear_away(home: Home, say: Say) -> None:
     if orphans:
         say("the supervisor is gone, but its children live: stopping them first")
         stop.stop_everything(home, say)
-    removed = beat.remove_stale_pid_file(home)
+    removed = beat_lock.remove_stale_pid_file(home)
     if removed:
         say(removed)
 
@@ -194,7 +192,7 @@ def _missing(report: HealthReport, address: str, launched: datetime | None) -> s
     job = report.job(UPSERT_JOB)
     if job is None or job.last_success_at is None or (launched and job.last_success_at < launched):
         return _first_run(report, launched)
-    if not hearing.answers(address, PROBE_PATIENCE):
+    if not dashboard_probe.answers(address, PROBE_PATIENCE):
         return "the dashboard does not answer yet"
     if report.beat.value is None or (launched and report.beat.value < launched):
         return "beat has not ticked yet"
@@ -225,7 +223,7 @@ class _Attempts:
 
     def refuse_failing(self) -> None:
         """An ``OpsError`` with the end of its log when a program dies again and again."""
-        for program in supervise.states(self._home):
+        for program in supervisor_client.states(self._home):
             starts = self._starts.setdefault(program.name, set())
             starts.add(program.since)
             if program.state == "FATAL" or len(starts) > FAILURES:

@@ -13,12 +13,12 @@ import psutil
 import redis
 
 from keepa_deals import settings as settings_module
-from keepa_deals.errors import SettingsError
-from keepa_deals.locks import Holder, read_holder
-from keepa_deals.ops import sockets
-from keepa_deals.ops.console import Say
-from keepa_deals.ops.errors import LeftoverError, OpsError
-from keepa_deals.ops.identity import (
+from keepa_deals.deployment import sockets
+from keepa_deals.deployment.console import Say
+from keepa_deals.deployment.errors import LeftoverError, OpsError
+from keepa_deals.deployment.home import Home
+from keepa_deals.deployment.operation_lock import holder
+from keepa_deals.deployment.processes import (
     KILL_SCRIPT,
     checkout_of,
     describe,
@@ -28,9 +28,9 @@ from keepa_deals.ops.identity import (
     is_trusted,
     ours,
 )
-from keepa_deals.ops.layout import Home
-from keepa_deals.ops.locking import holder
-from keepa_deals.ops.unit import STOP_SIGNAL
+from keepa_deals.errors import SettingsError
+from keepa_deals.locks import Holder, read_holder
+from keepa_deals.ops.systemd_unit import STOP_SIGNAL
 from keepa_deals.redis_store import Keys, connect_probe
 from keepa_deals.settings import PROJECT_ROOT
 

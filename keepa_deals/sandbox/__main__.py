@@ -1,5 +1,5 @@
 """``python -m keepa_deals.sandbox``: the sandbox's command on its own."""
 
-from keepa_deals.sandbox.command import sandbox
+from keepa_deals.sandbox.cli import sandbox
 
 sandbox()

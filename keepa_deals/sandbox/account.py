@@ -12,7 +12,7 @@ from typing import Any
 
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.keepa.time import unix_ms
-from keepa_deals.sandbox.draws import RANGE, draws
+from keepa_deals.sandbox.catalogue.prng import RANGE, draws
 
 CAPACITY_TICKS = 60
 """Tokens expire after 60 ticks: the bucket holds 60 times the refill rate."""

@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from keepa_deals.clock import Clock, SystemClock
-from keepa_deals.keepa.costs import DEAL_PAGE_TOKENS
 from keepa_deals.keepa.time import KEEPA_EPOCH_MINUTES, unix_ms
-from keepa_deals.sandbox import products
+from keepa_deals.keepa.token_costs import DEAL_PAGE_TOKENS
+from keepa_deals.sandbox import product_lookup
 from keepa_deals.sandbox.account import Account
-from keepa_deals.sandbox.catalogue import Catalogue
-from keepa_deals.sandbox.deals import DealFinder
+from keepa_deals.sandbox.catalogue.catalogue import Catalogue
+from keepa_deals.sandbox.deal_query import DealQuery, parse_query
+from keepa_deals.sandbox.deal_search import DealFinder
 from keepa_deals.sandbox.errors import BadRequest
-from keepa_deals.sandbox.faults import Faults
-from keepa_deals.sandbox.query import DealQuery, parse_query
+from keepa_deals.sandbox.http.faults import Faults
 
 DOMAINS = frozenset({1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12})
 KEY_STATES = ("accepted", "refused", "lapsed")
@@ -79,7 +79,7 @@ class Sandbox:
 
     def product(self, parameters: Mapping[str, str]) -> Answer:
         """The answer to a product query; ``BadRequest`` names what is wrong with it."""
-        query = products.parse_product_query(parameters, domain_ids=DOMAINS)
+        query = product_lookup.parse_product_query(parameters, domain_ids=DOMAINS)
         for asin in query.asins:
             if _ASIN.fullmatch(asin) is None:  # recorded: 200, an error, no products, nothing charged
                 raise BadRequest(f"{asin[:40]!r} is not an ASIN", status=200)
@@ -95,9 +95,9 @@ class Sandbox:
             for item in stale:
                 item.looked_at = minute
             entries = [
-                products.describe(self.catalogue, item, query, minute)
+                product_lookup.describe(self.catalogue, item, query, minute)
                 if item
-                else products.unknown(asin, query.domain_id)
+                else product_lookup.unknown(asin, query.domain_id)
                 for asin, item in items
             ]
         cost = query.cost(sum(item is not None for _, item in items)) + surcharge

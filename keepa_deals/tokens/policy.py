@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keepa_deals.keepa.costs import DEAL_PAGE_TOKENS
+from keepa_deals.keepa.token_costs import DEAL_PAGE_TOKENS
 from keepa_deals.settings import Settings
 
 UPSERTER = "update_recent_deals"

@@ -8,26 +8,14 @@ from flask_compress import Compress
 from keepa_deals import settings as settings_module
 from keepa_deals.clock import Clock
 from keepa_deals.settings import Settings
-from keepa_deals.web import (
-    answers,
-    api,
-    assets,
-    changes,
-    errors,
-    export,
-    feed,
-    lines,
-    live,
-    operate,
-    pages,
-    present,
-    probes,
-    saved,
-    security,
-    services,
-)
-from keepa_deals.web.access import csrf, guard, sessions
-from keepa_deals.web.access import pages as access_pages
+from keepa_deals.web import pages, services
+from keepa_deals.web.api import views as api
+from keepa_deals.web.auth import csrf, guard, sessions
+from keepa_deals.web.auth import views as access_pages
+from keepa_deals.web.deals import export, feed, polling, row_cache, saved_views
+from keepa_deals.web.deals import row as deal_row
+from keepa_deals.web.http import change_limits, errors, headers, response_cache, static_files
+from keepa_deals.web.status import actions, probes
 
 COMPRESSED = [
     *("text/html", "text/css", "text/csv", "text/plain", "text/javascript"),
@@ -38,7 +26,7 @@ COMPRESSED = [
 def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> Flask:
     """The dashboard of one deployment, by default the one that the environment describes."""
     settings = settings or settings_module.load()
-    app = Flask("keepa_deals.web", static_url_path=assets.address())
+    app = Flask("keepa_deals.web", static_url_path=static_files.address())
     _configure_app(app)
     _configure_services(app, settings, clock)
     _configure_security(app, settings)
@@ -63,17 +51,17 @@ def _configure_security(app: Flask, settings: Settings) -> None:
     sessions.configure(app, settings, app.extensions[services.EXTENSION].credentials)
     guard.configure(app)
     csrf.configure(app)
-    changes.configure(app)
+    change_limits.configure(app)
     # What is registered last sees an answer first: kept, then made conditional and headed, then compressed.
     Compress(app)
-    security.configure(app, settings)
-    answers.configure(app)
+    headers.configure(app, settings)
+    response_cache.configure(app)
 
 
 def _configure_templates(app: Flask) -> None:
-    app.jinja_env.globals.update(present.template_helpers())
-    assets.configure(app)
-    lines.configure(app)
+    app.jinja_env.globals.update(deal_row.template_helpers())
+    static_files.configure(app)
+    row_cache.configure(app)
 
 
 def _configure_errors(app: Flask) -> None:
@@ -81,5 +69,5 @@ def _configure_errors(app: Flask) -> None:
 
 
 def _configure_views(app: Flask) -> None:
-    for views in (pages, live, saved, operate, api, export, feed, probes, access_pages):
+    for views in (pages, polling, saved_views, actions, api, export, feed, probes, access_pages):
         app.register_blueprint(views.blueprint)

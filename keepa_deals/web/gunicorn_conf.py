@@ -7,8 +7,8 @@ from typing import Any
 
 from keepa_deals import redaction, settings
 from keepa_deals.errors import KeepaDealsError
-from keepa_deals.web import answers
-from keepa_deals.web.access.credentials import CredentialStore, may_start
+from keepa_deals.web.auth.credentials import CredentialStore, may_start
+from keepa_deals.web.http import response_cache
 from keepa_deals.web.server import WORKER_CLASS
 from keepa_deals.web.services import EXTENSION
 
@@ -49,5 +49,5 @@ def post_fork(arbiter: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """In the process that answers: the copy of the deals must not be made before the fork."""
-    worker.wsgi.config[answers.SECONDS] = answers.KEPT_SECONDS
+    worker.wsgi.config[response_cache.SECONDS] = response_cache.KEPT_SECONDS
     worker.wsgi.extensions[EXTENSION].replica.start()

@@ -8,20 +8,23 @@ from typing import Any
 from flask import Blueprint, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
+from keepa_deals.deals.economics import Costs
+from keepa_deals.deals.money import market
 from keepa_deals.health.readiness import age_text, duration_text
-from keepa_deals.ingest.economics import Costs
-from keepa_deals.web import choices, history, life, operate, operations, present
-from keepa_deals.web.addresses import parts_of
-from keepa_deals.web.banner import banner, problem_title
-from keepa_deals.web.browse import browse, requested_cursor, requested_deal, requested_view
-from keepa_deals.web.chips import STATUS_WORDS, chips
-from keepa_deals.web.columns import RANGES, SORTS, Interval
-from keepa_deals.web.curve import curve
-from keepa_deals.web.live import requested_since
-from keepa_deals.web.money import market
+from keepa_deals.query.columns import RANGES, SORTS, Interval
+from keepa_deals.query.view import FLAGS, ParameterError
+from keepa_deals.web.deals import controls, timeline
+from keepa_deals.web.deals import row as deal_row
+from keepa_deals.web.deals.active_filters import STATUS_WORDS, chips
+from keepa_deals.web.deals.list_page import browse, requested_cursor, requested_deal, requested_view
+from keepa_deals.web.deals.polling import requested_since
+from keepa_deals.web.deals.price_chart import curve
+from keepa_deals.web.deals.what_if import what_if
+from keepa_deals.web.http.addresses import parts_of
 from keepa_deals.web.services import Services, services
-from keepa_deals.web.view import FLAGS, ParameterError
-from keepa_deals.web.whatif import what_if
+from keepa_deals.web.status import actions as status_actions
+from keepa_deals.web.status import charts, panels
+from keepa_deals.web.status.banner import banner, problem_title
 
 blueprint = Blueprint("pages", __name__)
 
@@ -42,8 +45,8 @@ def deals() -> str:
         flags=FLAGS,
         intervals=Interval,
         statuses=STATUS_WORDS,
-        status_choices=choices.statuses(view, shown.statuses),
-        choices=choices,
+        status_choices=controls.statuses(view, shown.statuses),
+        choices=controls,
         fresh_seconds=int(shown.moment.fresh.total_seconds()),
         banner=banner(here.health.report()),
     )
@@ -57,10 +60,10 @@ def deal(domain_id: int, asin: str) -> str:
     costs = Costs(here.settings.prep_cost, here.settings.shipping_cost)
     return render_template(
         "deal.html",
-        deal=present.shown(found.row, found.moment),
+        deal=deal_row.shown(found.row, found.moment),
         curve=curve(found),
-        entries=life.entries(found),
-        reasons=present.ENDED_REASONS,
+        entries=timeline.entries(found),
+        reasons=deal_row.ENDED_REASONS,
         what_if=what_if(found.row, costs, request.args.to_dict()),
         market=market(domain_id),
         back=_way_back(),
@@ -91,34 +94,34 @@ def health() -> str:
         title_of=problem_title,
         now=report.taken_at,
         curve=curve,
-        jobs=operations.job_lines(report),
-        lanes=operations.lanes(report.tokens.value),
-        forecast=(steps := operations.forecast(report.deals.value)),
-        forecast_words=operations.forecast_words(steps),
-        expected_words=operations.expected_words(report.forecast),
-        movements=operations.movements(report.flow.value),
-        spans=history.SPANS,
+        jobs=panels.job_lines(report),
+        lanes=panels.lanes(report.tokens.value),
+        forecast=(steps := panels.forecast(report.deals.value)),
+        forecast_words=panels.forecast_words(steps),
+        expected_words=panels.expected_words(report.forecast),
+        movements=panels.movements(report.flow.value),
+        spans=charts.SPANS,
         runs=runs,
         actions=actions,
         copy=here.replica.state(),
     )
 
 
-def _past(here: Services, hours: int) -> tuple[history.Curve, Sequence[Any], Sequence[Any]]:
+def _past(here: Services, hours: int) -> tuple[charts.Curve, Sequence[Any], Sequence[Any]]:
     """The curve, the runs and the actions; nothing when the database is what the reader came to see about."""
     try:
         with here.engine.connect() as connection:
             return (
-                history.read_curve(connection, hours, here.clock.now()),
-                history.read_runs(connection),
-                operate.read_actions(connection),
+                charts.read_curve(connection, hours, here.clock.now()),
+                charts.read_runs(connection),
+                status_actions.read_actions(connection),
             )
     except SQLAlchemyError:
-        return history.Curve(hours, ()), (), ()
+        return charts.Curve(hours, ()), (), ()
 
 
 def _requested_hours() -> int:
-    text = request.args.get("hours", str(history.DEFAULT_SPAN))
-    if text not in map(str, history.SPANS):
-        raise ParameterError("hours", f"must be one of {', '.join(map(str, history.SPANS))}")
+    text = request.args.get("hours", str(charts.DEFAULT_SPAN))
+    if text not in map(str, charts.SPANS):
+        raise ParameterError("hours", f"must be one of {', '.join(map(str, charts.SPANS))}")
     return int(text)

@@ -15,14 +15,14 @@ from keepa_deals import health
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.db.session import Database
 from keepa_deals.health.report import HealthReport
+from keepa_deals.query.cache.cache import Reading, Replica, reading
+from keepa_deals.query.reader import Moment
+from keepa_deals.query.view_counts import Tallies
 from keepa_deals.settings import Settings
-from keepa_deals.web import throttle
-from keepa_deals.web.access.credentials import CredentialStore
-from keepa_deals.web.dispatch import Runnable, send
-from keepa_deals.web.replica.replica import Reading, Replica, reading
-from keepa_deals.web.store import Moment
-from keepa_deals.web.tallies import Tallies
-from keepa_deals.web.throttle import Throttle
+from keepa_deals.web.auth.credentials import CredentialStore
+from keepa_deals.web.http import throttle
+from keepa_deals.web.http.throttle import Throttle
+from keepa_deals.worker.dispatch import Runnable, send
 
 HEALTH_SECONDS = 3.0
 """Pages within this time share one look at the service, so that many readers don't become load."""

@@ -39,15 +39,15 @@ from keepa_deals.clock import SystemClock
 from keepa_deals.db import migrate
 from keepa_deals.db.models import Deal
 from keepa_deals.db.session import Database
-from keepa_deals.ops.ports import free_port
-from keepa_deals.web import store
-from keepa_deals.web.columns import RANGES, SORTS
-from keepa_deals.web.paging import Cursor
-from keepa_deals.web.replica.replica import Reading, Replica, reading
-from keepa_deals.web.store import Moment
-from keepa_deals.web.view import View, parse_view
-from tests.support.deals import ENDED, WORDS, fill_deals
-from tests.support.postgres import PostgresServer, find_programs
+from keepa_deals.deployment.ports import free_port
+from keepa_deals.query import reader
+from keepa_deals.query.cache.cache import Reading, Replica, reading
+from keepa_deals.query.columns import RANGES, SORTS
+from keepa_deals.query.cursor import Cursor
+from keepa_deals.query.reader import Moment
+from keepa_deals.query.view import View, parse_view
+from tests.support.deal_rows import ENDED, WORDS, fill_deals
+from tests.support.servers.postgres import PostgresServer, find_programs
 
 DEEP = 50_000
 """Rows before the 1,000th page."""
@@ -73,22 +73,22 @@ VIEWS: dict[str, dict[str, list[str]]] = {
 
 
 def first_page(reads: Reading, view: View, moment: Moment) -> None:
-    store.read_page(reads, view, moment, None)
+    reader.read_page(reads, view, moment, None)
 
 
 def all_of_it(reads: Reading, view: View, moment: Moment) -> None:
     """What one request of the deals page asks."""
-    for ask in (store.count_statuses, first_page, store.count_hidden, store.count_categories):
+    for ask in (reader.count_statuses, first_page, reader.count_hidden, reader.count_categories):
         ask(reads, view, moment)
 
 
 Question = Callable[[Reading, View, Moment], Any]
 QUESTIONS: dict[str, Question] = {
     "page": first_page,
-    "total": store.count,
-    "total of each status": store.count_statuses,
-    "categories": store.count_categories,
-    "hidden": store.count_hidden,
+    "total": reader.count,
+    "total of each status": reader.count_statuses,
+    "categories": reader.count_categories,
+    "hidden": reader.count_hidden,
     "all of it": all_of_it,
 }
 
@@ -142,16 +142,16 @@ class Bench:
 
     def page(self, view: View, cursor: Cursor | None = None) -> Timings:
         def ask(reads: Reading, view: View, moment: Moment) -> None:
-            store.read_page(reads, view, moment, cursor)
+            reader.read_page(reads, view, moment, cursor)
 
         return self.time(itertools.repeat(view), ask)
 
     def deep(self, view: View) -> Cursor:
         """The place before the 1,000th page, or the middle of a shorter list."""
         with reading(self.database.engine, self.replica) as reads:
-            rows = min(DEEP, store.count(reads, view, self.moment) // 2)
-            places = store.read_places(reads, replace(view, limit=rows), self.moment, None)
-        return store.cursor_at(view, places[rows - 1])
+            rows = min(DEEP, reader.count(reads, view, self.moment) // 2)
+            places = reader.read_places(reads, replace(view, limit=rows), self.moment, None)
+        return reader.cursor_at(view, places[rows - 1])
 
 
 @dataclass(frozen=True, slots=True)

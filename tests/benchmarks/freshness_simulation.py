@@ -9,8 +9,8 @@ file, under a simulated clock, against a world: what answers as Keepa would, and
 the bulk lane gives is spent.
 
 A case is DEALS@TOKENS-A-MINUTE[:HOURS]. ``--json`` prints one object a case, on a line; what each figure
-means is said in ``tests/support/truthfulness.py``. ``--svg`` draws 450 deals beside the replaced system's
-token rules, under which the same ingestion runs. A world or an argument that cannot be used: one line, exit
+means is said in ``tests/support/simulation/truthfulness.py``. ``--svg`` draws 450 deals beside the replaced
+system's token rules, under which the same ingestion runs. A world or an argument that cannot be used: one line, exit
 code 2.
 """
 
@@ -37,9 +37,9 @@ from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.settings import Settings
 from keepa_deals.token_manager import TokenSnapshot
 from tests.benchmarks.freshness_chart import Panel, draw
-from tests.support.redis_server import RedisServer
-from tests.support.simulation import Rules, SimulatedTime, build, simulate
-from tests.support.truthfulness import Figures, Mark
+from tests.support.servers.redis import RedisServer
+from tests.support.simulation.run import Rules, SimulatedTime, build, simulate
+from tests.support.simulation.truthfulness import Figures, Mark
 from tests.support.worlds import sandbox
 from tests.support.worlds.door import CheckedWorld, Create, WorldError, load
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, Response, sync_playwright
 
-from tests.support.service import Service
+from tests.support.deployment import Service
 
 DEVICES: dict[str, tuple[dict[str, Any], int]] = {
     "desk": ({"viewport": {"width": 1440, "height": 900}}, 1),

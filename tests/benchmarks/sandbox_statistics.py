@@ -23,7 +23,7 @@ from typing import Any
 from keepa_deals.keepa.time import KEEPA_EPOCH_MINUTES, unix_ms
 from keepa_deals.sandbox.account import Account
 from keepa_deals.sandbox.behaviour import RECORDED, Behaviour
-from keepa_deals.sandbox.catalogue import Catalogue
+from keepa_deals.sandbox.catalogue.catalogue import Catalogue
 from keepa_deals.sandbox.core import Sandbox
 from tests.support.paths import SAMPLES
 

@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from keepa_deals.db.session import Database
-from tests.faults.ledger import UPSERTER
-from tests.support.deals import fill_deals
-from tests.support.service import Service
+from tests.faults.invariants import UPSERTER
+from tests.support.deal_rows import fill_deals
+from tests.support.deployment import Service
 from tests.support.slow_connections import KINDS, slow_connections
 
 INTERVAL = 60

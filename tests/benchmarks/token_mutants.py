@@ -3,7 +3,7 @@
     .venv/bin/python tests/benchmarks/token_mutants.py [--only WORD]
 
 Each mutant replaces one piece of Lua; a piece that is no longer there is an error, so that the list can't
-go stale. Runs ``tests/integration/test_token_properties.py`` and, where that is named, the tests of single
+go stale. Runs ``tests/integration/redis/tokens/test_properties.py`` and, where that is named, the tests of single
 rules, in a process of its own; prints what caught it. Exit code 1 when one survives, or when the scripts as they are fail.
 """
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from tests.support.paths import ROOT
 
-PROPERTIES = "tests/integration/test_token_properties.py"
+PROPERTIES = "tests/integration/redis/tokens/test_properties.py"
 RULES = " ".join(
     f"tests/integration/test_token_{part}.py"
     for part in ("manager", "waiting", "failures", "ticks", "absurdities")

@@ -24,7 +24,7 @@ from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.sandbox.account import Account
 from keepa_deals.token_manager import Permission, Policy, TokenManager
 from tests.support.accounts import ManualTime, manager
-from tests.support.redis_server import RedisServer
+from tests.support.servers.redis import RedisServer
 
 PAGES = 3
 FRESH = 3600.0

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.token_manager import Permission, TokenManager
-from tests.support.redis_server import RedisServer
+from tests.support.servers.redis import RedisServer
 
 PLENTY = 1_000_000_000
 RATE, TICK_MS = 20, 60_000

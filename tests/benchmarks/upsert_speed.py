@@ -32,12 +32,12 @@ from sqlalchemy import text
 from keepa_deals.db import migrate
 from keepa_deals.db.session import Database
 from keepa_deals.db.upsert import lock_writers, upsert_deals, upsert_statement
-from keepa_deals.ingest.reach import Reach
-from keepa_deals.ingest.rows import feed_rows
-from keepa_deals.ingest.store import apply_listed, note_unlisted
+from keepa_deals.ingest.feed.coverage import Reach
+from keepa_deals.ingest.feed.mapping import feed_rows
+from keepa_deals.ingest.writes import apply_listed, note_unlisted
 from keepa_deals.keepa.types import CsvType, DealPage, TokenEnvelope
-from tests.support.postgres import PostgresServer, find_programs
-from tests.unit.ingest.fakes import make_deal
+from tests.support.servers.postgres import PostgresServer, find_programs
+from tests.support.world import make_deal
 
 PAGE = 150
 OPEN = 10_000

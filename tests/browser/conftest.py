@@ -25,9 +25,9 @@ from keepa_deals.db.session import Database
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
 from keepa_deals.web.services import EXTENSION
-from tests.support.deals import fill_deals, make_row
-from tests.support.service import Service
-from tests.unit.ingest.fakes import make_world
+from tests.support.deal_rows import fill_deals, make_row
+from tests.support.deployment import Service
+from tests.support.world import make_world
 
 
 @pytest.fixture(scope="package")

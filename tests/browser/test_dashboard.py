@@ -9,8 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Table
-from tests.support.sandboxes import ask
-from tests.support.service import Service
+from tests.support.deployment import Service
+from tests.support.servers.sandbox import ask
 
 pytestmark = pytest.mark.slow
 

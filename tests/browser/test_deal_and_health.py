@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Table
-from tests.support.service import Service
+from tests.support.deployment import Service
 
 pytestmark = pytest.mark.slow
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from keepa_deals.web import assets, formats
-from keepa_deals.web.formats import COUNT, PERCENT, PERCENT_TENTHS, SECONDS, STARS, as_data, write
-from keepa_deals.web.money import MARKETS
+from keepa_deals import formats
+from keepa_deals.deals.money import MARKETS
+from keepa_deals.formats import COUNT, PERCENT, PERCENT_TENTHS, SECONDS, STARS, as_data, write
+from keepa_deals.web.http import static_files
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +38,7 @@ def values(source: random.Random) -> list[int | None]:
 
 def ask(page: Page, function: str, *arguments: Any) -> list[str]:
     """What a function of formats.js makes of each value."""
-    module = f"{assets.address()}/formats.js"
+    module = f"{static_files.address()}/formats.js"
     script = """async ([module, name, values, more]) => {
         const found = (await import(module))[name];
         return values.map((value) => found(value, ...more));

@@ -18,9 +18,9 @@ from sqlalchemy import update
 from keepa_deals.db import migrate
 from keepa_deals.db.models import Deal
 from keepa_deals.db.session import Database
-from tests.support.dashboards import dashboard, environment
-from tests.support.deals import fill_deals
-from tests.unit.web.test_hostile import TITLES
+from tests.support.deal_rows import fill_deals
+from tests.support.servers.dashboard import dashboard, environment
+from tests.unit.web.test_hostile_input import TITLES
 
 pytestmark = pytest.mark.slow
 PASSWORD = "correct horse battery"

@@ -14,9 +14,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.faults.drill import Round, Scenario, play
+from tests.faults.bystanders import Neighbours, living_beside
+from tests.faults.experiment import Round, Scenario, play
 from tests.faults.grounds import running
-from tests.faults.neighbours import Neighbours, living_beside
 from tests.faults.scenarios import SCENARIOS
 from tests.support import secrets
 

@@ -15,18 +15,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from keepa_deals.ops import supervise
-from tests.faults import injectors
-from tests.faults.injectors import Fault
+from keepa_deals.deployment import supervisor
+from tests.faults import injection
+from tests.faults.injection import Fault
+from tests.support.deployment import Service
 from tests.support.paths import ROOT
-from tests.support.sandboxes import ask
-from tests.support.service import Service
+from tests.support.servers.sandbox import ask
 
 
 @contextmanager
 def supervisor_killed(service: Service) -> Iterator[None]:
     """kill -9 of the supervisor, and its guard can't bring it back; a start heals it."""
-    with injectors.suspended("guard")(service), injectors.killed("supervisord")(service):
+    with injection.suspended("guard")(service), injection.killed("supervisord")(service):
         yield
     service.start()
 
@@ -35,7 +35,7 @@ def supervisor_killed(service: Service) -> Iterator[None]:
 def beat_keeps_dying(service: Service) -> Iterator[None]:
     for _ in range(3):
         old = service.pid("celerybeat")
-        with injectors.killed("beat")(service):
+        with injection.killed("beat")(service):
             _wait_for_another(service, "celerybeat", old)
     yield
     _forget_supervisor_log(service)
@@ -110,12 +110,12 @@ def redis_is_a_replica(service: Service) -> Iterator[None]:
 @contextmanager
 def zombie_lock(service: Service) -> Iterator[None]:
     """A dead process's lock; a run cuts it down to our time to live, which nobody has to wait for here."""
-    with injectors.zombie_lock(service):
+    with injection.zombie_lock(service):
         try:
             yield
         finally:
             with service.redis() as client:
-                client.delete(injectors.UPSERT_LOCK)
+                client.delete(injection.UPSERT_LOCK)
 
 
 @contextmanager
@@ -206,9 +206,9 @@ def _wait_for_a_run(service: Service) -> None:
 def _put_selection(service: Service, path: Path, text: str) -> None:
     path.write_text(text)
     for name in ("worker-upsert", "worker-backfill"):
-        supervise.stop_program(service.layout, name)
+        supervisor.stop_program(service.layout, name)
     for name in ("worker-upsert", "worker-backfill"):
-        supervise.start_program(service.layout, name)
+        supervisor.start_program(service.layout, name)
 
 
 @contextmanager
@@ -222,13 +222,13 @@ def missing_database(service: Service) -> Iterator[None]:
         yield
     finally:
         for name in ("worker-upsert", "worker-backfill"):
-            supervise.stop_program(service.layout, name)
+            supervisor.stop_program(service.layout, name)
         for part in service.home.glob("deals.db*"):
             if part != hidden:
                 part.unlink()
         hidden.rename(path)
         for name in ("worker-upsert", "worker-backfill"):
-            supervise.start_program(service.layout, name)
+            supervisor.start_program(service.layout, name)
 
 
 @contextmanager
@@ -254,12 +254,12 @@ def damaged_database(service: Service) -> Iterator[None]:
 def _workers_stopped(service: Service) -> Iterator[None]:
     names = ("worker-upsert", "worker-backfill", "dashboard")
     for name in names:
-        supervise.stop_program(service.layout, name)
+        supervisor.stop_program(service.layout, name)
     try:
         yield
     finally:
         for name in names:
-            supervise.start_program(service.layout, name)
+            supervisor.start_program(service.layout, name)
 
 
 def _checkpoint(path: Path) -> None:
@@ -376,6 +376,6 @@ def small_plan(service: Service) -> Iterator[None]:
 @contextmanager
 def upserter_away_for_a_window(service: Service) -> Iterator[None]:
     """No upserter until half of the deals are stale: the fault that this system was built against."""
-    with injectors.stopped("worker-upsert")(service):
+    with injection.stopped("worker-upsert")(service):
         service.wait_for(lambda s: s["deals"]["stale"] > 100, 150)
         yield

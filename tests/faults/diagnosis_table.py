@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults.diagnosed import CASES, SHORT_WINDOW, TWO_AT_ONCE
-from tests.faults.patient import Case, Patient, Result, made, own_disk, try_out
+from tests.faults.catalogue import CASES, SHORT_WINDOW, TWO_AT_ONCE
+from tests.faults.diagnosed_deployment import Case, Patient, Result, made, own_disk, try_out
 from tests.support import secrets
 
 

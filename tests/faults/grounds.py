@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.faults.injectors import small_disk
+from tests.faults.injection import small_disk
 from tests.support.checkout import Checkout
-from tests.support.redis_server import RedisServer
-from tests.support.service import Service
+from tests.support.deployment import Service
+from tests.support.servers.redis import RedisServer
 
 PASSWORD = 'Xw4t/R8b:Q2z#"9Kx'
 """Of a Redis that is somebody else's; as hard to write in an address, in JSON and in a log as may be."""

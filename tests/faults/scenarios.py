@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.faults import operations as by_people
-from tests.faults.drill import Scenario
-from tests.faults.injectors import (
+from tests.faults import operators as by_people
+from tests.faults.experiment import Scenario
+from tests.faults.injection import (
     another_password,
     deaf_dashboard,
     everything_killed,

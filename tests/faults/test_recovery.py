@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.drill import Scenario, play
+from tests.faults.bystanders import Neighbours, living_beside
+from tests.faults.experiment import Scenario, play
 from tests.faults.grounds import running
-from tests.faults.neighbours import Neighbours, living_beside
 from tests.faults.scenarios import SCENARIOS
-from tests.support.service import Service
+from tests.support.deployment import Service
 
 pytestmark = pytest.mark.slow
 

@@ -23,7 +23,7 @@ from tests.support.paths import ROOT
 TARGETS = {
     "answers of /deal, /product, /token": "tests/security/test_hostile_answers.py",
     "entries of /deal, /product, /token": "tests/unit/keepa/test_recorded_deals.py",
-    "queue messages": "tests/unit/test_messages.py",
+    "queue messages": "tests/unit/worker/test_messages.py",
     "requests: headers, parameters, paths, bodies": "tests/security/test_hostile_requests.py",
 }
 ROUND = 2000

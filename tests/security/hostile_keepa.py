@@ -20,11 +20,11 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+from keepa_deals.keepa.call_memory import LocalMemory
 from keepa_deals.keepa.client import KeepaClient
 from keepa_deals.keepa.errors import KeepaError
-from keepa_deals.keepa.memory import LocalMemory
 from keepa_deals.kept_answers import KeptAnswers, kept_answers
-from tests.unit.keepa.servers import ENVELOPE, KEY, Answer, Keepa, cut_short, hang_up, product, reply
+from tests.support.servers.keepa import ENVELOPE, KEY, Answer, Keepa, cut_short, hang_up, product, reply
 
 CPU_SECONDS = 10.0
 DEAL = {"asin": "B000000001", "title": "T", "creationDate": 8_000_000, "lastUpdate": 8_000_000, "current": []}

@@ -11,9 +11,10 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from keepa_deals.db.models import OperatorAction
-from keepa_deals.web import export, operate
-from keepa_deals.web.answers import LONGEST_RENEWAL, MOST_BYTES, OVERHEAD, Answers
-from tests.unit.ingest.fakes import World
+from keepa_deals.web.deals import export
+from keepa_deals.web.http.response_cache import LONGEST_RENEWAL, MOST_BYTES, OVERHEAD, Answers
+from keepa_deals.web.status import actions
+from tests.support.world import World
 
 Send = Callable[..., TestResponse]
 
@@ -100,7 +101,7 @@ def test_a_forged_form_counts_for_nobody(client: FlaskClient, send: Send) -> Non
 def test_the_oldest_recorded_actions_are_forgotten(
     client: FlaskClient, send: Send, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operate, "MOST_ACTIONS", 5)
+    monkeypatch.setattr(actions, "MOST_ACTIONS", 5)
     for _ in range(9):
         send("/health/backfill", {"action": "pause"})
         send("/health/run", {"job": "update_recent_deals"})

@@ -11,10 +11,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from keepa_deals.db.models import Base
-from keepa_deals.web.access.credentials import CredentialStore
+from keepa_deals.web.auth.credentials import CredentialStore
 from keepa_deals.web.services import EXTENSION
-from tests.unit.ingest.fakes import World
-from tests.unit.web.test_access import PASSWORD, log_in, token_on
+from tests.support.world import World
+from tests.unit.web.auth.test_access import PASSWORD, log_in, token_on
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND")
 SAFE = {"GET", "HEAD", "OPTIONS"}

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
 from keepa_deals.web.services import EXTENSION
-from tests.unit.ingest.fakes import World
+from tests.support.world import World
 
 Open = Callable[..., FlaskClient]
 

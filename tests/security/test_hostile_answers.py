@@ -17,7 +17,7 @@ from keepa_deals.keepa.fields import INT64
 from keepa_deals.keepa.transport import Reply
 from keepa_deals.keepa.types import DealPage, ProductBatch, TokenEnvelope, is_asin
 from tests.support.examples import examples
-from tests.unit.keepa.servers import ENVELOPE, KEY, product
+from tests.support.servers.keepa import ENVELOPE, KEY, product
 from tests.unit.keepa.test_recorded_deals import NAMES, values
 
 ASINS = ("B000000001", "B000000002")

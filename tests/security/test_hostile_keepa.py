@@ -19,7 +19,7 @@ from keepa_deals.keepa.errors import KeepaError, TimedOutError
 from keepa_deals.kept_answers import KeptAnswers, kept_answers
 from tests.security.hostile_keepa import CASES, CPU_SECONDS, Case, Outcome, ask, measured
 from tests.support.paths import ROOT
-from tests.unit.keepa.servers import KEY, Keepa, trickle
+from tests.support.servers.keepa import KEY, Keepa, trickle
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -13,16 +13,16 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from keepa_deals.ingest import recent
+from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.query.view import VIEW_PARAMETERS
 from keepa_deals.settings import Settings
-from keepa_deals.web.access.credentials import CredentialStore
 from keepa_deals.web.app import create_app
+from keepa_deals.web.auth.credentials import CredentialStore
 from keepa_deals.web.services import EXTENSION
-from keepa_deals.web.view import VIEW_PARAMETERS
 from tests.security.test_every_route import EVERYTHING, addresses
 from tests.support.examples import examples
-from tests.unit.ingest.fakes import make_deal, make_world
-from tests.unit.web.test_access import PASSWORD, log_in, token_on
+from tests.support.world import make_deal, make_world
+from tests.unit.web.auth.test_access import PASSWORD, log_in, token_on
 
 NASTY = (
     *(
@@ -101,7 +101,7 @@ def deployments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple
 def application(home: Path, guarded: bool) -> Flask:
     world = make_world(home / "deals.db")
     world.keepa.list(make_deal("B000000000", price=1000))
-    recent.run(world.context)
+    upsert.run(world.context)
     world.database.close()
     if guarded:
         CredentialStore(home).set_password(PASSWORD)

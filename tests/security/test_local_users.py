@@ -14,10 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from keepa_deals.ops import supervise
-from keepa_deals.ops.identity import HOME_VARIABLE, MARK, is_ours, ours, trusted_users
-from keepa_deals.ops.layout import Home
-from keepa_deals.ops.locking import holder, only_one
+from keepa_deals.deployment import supervisor
+from keepa_deals.deployment.home import Home
+from keepa_deals.deployment.operation_lock import holder, only_one
+from keepa_deals.deployment.processes import HOME_VARIABLE, MARK, is_ours, ours, trusted_users
 from keepa_deals.ops.stop import end_other_operation, stop_everything
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
@@ -77,7 +77,7 @@ def test_a_stranger_that_carries_our_mark_and_is_named_by_our_pid_file_is_left_a
     for file in (home.supervisor_pid, home.beat_pid, home.run / "dashboard.pid"):
         file.write_text(f"{process.pid}\n")
     assert not is_ours(process, home.path)
-    assert supervise.live_supervisor(home) is None
+    assert supervisor.live_supervisor(home) is None
     assert "nothing of this deployment was running" in said(stop_everything, home)
     assert process.is_running()
     assert process.poll() is None

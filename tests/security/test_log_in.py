@@ -11,11 +11,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from limits.storage import MemoryStorage
 
-from keepa_deals.web.access.credentials import CredentialStore
-from keepa_deals.web.access.limits import networks
-from keepa_deals.web.throttle import Rule, Throttle, ThrottledError
-from tests.unit.ingest.fakes import World
-from tests.unit.web.test_access import PASSWORD, token_on
+from keepa_deals.web.auth.credentials import CredentialStore
+from keepa_deals.web.auth.rate_limit import networks
+from keepa_deals.web.http.throttle import Rule, Throttle, ThrottledError
+from tests.support.world import World
+from tests.unit.web.auth.test_access import PASSWORD, token_on
 
 KNOWN = "keepa_deals_8000_known"
 

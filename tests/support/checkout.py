@@ -8,8 +8,8 @@ import sysconfig
 import venv
 from pathlib import Path
 
+from tests.support.deployment import Service
 from tests.support.paths import ROOT
-from tests.support.service import Service
 
 TASKS = "keepa_deals/simple_task.py"
 

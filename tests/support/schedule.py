@@ -16,8 +16,8 @@ PARTS = ("faults", "integration", "browser", "security", "unit")
 """In this order, so that short files are left when one process ends before the other."""
 AROUND_ONE_DEPLOYMENT = (
     "tests/browser/",
-    "tests/integration/test_ops_scripts.py::test_a_start_ends_with_live_deals_and_the_address",
-    "tests/integration/test_ops_scripts.py::test_a_second_start_starts_nothing_twice",
+    "tests/system/test_start_stop.py::test_a_start_ends_with_live_deals_and_the_address",
+    "tests/system/test_start_stop.py::test_a_second_start_starts_nothing_twice",
 )
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from keepa_deals.redaction import LEAST, forms, secrets_in
 from keepa_deals.settings import SECRET_SETTINGS, Settings
+from tests.support.deployment import Service
 from tests.support.paths import ROOT
-from tests.support.service import Service
 
 HOLDERS = ("run/runtime.env",)
 """Files of the home that hold the secrets: the processes of the deployment read them there."""

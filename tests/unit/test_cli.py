@@ -53,7 +53,7 @@ def test_the_deployment_of_another_user_is_not_taken_for_a_stopped_one(
 
 def test_a_stop_needs_no_package_of_the_dashboard_or_the_database() -> None:
     """After a ``git pull`` one may be missing, and the deployment must still be stopped."""
-    program = "import sys, keepa_deals.ops.commands; print(*{name.partition('.')[0] for name in sys.modules})"
+    program = "import sys, keepa_deals.ops.cli; print(*{name.partition('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     needed = set(done.stdout.split())
     assert "psutil" in needed

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.service import ROOT
+from tests.support.deployment import ROOT
 
 SUITE = """
 import pytest

@@ -21,7 +21,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import BadRequest, Error
 
-from keepa_deals.web.networks import reader_networks
+from keepa_deals.web.http.networks import reader_networks
 
 RECEIVE = 20.0
 """Seconds for a whole request, from its first byte on."""

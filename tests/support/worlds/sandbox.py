@@ -15,12 +15,12 @@ from werkzeug.test import Client, EnvironBuilder
 
 from keepa_deals.keepa.time import to_keepa_minutes
 from keepa_deals.sandbox.account import Account
-from keepa_deals.sandbox.app import create_app
 from keepa_deals.sandbox.behaviour import RECORDED, Behaviour
-from keepa_deals.sandbox.catalogue import Catalogue
+from keepa_deals.sandbox.catalogue.catalogue import Catalogue
 from keepa_deals.sandbox.core import DOMAINS, Sandbox
-from keepa_deals.sandbox.matching import Match
-from keepa_deals.sandbox.query import parse_query
+from keepa_deals.sandbox.deal_matching import Match
+from keepa_deals.sandbox.deal_query import parse_query
+from keepa_deals.sandbox.http.app import create_app
 from tests.support.worlds.door import TAKES, WorldError
 
 MOST_DEALS = 10_000

@@ -11,16 +11,16 @@ import click
 import jsonschema
 import pytest
 
-from keepa_deals.diagnosis.evidence import Evidence
+from keepa_deals.deployment.supervisor_log import Supervision
+from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.report import PARTS as PARTS_SHOWN
 from keepa_deals.diagnosis.report import diagnose, to_json, to_text
-from keepa_deals.diagnosis.supervision import Supervision
-from keepa_deals.health.probe import Reading
+from keepa_deals.health.parts.tokens import TokenHealth
+from keepa_deals.health.probing import Reading
 from keepa_deals.health.report import PARTS, FlowHealth, Forecast, HistoryHealth
-from keepa_deals.health.tokens import TokenHealth
 from keepa_deals.kept_answers import KeptAnswer
-from tests.unit.diagnosis.cases import HOME, ago, down, evidence, healthy, home, process, table
-from tests.unit.health.reports import MINUTE, job, jobs
+from tests.support.evidence import HOME, ago, down, evidence, healthy, home, process, table
+from tests.support.health_reports import MINUTE, job, jobs
 
 NOTHING: Reading[Any] = Reading(
     error="no answer within 1.5 s, and a rather long explanation why that is so " * 3

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 
 from keepa_deals import settings as settings_module
-from keepa_deals.answer_log import Answers, LastAnswer
+from keepa_deals.call_log import Answers, LastAnswer
 from keepa_deals.db.soundness import Unreadable
+from keepa_deals.deployment.supervisor_log import Supervision
 from keepa_deals.diagnosis.causes import classify
-from keepa_deals.diagnosis.evidence import Evidence, PidFile
-from keepa_deals.diagnosis.machine import LockHolder
+from keepa_deals.diagnosis.evidence.gather import Evidence, PidFile
+from keepa_deals.diagnosis.evidence.machine import LockHolder
 from keepa_deals.diagnosis.rules import RULES, verdict
-from keepa_deals.diagnosis.supervision import Supervision
-from keepa_deals.health.host import HostHealth
-from keepa_deals.health.probe import Reading
+from keepa_deals.health.parts.host import HostHealth
+from keepa_deals.health.parts.tokens import LaneHealth, TokenHealth
+from keepa_deals.health.probing import Reading
 from keepa_deals.health.report import (
     UPSERT_JOB,
     DatabaseHealth,
@@ -28,9 +29,8 @@ from keepa_deals.health.report import (
     Point,
     QueueHealth,
 )
-from keepa_deals.health.tokens import LaneHealth, TokenHealth
-from tests.unit.diagnosis.cases import HOME, PROGRAMS, ago, down, evidence, healthy, home, process, table
-from tests.unit.health.reports import deals, job, jobs, redis_health
+from tests.support.evidence import HOME, PROGRAMS, ago, down, evidence, healthy, home, process, table
+from tests.support.health_reports import deals, job, jobs, redis_health
 
 TOKENS = TokenHealth(40, 20, 1200, ago(seconds=20))
 MB = 1 << 20

@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from keepa_deals.answer_log import Answers, LastAnswer
+from keepa_deals.call_log import Answers, LastAnswer
 from keepa_deals.db.soundness import Unreadable
 from keepa_deals.diagnosis import runbook
 from keepa_deals.diagnosis.rules import RULES
+from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.readiness import find_problems
 from keepa_deals.health.report import LockHealth
-from keepa_deals.health.tokens import TokenHealth
-from keepa_deals.web.metrics import exposition
+from keepa_deals.web.status.metrics import exposition
+from tests.support.health_reports import ago, healthy, job, jobs
 from tests.support.paths import ROOT
-from tests.unit.health.reports import ago, healthy, job, jobs
 
 DOCS = ROOT / "docs"
 NAMES = [rule.name for rule in RULES]

@@ -19,12 +19,16 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from keepa_deals.db.models import Deal, DealEvent, DealEventKind, EndedReason
-from keepa_deals.ingest import backfill, maintenance, planner, reach, recent
+from keepa_deals.ingest.backfill import run as backfill
+from keepa_deals.ingest.feed import coverage
+from keepa_deals.ingest.maintenance import run as maintenance
+from keepa_deals.ingest.upsert import budget
+from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.keepa.errors import ServerTroubleError
 from keepa_deals.keepa.types import Deal as KeepaDeal
+from tests.support import world as fake_world
 from tests.support.nightly import amount
-from tests.unit.ingest import fakes
-from tests.unit.ingest.fakes import SELECTION, START, World, make_account, make_deal, make_product, make_world
+from tests.support.world import SELECTION, START, World, make_account, make_deal, make_product, make_world
 
 PAGE = 5
 MINUTE, WINDOW = timedelta(minutes=1), timedelta(hours=1)
@@ -35,7 +39,7 @@ LAG = 3
 @pytest.fixture(autouse=True, scope="module")
 def small_pages() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (fakes, reach, planner, recent):
+        for module in (fake_world, coverage, budget, upsert):
             patch.setattr(module, "DEALS_PER_PAGE", PAGE)
         yield
 
@@ -86,7 +90,7 @@ class Market:
                 life.changed_at = now
         elif life.listed and chance < self.reprice:
             date = max(life.deal.creation_date, self._minute() - self.draw.randint(0, LAG) * MINUTE)
-            price = self.draw.choice([life.deal.value(fakes.PRICE), self.draw.randint(1000, 1500)])
+            price = self.draw.choice([life.deal.value(fake_world.PRICE), self.draw.randint(1000, 1500)])
             life.deal = make_deal(life.deal.asin, created=date, price=price)
         elif life.listed and chance < self.reprice + 0.1:
             life.listed, life.unlisted_at, life.changed_at = False, now, now
@@ -171,7 +175,7 @@ def test_no_deal_ends_while_keepa_lists_it_and_none_outstays_its_windows(
         newest = 0
         for minute in range(170):
             world.clock.pass_time(MINUTE)
-            recent.run(world.context)
+            upsert.run(world.context)
             if minute % 3 == 0:
                 backfill.run_slice(world.context)
             maintenance.run(world.context)

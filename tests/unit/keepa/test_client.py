@@ -11,7 +11,6 @@ from collections.abc import Iterator
 import pytest
 
 from keepa_deals.keepa.client import KeepaClient
-from keepa_deals.keepa.costs import ProductOptions
 from keepa_deals.keepa.errors import (
     KeepaError,
     MisshapenAnswerError,
@@ -19,7 +18,8 @@ from keepa_deals.keepa.errors import (
     RequestRejectedError,
     ServerTroubleError,
 )
-from tests.unit.keepa.servers import (
+from keepa_deals.keepa.token_costs import ProductOptions
+from tests.support.servers.keepa import (
     ENVELOPE,
     KEY,
     Answer,

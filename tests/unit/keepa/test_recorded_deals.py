@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from keepa_deals.ingest.rows import detail_columns, feed_rows
+from keepa_deals.ingest.feed.mapping import detail_columns, feed_rows
 from keepa_deals.keepa.time import from_keepa_minutes
 from keepa_deals.keepa.types import CsvType, Deal, DealPage, Interval, Product, TokenEnvelope
 from tests.support.examples import examples

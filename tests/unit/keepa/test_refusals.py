@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from keepa_deals.errors import TokensUnavailableError
+from keepa_deals.keepa.call_memory import LocalMemory
 from keepa_deals.keepa.client import KeepaClient
-from keepa_deals.keepa.costs import ProductOptions
 from keepa_deals.keepa.errors import (
     KeyRefusedError,
     OutOfTokensError,
@@ -19,9 +19,9 @@ from keepa_deals.keepa.errors import (
     ServerTroubleError,
     TimedOutError,
 )
-from keepa_deals.keepa.memory import LocalMemory
+from keepa_deals.keepa.token_costs import ProductOptions
 from keepa_deals.keepa.types import TokenEnvelope
-from tests.unit.keepa.servers import ENVELOPE, KEY, Keepa, Recorder, product, reply
+from tests.support.servers.keepa import ENVELOPE, KEY, Keepa, Recorder, product, reply
 from tests.unit.keepa.test_types import needs_samples, sample
 
 REJECTED = ENVELOPE | {"tokensConsumed": 0, "error": {"type": "invalidParameter", "message": "asin"}}

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepa_deals.ingest.rows import detail_columns
-from keepa_deals.keepa.costs import ProductOptions
-from keepa_deals.keepa.texts import image_name, plain_text
+from keepa_deals.ingest.feed.mapping import detail_columns
+from keepa_deals.keepa.sanitize import image_name, plain_text
 from keepa_deals.keepa.time import from_keepa_minutes, from_unix_ms, to_keepa_minutes, unix_ms
+from keepa_deals.keepa.token_costs import ProductOptions
 from keepa_deals.keepa.types import (
     CsvType,
     Deal,

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from keepa_deals.health.probe import Reading
+from keepa_deals.health.probing import Reading
 from keepa_deals.keepa.selection import read_selection
 from keepa_deals.keepa.types import Deal, DealPage, TokenEnvelope
 from keepa_deals.keepa_check.assumptions import ASSUMPTIONS, Row, Verdict, fits, judge
 from keepa_deals.keepa_check.look import Evidence, look
 from keepa_deals.keepa_check.purse import Purse
 from keepa_deals.keepa_check.report import to_json, to_table
+from tests.support.check_answers import QUERY, START, TICK, FakeKeepa, keepa, raw_deal, raw_product
 from tests.support.paths import SAMPLES
-from tests.unit.keepa_check.answers import QUERY, START, TICK, FakeKeepa, keepa, raw_deal, raw_product
 
 needs_samples = pytest.mark.skipif(
     not SAMPLES.is_dir(), reason="the recorded Keepa answers are not beside this checkout"

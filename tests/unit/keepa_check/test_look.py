@@ -15,7 +15,7 @@ from keepa_deals.keepa_check.look import (
     look,
 )
 from keepa_deals.keepa_check.purse import MOST_TOKENS, Purse
-from tests.unit.keepa_check.answers import QUERY, TICK, FakeKeepa, keepa, raw_deal, with_deals
+from tests.support.check_answers import QUERY, TICK, FakeKeepa, keepa, raw_deal, with_deals
 
 
 def looked(fake: FakeKeepa, purse: Purse | None = None) -> Evidence:

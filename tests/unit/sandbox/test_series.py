@@ -9,9 +9,9 @@ import pytest
 
 from keepa_deals.keepa.types import CsvType
 from keepa_deals.sandbox.behaviour import Behaviour
-from keepa_deals.sandbox.catalogue import Catalogue, Item
-from keepa_deals.sandbox.facts import Family
-from keepa_deals.sandbox.histories import Moves
+from keepa_deals.sandbox.catalogue.catalogue import Catalogue, Item
+from keepa_deals.sandbox.catalogue.histories import Moves
+from keepa_deals.sandbox.catalogue.product_traits import Family
 
 NOW = 7_976_000
 DAY = 1440

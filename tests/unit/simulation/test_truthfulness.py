@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.simulation import Event, Traffic
-from tests.support.truthfulness import Figures, Keeping
+from tests.support.simulation.run import Event, Traffic
+from tests.support.simulation.truthfulness import Figures, Keeping
 from tests.support.worlds.door import CheckedWorld
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

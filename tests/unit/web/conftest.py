@@ -12,12 +12,13 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from keepa_deals.ingest import backfill, recent
+from keepa_deals.ingest.backfill import run as backfill
+from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.settings import Settings
-from keepa_deals.web.access.credentials import CredentialStore
 from keepa_deals.web.app import create_app
+from keepa_deals.web.auth.credentials import CredentialStore
 from keepa_deals.web.services import EXTENSION
-from tests.unit.ingest.fakes import START, World, make_deal, make_world
+from tests.support.world import START, World, make_deal, make_world
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def stock(world: World) -> Callable[..., None]:
             if title is not None:
                 object.__setattr__(deal, "title", title)
             world.keepa.list(deal)
-        recent.run(world.context)
+        upsert.run(world.context)
         if enrich:
             backfill.run_slice(world.context)
 

@@ -11,10 +11,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from keepa_deals.db.models import Deal
-from keepa_deals.sandbox.words import HOSTILE_TITLES
-from keepa_deals.web.replica.replica import Replica
+from keepa_deals.query.cache.cache import Replica
+from keepa_deals.sandbox.catalogue.vocabulary import HOSTILE_TITLES
 from keepa_deals.web.services import EXTENSION
-from tests.unit.ingest.fakes import START, World
+from tests.support.world import START, World
 
 Stock = Callable[..., None]
 

@@ -9,19 +9,19 @@ from types import SimpleNamespace
 import pytest
 from flask.testing import FlaskClient
 
-from keepa_deals.health.probe import Reading
+from keepa_deals.health.parts.tokens import TokenHealth
+from keepa_deals.health.probing import Reading
 from keepa_deals.health.readiness import find_problems
 from keepa_deals.health.report import FlowHealth, Forecast, HealthReport
-from keepa_deals.health.tokens import TokenHealth
-from keepa_deals.web.banner import banner
-from keepa_deals.web.chips import chips
-from keepa_deals.web.columns import Interval
-from keepa_deals.web.history import Curve, thinned
-from keepa_deals.web.operations import expected_words, forecast, forecast_words, lanes, movements
-from keepa_deals.web.present import change
-from keepa_deals.web.view import parse_view
-from tests.unit.health import reports
-from tests.unit.health.reports import NOW, ago
+from keepa_deals.query.columns import Interval
+from keepa_deals.query.view import parse_view
+from keepa_deals.web.deals.active_filters import chips
+from keepa_deals.web.deals.row import change
+from keepa_deals.web.status.banner import banner
+from keepa_deals.web.status.charts import Curve, thinned
+from keepa_deals.web.status.panels import expected_words, forecast, forecast_words, lanes, movements
+from tests.support import health_reports
+from tests.support.health_reports import NOW, ago
 
 Stock = Callable[..., None]
 
@@ -71,8 +71,8 @@ def test_a_change_is_shown_as_it_is_sorted_and_filtered_by_whatever_became_of_th
 
 
 def look(**parts: object) -> HealthReport:
-    report = reports.healthy(**parts)
-    return reports.replace(report, problems=find_problems(report))
+    report = health_reports.healthy(**parts)
+    return health_reports.replace(report, problems=find_problems(report))
 
 
 def test_a_service_in_order_has_no_banner() -> None:
@@ -80,25 +80,25 @@ def test_a_service_in_order_has_no_banner() -> None:
 
 
 def test_a_refresh_in_the_future_is_not_taken_for_a_fresh_one() -> None:
-    found = banner(look(jobs=reports.jobs(reports.job(last_success_at=ago(hours=-3)))))
+    found = banner(look(jobs=health_reports.jobs(health_reports.job(last_success_at=ago(hours=-3)))))
     assert found is not None
     assert found.headline.startswith("Nobody knows how old the deals are: the last refresh is dated ")
     assert found.headline.endswith(" UTC, 3 h ahead of this machine's clock.")
 
 
 def test_the_banner_says_since_when_and_why() -> None:
-    late = reports.job(
+    late = health_reports.job(
         last_success_at=ago(minutes=30), last_outcome="failed", last_error="Keepa does not answer: HTTP 502"
     )
-    found = banner(look(jobs=reports.jobs(late)))
+    found = banner(look(jobs=health_reports.jobs(late)))
     assert found is not None
     assert found.headline == "The deals may be old: nothing has been refreshed since 02:30 UTC, 30 min ago."
     assert found.reasons == ("The last run failed: Keepa does not answer: HTTP 502",)
 
 
 def test_a_wait_for_tokens_is_no_secret() -> None:
-    late = reports.job(last_success_at=ago(minutes=30), last_outcome="waiting_for_tokens")
-    found = banner(look(jobs=reports.jobs(late), tokens=TokenHealth(3, 5, 300, NOW)))
+    late = health_reports.job(last_success_at=ago(minutes=30), last_outcome="waiting_for_tokens")
+    found = banner(look(jobs=health_reports.jobs(late), tokens=TokenHealth(3, 5, 300, NOW)))
     assert found is not None
     assert found.reasons == ("It waits for tokens: the Keepa account has 3, 5 more come each minute.",)
 
@@ -121,7 +121,7 @@ def test_an_account_that_cannot_be_read_is_no_lane() -> None:
 
 
 def test_the_forecast_counts_what_nobody_would_look_at() -> None:
-    steps = forecast(reports.deals(live=100))
+    steps = forecast(health_reports.deals(live=100))
     assert [(step.within.total_seconds() / 60, step.deals) for step in steps] == [
         (15, 0),
         (30, 0),
@@ -129,7 +129,7 @@ def test_the_forecast_counts_what_nobody_would_look_at() -> None:
         (60, 100),
     ]
     assert "at most 60 min" in forecast_words(steps)
-    assert forecast(reports.deals(live=0)) == []
+    assert forecast(health_reports.deals(live=0)) == []
 
 
 def test_what_the_last_hour_means_for_the_next_is_said() -> None:
@@ -168,7 +168,7 @@ def test_the_curve_is_told_in_a_sentence() -> None:
 
 def test_the_health_page_stands_without_its_database(client: FlaskClient, stock: Stock) -> None:
     extension = client.application.extensions["keepa_deals"]
-    report = reports.healthy(database=Reading(error="the database refuses"))
+    report = health_reports.healthy(database=Reading(error="the database refuses"))
     extension.health._collect = lambda: report
     extension.engine.dispose()
     path = extension.database.path

@@ -1,0 +1,101 @@
+"""The command behind ``Diagnostics/diagnose_dwindling_deals.py``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from keepa_deals import redaction
+from keepa_deals import settings as settings_module
+from keepa_deals.diagnosis.evidence.gather import Evidence, gather
+from keepa_deals.diagnosis.report import BLIND, Diagnosis, diagnose, to_json, to_text
+from keepa_deals.errors import SettingsError
+
+CLEAR = "\x1b[H\x1b[2J\x1b[3J"
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON for programs (schema: docs/diagnosis.md).")
+@click.option(
+    "--lines",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Lines of each log when something is wrong.",
+)
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="Look again every so many seconds, until Ctrl-C; with --json one line a look.",
+)
+@click.option("--live", is_flag=True, help="Ask Keepa for the balance, too (free).")
+@click.option(
+    "--bundle",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a .tar.gz for a bug report: everything that was seen, without secrets.",
+)
+def main(*, as_json: bool, lines: int, watch: float | None, live: bool, bundle: Path | None) -> None:
+    """Say why deals are dwindling. Exit 0 healthy, 1 problems found, 2 could not look."""
+    redaction.guard_streams()
+    if bundle is not None:
+        refuse_existing(bundle)
+    code = BLIND
+    try:
+        while True:
+            found = diagnose(look(live=live), log_lines=lines)
+            code = found.exit_code
+            _show(found, as_json=as_json, watching=watch is not None)
+            if bundle is not None:
+                write_bundle(bundle, found)
+                click.echo(f"wrote {bundle}", err=True)
+                bundle = None
+            if watch is None:
+                break
+            time.sleep(watch)
+    except KeyboardInterrupt:
+        click.echo(err=True)
+    sys.exit(code)
+
+
+def refuse_existing(path: Path) -> None:
+    """A usage error when ``path`` exists: a slip of the finger must not cost a file."""
+    if path.exists():
+        raise click.BadParameter(f"{path} exists already; name a new file", param_hint="--bundle")
+    if not path.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {path.absolute().parent}", param_hint="--bundle")
+
+
+def write_bundle(path: Path, found: Diagnosis) -> None:
+    """The archive for a bug report; its module is loaded only for that, so that a mere look is quick."""
+    from keepa_deals.diagnosis import support_bundle
+
+    support_bundle.write(path, found)
+
+
+def look(*, live: bool) -> Evidence:
+    """The evidence; with wrong settings that of what runs, by the settings that it was started with."""
+    try:
+        return gather(settings_module.load(), live=live)
+    except SettingsError as error:
+        in_force = settings_module.in_force(settings_module.deployment_home())
+        return gather(in_force, live=live, settings_error=str(error))
+
+
+def _show(found: Diagnosis, *, as_json: bool, watching: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(to_json(found), indent=None if watching else 2))
+        return
+    colour = False if settings_module.colours_are_unwanted() else None  # None: only on a terminal
+    if watching and sys.stdout.isatty():
+        click.echo(CLEAR, nl=False)
+    if watching:
+        click.echo(f"{found.evidence.report.taken_at:%Y-%m-%d %H:%M:%S} UTC, Ctrl-C ends")
+    for line in to_text(found, width=shutil.get_terminal_size().columns):
+        click.echo(line, color=colour)

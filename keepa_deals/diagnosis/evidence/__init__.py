@@ -1,0 +1,1 @@
+"""Everything that the diagnosis looks at."""

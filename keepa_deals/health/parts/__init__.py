@@ -1,0 +1,1 @@
+"""The parts of a look at the service, one module each."""

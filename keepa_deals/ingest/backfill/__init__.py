@@ -1,0 +1,1 @@
+"""The backfiller: fills the table, then enriches its deals."""

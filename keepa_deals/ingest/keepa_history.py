@@ -1,0 +1,69 @@
+"""Keepa's own history of a deal, for its chart: what comes with an enrichment at no further token. Pure.
+
+Keepa docs: Product Object, ``csv``. A series of a type with shipping is the price with its shipping, as in
+the deals feed. A value that is not known stays unknown: it is neither guessed nor carried over a gap.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from keepa_deals.deals.price_history import Past, Step
+from keepa_deals.keepa.time import unix_ms
+from keepa_deals.keepa.types import CsvType, PricePoint, Product
+
+log = logging.getLogger(__name__)
+
+DAYS = 90
+MOST_STEPS = 360
+"""Of each series: one in six hours of 90 days. A price rarely has as many, a rank often more."""
+MS_PER_MINUTE = 60_000
+
+
+def past_of(product: Product, kind: CsvType, now: datetime, days: int = DAYS) -> Past | None:
+    """The last ``days`` of the price of ``kind`` and of the sales rank.
+
+    ``None`` when the answer holds no history, or none that can be read: what was known before stands.
+    """
+    if not product.history:
+        return None
+    since, until = _minute(now - timedelta(days=days)), _minute(now)
+    try:
+        prices = [(_minute(p.at), _total(p, kind)) for p in product.history.get(kind, ())]
+        ranks = [(_minute(p.at), p.value) for p in product.history.get(CsvType.SALES, ())]
+    except (ValueError, TypeError, OverflowError) as error:
+        log.warning("the history of %s is not used: %s", product.asin, error)
+        return None
+    return Past(tuple(steps(prices, since, until)), tuple(steps(ranks, since, until)))
+
+
+def _total(point: PricePoint, kind: CsvType) -> int | None:
+    if not kind.has_shipping:
+        return point.value
+    return None if point.value is None or point.shipping is None else point.value + point.shipping
+
+
+def steps(told: Iterable[Step], since: int, until: int) -> list[Step]:
+    """``told`` from ``since`` to ``until``, at most ``MOST_STEPS``, each to another value.
+
+    What was in force at ``since`` begins there. Of too many, the last of each of ``MOST_STEPS`` equal spans
+    stays, with its own time.
+    """
+    last_of_minute = dict(sorted((step for step in told if step[0] <= until), key=lambda step: step[0]))
+    before = [value for minute, value in last_of_minute.items() if minute <= since]
+    found = [(since, before[-1])] if before else []
+    found = _changes([*found, *(step for step in last_of_minute.items() if step[0] > since)])
+    if len(found) <= MOST_STEPS:
+        return found
+    width = (until - since) // MOST_STEPS + 1
+    return _changes(list({(minute - since) // width: (minute, value) for minute, value in found}.values()))
+
+
+def _changes(found: list[Step]) -> list[Step]:
+    return [step for i, step in enumerate(found) if i == 0 or step[1] != found[i - 1][1]]
+
+
+def _minute(moment: datetime) -> int:
+    return unix_ms(moment) // MS_PER_MINUTE

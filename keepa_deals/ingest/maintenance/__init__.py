@@ -1,0 +1,1 @@
+"""What keeps the table small and its figures current; spends no token."""

@@ -1,0 +1,115 @@
+"""Keeps the past bounded: deletes what is older than its retention time, a little at a time.
+
+It never acts while ingestion is behind, nor when our clock and Keepa's disagree: then "long ago" may
+only be our own failing, and what is deleted does not come back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Delete, and_, delete, exists, or_, select, tuple_
+from sqlalchemy.engine import CursorResult
+
+from keepa_deals.db.models import (
+    Deal,
+    DealEvent,
+    DealPast,
+    DealPoint,
+    DealVariation,
+    JobRun,
+    JobState,
+    Sample,
+)
+from keepa_deals.db.upsert import lock_writers
+from keepa_deals.ingest.context import IngestContext
+from keepa_deals.ingest.feed import families
+from keepa_deals.ingest.upsert.run import JOB as UPSERT_JOB
+from keepa_deals.tokens.snapshot import TokenSnapshot
+
+log = logging.getLogger(__name__)
+
+BATCH = 1000
+RUNS_BEHIND = 5
+"""So many intervals and ticks without a success of the upserter are too many to delete anything."""
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+def clean(context: IngestContext, tokens: TokenSnapshot | None, *, until: float) -> int:
+    """Delete what is too old until ``until`` (monotonic seconds); how many rows that were."""
+    reason = why_not(context, tokens)
+    if reason is not None:
+        log.info("the janitor waits: %s", reason)
+        return 0
+    deleted = 0
+    for batch in _batches(context):
+        while context.clock.monotonic() < until and not context.stop():
+            with context.database.begin() as session:
+                lock_writers(session)
+                result = session.execute(batch(), execution_options={"synchronize_session": False})
+                assert isinstance(result, CursorResult)
+            deleted += result.rowcount
+            if result.rowcount < BATCH:
+                break
+    return deleted
+
+
+def why_not(context: IngestContext, tokens: TokenSnapshot | None) -> str | None:
+    """The reason not to delete anything now; ``None``: there is none."""
+    if tokens is None:
+        return "the account's state is not known"
+    now = context.clock.now()
+    ahead = tokens.now - now + timedelta(seconds=tokens.clock_offset)
+    if abs(ahead) > CLOCK_TOLERANCE:
+        return f"our clock and Keepa's differ by {abs(ahead)}"
+    with context.database.session() as session:
+        upserter = session.get(JobState, UPSERT_JOB)
+        last = upserter.last_success_at if upserter else None
+    settings = context.settings
+    limit = RUNS_BEHIND * timedelta(seconds=settings.upsert_interval_seconds + settings.keepa_tick_seconds)
+    if last is None or not -CLOCK_TOLERANCE <= now - last <= max(limit, timedelta(seconds=30)):
+        return "the upserter is behind"
+    return None
+
+
+def _batches(context: IngestContext) -> Iterator[Callable[[], Delete]]:
+    """One statement a table, each for at most ``BATCH`` rows, the oldest first."""
+    settings, now = context.settings, context.clock.now()
+
+    def before(days: int) -> datetime:
+        return now - timedelta(days=days)
+
+    yield lambda: _oldest(Sample, (Sample.at,), Sample.at, before(settings.retain_samples_days))
+    yield lambda: _oldest(JobRun, (JobRun.id,), JobRun.started_at, before(settings.retain_runs_days))
+    yield lambda: _oldest(DealEvent, (DealEvent.id,), DealEvent.at, before(settings.retain_events_days))
+    yield lambda: _points(before(settings.retain_points_days))
+    pasts = (DealPast.domain_id, DealPast.asin)
+    yield lambda: _oldest(DealPast, pasts, DealPast.read_at, before(settings.retain_points_days))
+    variations = (DealVariation.domain_id, DealVariation.asin)
+    yield lambda: _oldest(DealVariation, variations, DealVariation.noted_at, now - families.FORGOTTEN_AFTER)
+    yield lambda: _deals(before(settings.retain_ended_days))
+
+
+def _oldest(table: Any, key: tuple[Any, ...], moment: Any, limit: datetime, *more: Any) -> Delete:
+    chosen = select(*key).where(moment < limit, *more).order_by(moment).limit(BATCH)
+    return delete(table).where((tuple_(*key) if len(key) > 1 else key[0]).in_(chosen))
+
+
+def _points(limit: datetime) -> Delete:
+    """Old points, but not the newest of a deal: it says what the price is since."""
+    newest = exists().where(
+        Deal.domain_id == DealPoint.domain_id, Deal.asin == DealPoint.asin, Deal.point_at == DealPoint.at
+    )
+    key = (DealPoint.domain_id, DealPoint.asin, DealPoint.at)
+    return _oldest(DealPoint, key, DealPoint.at, limit, ~newest)
+
+
+def _deals(limit: datetime) -> Delete:
+    """Deals that ended long ago, or that nobody has seen for as long; points and events go with them."""
+    key = (Deal.domain_id, Deal.asin)
+    forgotten = and_(Deal.ended_at.is_(None), Deal.last_seen_at < limit)
+    chosen = select(*key).where(or_(Deal.ended_at < limit, forgotten)).limit(BATCH)
+    return delete(Deal).where(tuple_(*key).in_(chosen))

@@ -1,0 +1,225 @@
+"""One run of a job: single flight, fenced at the database, recorded with its outcome.
+
+The lock keeps two runs from working at the same time; the fence keeps the one that lost its lock
+without noticing from writing. Both are checked inside the transaction that writes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import insert, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from keepa_deals.db.errors import StoreError
+from keepa_deals.db.models import JobRun, JobState
+from keepa_deals.db.upsert import ensure_job
+from keepa_deals.errors import (
+    BudgetError,
+    KeepaDealsError,
+    LockLostError,
+    StoppedError,
+    TokensUnavailableError,
+)
+from keepa_deals.ingest.context import IngestContext
+from keepa_deals.ingest.interfaces import Lock
+from keepa_deals.keepa.errors import KeepaError, OutOfTokensError
+from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.locks import MAX_HOLD, TTL
+from keepa_deals.redaction import redact
+
+log = logging.getLogger(__name__)
+
+LONGEST_RUN = MAX_HOLD - 2 * TTL
+"""Seconds after which a run waits for nothing more: the rest is for writing what it has."""
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    SUCCEEDED = "succeeded"
+    NOTHING_TO_DO = "nothing_to_do"
+    WAITING_FOR_TOKENS = "waiting_for_tokens"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    LOST_LOCK = "lost_lock"
+    SKIPPED_LOCKED = "skipped_locked"
+    PAUSED = "paused"
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the job did all that it had to do."""
+        return self in (Outcome.SUCCEEDED, Outcome.NOTHING_TO_DO)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did: rows written, tokens that Keepa charged, and a word on an error."""
+
+    job: str
+    outcome: Outcome
+    rows: int = 0
+    tokens_spent: int = 0
+    detail: str | None = None
+
+
+@dataclass
+class Run:
+    """A run under way: what it may rely on, and what it did so far."""
+
+    job: str
+    context: IngestContext
+    lock: Lock
+    fence: int
+    started_at: datetime
+    watermark: datetime | None
+    cursor: dict[str, Any]
+    deadline: float
+    """By the monotonic clock: it waits for nothing longer than that."""
+    rows: int = 0
+    tokens_spent: int = 0
+
+    def checkpoint(self) -> None:
+        """Return while the run may go on: a ``LockLostError`` or ``StoppedError`` otherwise."""
+        if self.lock.lost.is_set():
+            raise LockLostError(f"{self.job}: its lock went to another worker")
+        if self.context.stop():
+            raise StoppedError(f"{self.job}: the process is asked to stop")
+
+    def patience(self, most: float) -> float:
+        """Seconds that it may wait for something: ``most``, or what is left of its time."""
+        return max(0.0, min(most, self.deadline - self.context.clock.monotonic()))
+
+    @contextmanager
+    def commit(self, **memory: Any) -> Iterator[Session]:
+        """A transaction for rows, and for the job's ``watermark`` or ``cursor`` if given.
+
+        It is rolled back with a ``LockLostError`` when the lock or the fence is no longer ours.
+        """
+        with self.context.database.begin() as session:
+            self._hold_fence(session, memory)
+            yield session
+            if self.lock.lost.is_set():
+                raise LockLostError(f"{self.job}: its lock went to another worker; nothing was written")
+        for name, value in memory.items():
+            setattr(self, name, value)
+
+    def _hold_fence(self, session: Session, memory: dict[str, Any]) -> None:
+        """Keeps the job's row locked until the end of the transaction, so that no one can take the fence."""
+        statement = update(JobState).where(JobState.name == self.job, JobState.fence == self.fence)
+        if _changed(session, statement.values(fence=self.fence, **memory)) != 1:
+            raise LockLostError(f"{self.job}: a newer run has the fence; nothing was written")
+
+    def charged(self, envelope: TokenEnvelope) -> None:
+        """Count what a call cost by its answer."""
+        self.tokens_spent += envelope.tokens_consumed
+
+
+def run_job(context: IngestContext, job: str, lock_name: str, work: Callable[[Run], Outcome]) -> RunResult:
+    """Run ``work`` alone and fenced; the outcome is returned and recorded, an expected error too."""
+    lock = context.lock(lock_name)
+    if not lock.acquire():
+        log.info("%s: another run holds %s; this one has nothing to do", job, lock_name)
+        return RunResult(job, Outcome.SKIPPED_LOCKED)
+    try:
+        return _locked_run(context, job, lock, work)
+    except StoreError as error:
+        log.error("%s: %s", job, error)  # noqa: TRY400  # expected: one line, no traceback
+        return RunResult(job, Outcome.FAILED, detail=str(error))
+    finally:
+        lock.release()
+
+
+def _locked_run(context: IngestContext, job: str, lock: Lock, work: Callable[[Run], Outcome]) -> RunResult:
+    run = _start(context, job, lock)
+    if run is None:
+        return RunResult(job, Outcome.PAUSED)
+    outcome, detail = _attempt(run, work)
+    result = RunResult(job, outcome, run.rows, run.tokens_spent, detail)
+    _finish(run, result)
+    level = logging.INFO if outcome not in (Outcome.FAILED, Outcome.LOST_LOCK) else logging.ERROR
+    log.log(
+        level,
+        "%s: %s, %d rows, %d tokens%s",
+        job,
+        outcome,
+        run.rows,
+        run.tokens_spent,
+        f": {detail}" if detail else "",
+    )
+    return result
+
+
+def _attempt(run: Run, work: Callable[[Run], Outcome]) -> tuple[Outcome, str | None]:
+    """The outcome of the work and a word on what went wrong; expected errors have no traceback."""
+    try:
+        return work(run), None
+    except StoppedError as error:
+        return Outcome.CANCELLED, str(error)
+    except LockLostError as error:
+        return Outcome.LOST_LOCK, str(error)
+    except (TokensUnavailableError, OutOfTokensError) as error:
+        return Outcome.WAITING_FOR_TOKENS, str(error)
+    except (BudgetError, KeepaError, KeepaDealsError) as error:
+        return Outcome.FAILED, str(error)
+    except Exception as error:
+        log.exception("%s failed", run.job)
+        return Outcome.FAILED, f"{type(error).__name__}: see the log"
+
+
+def _start(context: IngestContext, job: str, lock: Lock) -> Run | None:
+    """A run that holds the fence; ``None`` when the job is paused."""
+    now = context.clock.now()
+    with context.database.begin() as session:
+        ensure_job(session, job)
+        state = session.get_one(JobState, job, with_for_update=True)
+        if state.paused:
+            state.last_outcome = Outcome.PAUSED
+            return None
+        take = update(JobState).where(JobState.name == job)
+        session.execute(take.values(fence=JobState.fence + 1, last_started_at=now))
+        session.refresh(state)
+        deadline = context.clock.monotonic() + LONGEST_RUN
+        return Run(job, context, lock, state.fence, now, state.watermark, dict(state.cursor or {}), deadline)
+
+
+def _finish(run: Run, result: RunResult) -> None:
+    now = run.context.clock.now()
+    detail = None if result.detail is None else redact(result.detail)  # it is shown to readers
+    state: dict[str, Any] = {
+        "last_finished_at": now,
+        "last_outcome": result.outcome,
+        "last_error": detail if result.outcome in (Outcome.FAILED, Outcome.LOST_LOCK) else None,
+        "rows": JobState.rows + result.rows,
+        "tokens_spent": JobState.tokens_spent + result.tokens_spent,
+    }
+    if result.outcome.is_success:
+        state["last_success_at"] = now
+    ours = (JobState.name == run.job, JobState.fence == run.fence)
+    with run.context.database.begin() as session:
+        session.execute(update(JobState).where(*ours).values(**state))
+        if result.outcome is not Outcome.NOTHING_TO_DO:
+            session.execute(
+                insert(JobRun).values(
+                    name=run.job,
+                    started_at=run.started_at,
+                    finished_at=now,
+                    outcome=result.outcome,
+                    rows=result.rows,
+                    tokens_spent=result.tokens_spent,
+                    detail=detail,
+                )
+            )
+
+
+def _changed(session: Session, statement: Any) -> int:
+    result = session.execute(statement, execution_options={"synchronize_session": False})
+    assert isinstance(result, CursorResult)
+    return result.rowcount

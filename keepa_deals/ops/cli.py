@@ -1,0 +1,157 @@
+"""``keepa-deals ops``: what the three shell scripts call.
+
+What only one command needs is imported there: a stop must work where a package that the dashboard needs is
+missing, as after a ``git pull`` that brought a new one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import click
+
+from keepa_deals import logs
+from keepa_deals import settings as settings_module
+from keepa_deals.deployment.console import to_terminal as say
+from keepa_deals.deployment.errors import BusyError, LeftoverError, OpsError, UnhealthyError
+from keepa_deals.deployment.home import Home, keep_key_private
+from keepa_deals.deployment.operation_lock import GUARD, GUARD_WAIT, holder, only_one
+from keepa_deals.ops import stop as stopping
+
+FAILED, BUSY, UNHEALTHY, LEFTOVERS = 1, 3, 4, 5
+"""Exit codes: a check failed or a program does not start; another operation is at work; it runs but is
+not healthy yet; processes survived KILL."""
+
+
+@click.group()
+def ops() -> None:
+    """Start, stop and update this deployment (called by the shell scripts)."""
+
+
+@ops.command()
+@click.option("--sandbox", is_flag=True, help="Run against a Keepa of our own, without a key.")
+@click.option("--within", type=float, default=None, help="Seconds to become healthy.")
+def start(*, sandbox: bool, within: float | None) -> None:
+    """Start what does not run, and return when it works."""
+    from keepa_deals.ops import start as starting
+
+    changed = keep_key_private()
+    if changed:
+        say(f"  note  {changed}")
+    home = Home(settings_module.load(runtime=False).keepa_deals_home)
+    home.make()
+    began = time.monotonic()
+    with _exit_codes(), _in_turn(home, "start"):
+        patience = starting.HEALTHY_WITHIN if within is None else within
+        started = starting.start(home, say, sandbox=sandbox, within=patience)
+    say(
+        f"healthy after {time.monotonic() - began:.0f} s: {started.live_deals} live deals "
+        f"on {started.address}"
+    )
+
+
+@ops.command()
+@click.option("--wait", default=stopping.TERM_WAIT, show_default=True, help="Seconds between TERM and KILL.")
+def kill(*, wait: float) -> None:
+    """Stop everything of this deployment, however broken it is, and nothing else."""
+    home = Home(settings_module.deployment_home())
+    if home.path.exists() and not os.access(home.path, os.R_OK | os.W_OK | os.X_OK):
+        raise click.ClickException(f"{home.path} is another user's: stop it as that user, or as root")
+    if not home.run.is_dir():
+        say(f"nothing was ever started in {home.path}")
+        return
+    with _exit_codes():
+        stopping.end_other_operation(home, say)
+    with _exit_codes(), only_one(home.operation_lock, "kill", wait=10):
+        stopping.stop_everything(home, say, wait=wait)
+        stopping.forget_sockets(home, say)
+    say("stopped: no process, pid file or lock of this deployment is left")
+
+
+@ops.command(hidden=True)
+def guard() -> None:
+    """Watch over the supervisor (the supervisor runs it)."""
+    from keepa_deals.ops import watchdog as guarding
+
+    logs.configure()
+    guarding.watch(Home(settings_module.deployment_home()))
+
+
+@ops.command()
+def unit() -> None:
+    """Print the systemd unit that starts this deployment after a reboot."""
+    from keepa_deals.ops import systemd_unit as units
+
+    say(units.render(Home(settings_module.deployment_home())))
+
+
+@ops.command()
+def backup() -> None:
+    """Copy the database to backups/ while the service goes on (a deploy does so by itself)."""
+    from keepa_deals.deployment import backups as backups
+
+    settings = settings_module.load()
+    home = Home(settings.keepa_deals_home)
+    home.make()
+    with _exit_codes(), _in_turn(home, "backup"):
+        say(str(backups.make_now(home, settings)))
+
+
+@ops.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def restore(*, file: Path) -> None:
+    """Put a copy of backups/ in the database's place; what was there is moved aside."""
+    from keepa_deals.deployment import backups as backups
+
+    settings = settings_module.load(runtime=False)
+    home = Home(settings.keepa_deals_home)
+    home.make()
+    with _exit_codes(), _in_turn(home, "restore"):
+        backups.restore_deployment(home, settings, file, say)
+
+
+@ops.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def deploy(*, dry_run: bool) -> None:
+    """Bring the version that is checked out into service, or the previous one back."""
+    from keepa_deals.ops.deploy import run as deploying
+
+    home = Home(settings_module.load(runtime=False).keepa_deals_home)
+    home.make()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a lost connection must not leave a deploy half-way
+    with _exit_codes():
+        if dry_run:
+            deploying.deploy(home, say, dry_run=True)
+            return
+        try:
+            with _in_turn(home, "deploy"):
+                deploying.deploy(home, say)
+        except deploying.PreviousVersionError:
+            deploying.start_previous(home, say)
+
+
+def _in_turn(home: Home, what: str) -> AbstractContextManager[None]:
+    """The one operation at work here: after the guard's, which heals what a person is about to look after."""
+    other = holder(home.operation_lock)
+    if other is not None and other.what == GUARD:
+        say("  wait  the guard is bringing the service back")
+    return only_one(home.operation_lock, what, wait_for_guard=GUARD_WAIT)
+
+
+class _exit_codes:  # noqa: N801  # a context manager, used like a function
+    """Ends the process with the code that belongs to the error, after its words."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, OpsError):
+            return
+        codes = {BusyError: BUSY, UnhealthyError: UNHEALTHY, LeftoverError: LEFTOVERS}
+        click.echo(f"keepa-deals: {error}", err=True)
+        sys.exit(codes.get(type(error), FAILED))

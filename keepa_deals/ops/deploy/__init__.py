@@ -1,0 +1,1 @@
+"""Replaces the version in service, and goes back when the new one does not work."""

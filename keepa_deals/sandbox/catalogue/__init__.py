@@ -1,0 +1,1 @@
+"""The sandbox's products and their prices, ranks and deals over time."""

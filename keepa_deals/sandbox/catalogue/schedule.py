@@ -1,0 +1,118 @@
+"""When each product has its deals, and when Keepa looks at it: by arithmetic alone, for any minute.
+
+A product's time is cut into cycles of equal length. In each lies one deal of a family, of a length that
+makes the share of deals that end within an hour the same at any age. All minutes are even, as in 5,324
+recorded dates.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from keepa_deals.sandbox.behaviour import Behaviour
+from keepa_deals.sandbox.catalogue.histories import Moves
+from keepa_deals.sandbox.catalogue.prng import mixed, seed_number
+
+_QUANTILES = 4096
+_LONGEST = 3.0
+"""The longest deal, in means of the distribution before it is cut."""
+_CUT_MEAN = 1 - _LONGEST / (math.exp(_LONGEST) - 1)
+"""The mean of an exponential distribution that is cut there."""
+CYCLE = (3.4, 5.2)
+"""The length of a cycle in means of a deal's length."""
+_MARGIN = 60
+_LOOKS = ((60, 240, 55), (240, 640, 27), (640, 1320, 18))
+"""Minutes between two looks of Keepa's, and the share of products: half of the recorded looks are at most
+two hours old, a tenth are 12 to 22 hours old."""
+_SLEEP_HOURS = (0.5, 1.0, 2.0, 4.0, 9.0, 18.0, 34.0, 60.0, 90.0, 120.0)
+"""How long a deal with an old date is hidden (recorded: a minute to 61 days); its cycle cuts that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The price is low in ``[start, end)``; until ``shown`` a rank of a product that nobody buys hides it."""
+
+    start: int
+    shown: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """A product's cycles last ``cycle`` minutes, from ``anchor`` on; a look comes every ``look`` minutes.
+
+    The feed shows a change ``lag_seconds`` after its date, which is rounded: so half a minute before it, too.
+    """
+
+    cycle: int
+    anchor: int
+    look: int
+    lag_seconds: int
+
+    def number(self, minute: int) -> int:
+        """The number of the cycle in which ``minute`` lies."""
+        return (minute - self.anchor) // self.cycle
+
+    def begin(self, number: int) -> int:
+        """The minute at which a cycle begins."""
+        return self.anchor + number * self.cycle
+
+    def last_look(self, minute: int) -> int:
+        return minute - (minute - self.anchor) % self.look
+
+
+class Schedule:
+    """The timing of every product, and its deals, for one behaviour."""
+
+    def __init__(self, seed: str, behaviour: Behaviour) -> None:
+        self._seed = seed_number(seed)
+        self.behaviour = behaviour
+        self.moves = Moves.of(behaviour.repriced)
+        mean = 60 / behaviour.gone
+        self.mean_minutes = mean
+        scale = mean / _CUT_MEAN / 2
+        quantiles = ((q + 0.5) / _QUANTILES for q in range(_QUANTILES))
+        self._lengths = [
+            max(3, round(-math.log(1 - q * (1 - math.exp(-_LONGEST))) * scale)) * 2 for q in quantiles
+        ]
+        self._shortest_cycle = CYCLE[0] * mean / _CUT_MEAN
+        self._cycle_spread = (CYCLE[1] - CYCLE[0]) * mean / _CUT_MEAN
+
+    @property
+    def live_share(self) -> float:
+        """The share of the products that have a deal of one family at any time."""
+        return self.mean_minutes / (self._shortest_cycle + self._cycle_spread / 2)
+
+    def timing(self, index: int) -> Timing:
+        """When product ``index`` begins its cycles and is looked at."""
+        a = self._mix(index, 1, 0)
+        cycle = round((self._shortest_cycle + self._cycle_spread * (a & 0xFFFF) / 65536) / 2) * 2
+        # the golden ratio spreads neighbours over their cycles, so that the number of deals hardly varies
+        anchor = (index * 40503 + (a >> 16 & 1023)) % 65536 * cycle // 65536 // 2 * 2
+        share, look = (a >> 32 & 0xFFFF) * 100 >> 16, 0
+        for low, high, part in _LOOKS:
+            if share < part:
+                look = low + (a >> 48) * (high - low) // 65536
+                break
+            share -= part
+        span = round(self.behaviour.lag_minutes * 60)
+        lag = (mixed(a) & 0xFFFF) * (span + 31) // 65536 - 30 if span else 0
+        return Timing(cycle, anchor, look // 2 * 2, lag)
+
+    def window(self, index: int, timing: Timing, family: int, number: int) -> Window:
+        """The deal of a family in cycle ``number`` of a product."""
+        a = self._mix(index, 2 + family, number)
+        length = self._lengths[a & 4095]
+        begin = timing.anchor + number * timing.cycle
+        room = timing.cycle - length - 2 * _MARGIN
+        shown = begin + _MARGIN + (a >> 16 & 0xFFFF) * room // 65536 // 2 * 2
+        end = shown + length
+        start = shown
+        if (a >> 32 & 0xFFFF) < self.behaviour.deep * 65536:
+            asleep = round(_SLEEP_HOURS[(a >> 48) % len(_SLEEP_HOURS)] * 60) + (a >> 52 & 15) * 2
+            start = max(begin + _MARGIN // 2, shown - asleep)
+        return Window(start, shown, end)
+
+    def _mix(self, index: int, purpose: int, number: int) -> int:
+        return mixed(mixed(self._seed + index * 0x9E3779B97F4A7C15) + (number << 3) + purpose)

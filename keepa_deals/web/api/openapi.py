@@ -1,0 +1,201 @@
+"""The OpenAPI description of the API and the files, made from the tables that the views are read by."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any
+
+from keepa_deals.query.columns import RANGES, SORTS, Interval, Unit
+from keepa_deals.query.view import (
+    FLAGS,
+    MAX_CATEGORIES,
+    MAX_CURSOR,
+    MAX_LIMIT,
+    MAX_TEXT,
+    WITHIN,
+    Density,
+    Layout,
+    Order,
+    Status,
+)
+from keepa_deals.settings import DOMAINS
+from keepa_deals.web.api.schemas import COUNT, Json, array, nullable, record, reference, schemas
+
+_ABOUT = (
+    "Live Keepa deals. Money is in the currency's smallest unit (cents; yen has none), moments are ISO 8601 "
+    "in UTC, null means unknown. An unknown, wrong or empty parameter is a 400 that names it. Where the "
+    "dashboard has a password, send a token: `Authorization: Bearer …`, or Basic with the token as password."
+)
+
+
+_WITHIN = {
+    "found_within": "First seen, or come back, within so many hours",
+    "price_changed_within": "The price changed within so many hours",
+    "seen_within": "Seen to hold within so many minutes",
+}
+
+
+def describe() -> Json:
+    """The description as a JSON object (OpenAPI 3.1)."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "keepa_deals", "version": metadata.version("keepa-deals"), "description": _ABOUT},
+        "security": [{}, {"token": []}, {"token_as_password": []}],
+        "paths": {path: {"get": operation} for path, operation in _operations().items()},
+        "components": {
+            "schemas": schemas(),
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "token_as_password": {"type": "http", "scheme": "basic"},
+            },
+        },
+    }
+
+
+def _operations() -> Json:
+    text: Json = {"schema": {"type": "string"}}
+    any_object: Json = {"type": "object"}
+    files = [*_view_parameters()]
+    return {
+        "/api/deals": _operation("One page of a view of the deals", _json(_page()), [*files, _cursor()]),
+        "/api/deals/{domain_id}/{asin}": _operation(
+            "One deal with its history, oldest first, and the events of its life, newest first",
+            _json(_one_deal()),
+            _deal_parameters(),
+            _error("404", "There is no such deal"),
+        ),
+        "/api/status": _operation("The state of the service; null is what can't be read", _json(_status())),
+        "/api/openapi.json": _operation("This description", _json(any_object)),
+        "/export.csv": _operation("All deals of a view, for spreadsheets", {"text/csv": text}, files),
+        "/export.json": _operation("All deals of a view", _json(_export()), files),
+        "/feed.atom": _operation("The first page of a view as a feed", {"application/atom+xml": text}, files),
+        "/healthz": _open("Whether the process answers", record({"status": {"type": "string"}})),
+        "/readyz": _open(
+            "Whether database, Redis and the deals are as they should be",
+            reference("Ready"),
+            {"503": {"description": "Not ready, with the reasons", "content": _json(reference("Ready"))}},
+        ),
+        "/metrics": _operation("The state of the service for Prometheus", {"text/plain": text}),
+    }
+
+
+# -- operations ----------------------------------------------------------------------------------
+def _operation(
+    summary: str, content: Json, parameters: list[Json] | None = None, more: Json | None = None
+) -> Json:
+    """An operation that needs a log-in where there is a password."""
+    etag = {"ETag": {"description": "For If-None-Match", "schema": {"type": "string"}}}
+    found = {"description": summary, "content": content, "headers": etag}
+    return {
+        "summary": summary,
+        "parameters": parameters or [],
+        "responses": {
+            "200": found,
+            "304": {"description": "The reader has this very answer (If-None-Match)"},
+            **_error("400", "A parameter is wrong, and named; or a strange host name was used"),
+            **_error("401", "Neither session nor token"),
+            **_error("503", "The database does not answer, or no password is set where one is needed"),
+            **(more or {}),
+        },
+    }
+
+
+def _open(summary: str, schema: Json, more: Json | None = None) -> Json:
+    """An operation that anybody may ask for."""
+    found = {"200": {"description": summary, "content": _json(schema)}}
+    return {
+        "summary": summary,
+        "security": [],
+        "responses": {**found, **_error("400", "A strange host name was used"), **(more or {})},
+    }
+
+
+def _json(schema: Json) -> Json:
+    return {"application/json": {"schema": schema}}
+
+
+def _error(status: str, text: str) -> Json:
+    """Files are for people, too, who get a page."""
+    content = {**_json(reference("Error")), "text/html": {"schema": {"type": "string"}}}
+    return {status: {"description": text, "content": content}}
+
+
+# -- answers -------------------------------------------------------------------------------------
+def _page() -> Json:
+    cursor = nullable({"type": "string", "description": "The cursor of the next page"})
+    return record({"deals": array(reference("Deal")), "total": COUNT, "next": cursor})
+
+
+def _export() -> Json:
+    text: Json = {"type": "string"}
+    return record({"as_of": {**text, "format": "date-time"}, "view": text, "deals": array(reference("Deal"))})
+
+
+def _one_deal() -> Json:
+    return record(
+        {
+            "deal": reference("Deal"),
+            "history": array(reference("Point")),
+            "keepa_history": {"anyOf": [reference("Past"), {"type": "null"}]},
+            "events": array(reference("Event")),
+        }
+    )
+
+
+def _status() -> Json:
+    return reference("Status")
+
+
+# -- parameters ----------------------------------------------------------------------------------
+def _parameter(name: str, text: str, schema: Json) -> Json:
+    return {"name": name, "in": "query", "description": text, "schema": schema}
+
+
+def _one_of(values: Any) -> Json:
+    return {"type": "string", "enum": [str(value) for value in values]}
+
+
+def _whole(least: int, most: int) -> Json:
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+def _number(unit: Unit) -> Json:
+    decimals = "0" if unit in (Unit.COUNT, Unit.PERCENT) else "0-9"
+    return {"type": "string", "pattern": rf"^-?[0-9]{{1,9}}(\.[{decimals}]{{1,2}})?$"}
+
+
+def _view_parameters() -> list[Json]:
+    text: Json = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": r"^[^\x00-\x1F\x7F]*$"}
+    categories: Json = {"type": "array", "maxItems": MAX_CATEGORIES, "items": _whole(0, 2**63 - 1)}
+    looks = "How the page shows it; no matter here"
+    return [
+        _parameter("q", "Words of title or brand, or an ASIN", text),
+        _parameter("domain", "Keepa's domain id", _one_of(DOMAINS)),
+        _parameter("category", "Root categories; 0 is unknown", categories),
+        _parameter("status", "Which deals", _one_of(Status)),
+        *(_parameter(bound.name, bound.label, _number(bound.unit)) for bound in RANGES.values()),
+        *(_parameter(name, text, _one_of(kind)) for name, (kind, text) in FLAGS.items()),
+        *(_parameter(name, text, _whole(1, WITHIN[name])) for name, text in _WITHIN.items()),
+        _parameter("interval", "Over which time changes are meant", _one_of(Interval)),
+        _parameter("sort", "What to sort by", _one_of(SORTS)),
+        _parameter("order", "Direction", _one_of(Order)),
+        _parameter("layout", looks, _one_of(Layout)),
+        _parameter("density", looks, _one_of(Density)),
+        _parameter("limit", "Deals a page", _whole(1, MAX_LIMIT)),
+    ]
+
+
+def _cursor() -> Json:
+    return _parameter("cursor", "`next` of the page before", {"type": "string", "maxLength": MAX_CURSOR})
+
+
+def _deal_parameters() -> list[Json]:
+    return [
+        {"name": "domain_id", "in": "path", "required": True, "schema": _whole(1, 99)},
+        {
+            "name": "asin",
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "pattern": "^[A-Z0-9]{10}$"},
+        },
+    ]

@@ -1,0 +1,158 @@
+"""The shapes of the API's answers, as JSON Schema, made from the tables where they mirror one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Boolean, Integer, String
+
+from keepa_deals.db.models import Deal, DealEventKind, EndedReason
+from keepa_deals.settings import DOMAINS
+from keepa_deals.web.deals.row import COPIED, MOMENTS
+
+Json = dict[str, Any]
+
+MOMENT: Json = {"type": "string", "format": "date-time"}
+COUNT: Json = {"type": "integer", "minimum": 0}
+
+
+def nullable(schema: Json) -> Json:
+    """The same or ``null``, which always means "unknown"."""
+    named = "enum" in schema
+    return {
+        **schema,
+        "type": [schema["type"], "null"],
+        **({"enum": [*schema["enum"], None]} if named else {}),
+    }
+
+
+def record(properties: Json, *, open_ended: bool = False) -> Json:
+    """An object that has all of these properties, and others only when it is ``open_ended``."""
+    return {
+        "type": "object",
+        "required": list(properties),
+        "properties": properties,
+        "additionalProperties": open_ended,
+    }
+
+
+def array(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def reference(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def schemas() -> Json:
+    """What the paths refer to."""
+    reasons: Json = {"type": "string", "enum": [str(reason) for reason in EndedReason]}
+    kinds: Json = {"type": "string", "enum": [str(kind) for kind in DealEventKind]}
+    integer: Json = {"type": "integer"}
+    history = {"at": MOMENT, **dict.fromkeys(("price", "price_avg_90", "sales_rank"), nullable(integer))}
+    text: Json = {"type": "string"}
+    step = record({"at": MOMENT, "value": nullable(integer)})
+    return {
+        "Deal": _deal(reasons),
+        "Point": record(history),
+        "Past": record({"read_at": MOMENT, **dict.fromkeys(("price", "sales_rank"), array(step))}),
+        "Event": record({"at": MOMENT, "kind": kinds, "reason": nullable(reasons)}),
+        "Problem": record({"name": text, "text": text}),
+        "Status": _status(),
+        "Ready": _ready(),
+        "Error": _error(),
+    }
+
+
+def _deal(reasons: Json) -> Json:
+    text: Json = {"type": "string"}
+    states: Json = {"type": "string", "enum": ["live", "stale", "ended"]}
+    return record(
+        {
+            **{name: _column(name) for name in COPIED},
+            **{name: _moment(name) for name in MOMENTS},
+            "domain_id": {"type": "integer", "enum": list(DOMAINS)},
+            "status": states,
+            "ended_reason": nullable(reasons),
+            "currency": text,
+            "category_id": nullable({"type": "integer"}),
+            "category": nullable(text),
+            "image_url": nullable(text),
+            "url": text,
+            "amazon_url": text,
+        }
+    )
+
+
+_MEANINGS = {
+    "found_at": "When it was first seen here, or came back after it had ended",
+    "deal_created_at": "Keepa's creationDate: when the price last changed. It moves with each change of "
+    "the price; when the deal was found is found_at",
+    "first_seen_at": "When it was first seen here; its return does not change it",
+    "last_seen_at": "When Keepa last said that it holds",
+}
+
+
+def _moment(name: str) -> Json:
+    schema = nullable(MOMENT) if _may_be_null(name) else MOMENT
+    return {**schema, "description": _MEANINGS[name]} if name in _MEANINGS else schema
+
+
+def _may_be_null(name: str) -> bool:
+    return bool(Deal.__table__.c[name].nullable)
+
+
+def _column(name: str) -> Json:
+    kind = Deal.__table__.c[name].type
+    names = ((Boolean, "boolean"), (Integer, "integer"), (String, "string"))
+    schema: Json = {"type": next(text for known, text in names if isinstance(kind, known))}
+    return nullable(schema) if _may_be_null(name) else schema
+
+
+def _status() -> Json:
+    """The part that the contract names; more may be there."""
+    number, moment, text = nullable(COUNT), nullable(MOMENT), nullable({"type": "string"})
+    # A balance may be below zero: Keepa charges a call that cost more than there was.
+    tokens = record(
+        {
+            "available": nullable({"type": "integer"}),
+            "refill_rate": number,
+            "capacity": number,
+            "as_of": moment,
+        },
+        open_ended=True,
+    )
+    job = record(
+        {
+            **dict.fromkeys(("last_started_at", "last_success_at"), moment),
+            **dict.fromkeys(("last_outcome", "lock_holder"), text),
+            **dict.fromkeys(("rows", "tokens_spent"), number),
+        },
+        open_ended=True,
+    )
+    jobs = record(dict.fromkeys(("update_recent_deals", "backfill_deals"), job), open_ended=True)
+    return record(
+        {
+            "deals": record(dict.fromkeys(("live", "stale", "ended"), number), open_ended=True),
+            "tokens": tokens,
+            "jobs": jobs,
+            "beat": record({"last_tick_at": moment}, open_ended=True),
+            "problems": array(reference("Problem")),
+            "errors": {"type": "object", "additionalProperties": {"type": "string"}},
+            "taken_at": MOMENT,
+        },
+        open_ended=True,
+    )
+
+
+def _ready() -> Json:
+    """Who has not logged in learns ``ready`` only."""
+    ready = record({"ready": {"type": "boolean"}, "problems": array(reference("Problem"))})
+    return {**ready, "required": ["ready"]}
+
+
+def _error() -> Json:
+    problem = record(
+        {"status": {"type": "integer"}, "message": {"type": "string"}, "parameter": {"type": "string"}}
+    )
+    return record({"error": {**problem, "required": ["status", "message"]}})

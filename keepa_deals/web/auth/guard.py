@@ -1,0 +1,123 @@
+"""In front of every view: is this our address, and may this reader see it?"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from flask import Flask, Response, abort, g, redirect, request, url_for
+from flask.globals import request_ctx
+
+from keepa_deals.web.auth import sessions
+from keepa_deals.web.auth.credentials import AccessError, Credentials
+from keepa_deals.web.http import errors
+from keepa_deals.web.http.addresses import parts_of
+from keepa_deals.web.services import services
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+OPEN_TO_ALL = frozenset({"static", "probes.healthz", "probes.readyz", "access.log_in", "access.try_password"})
+"""What a reader without a log-in may see: no deal, no figure, no name."""
+READ_ONLY_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Reader(StrEnum):
+    """Who asks. ``ANYBODY`` is a reader of a dashboard without a password."""
+
+    STRANGER = "stranger"
+    ANYBODY = "anybody"
+    SESSION = "session"
+    TOKEN = "token"  # noqa: S105  # a kind of reader
+
+
+def configure(app: Flask) -> None:
+    app.before_request(_check_host)
+    app.before_request(_check_reader)
+    app.register_error_handler(AccessError, _unreadable)
+    app.context_processor(lambda: {"logged_in": reader() is Reader.SESSION})
+
+
+def reader() -> Reader:
+    """Who asks for the present answer."""
+    found: Reader = g.get("reader", Reader.STRANGER)
+    return found
+
+
+def _check_host() -> Response | None:
+    """Refuse names that are not ours: a page elsewhere could have its own name lead to loopback."""
+    settings = services().settings
+    trusted = settings.trusted_hosts
+    if settings.dashboard_is_public and not trusted and request_ctx.url_adapter is not None:
+        return None  # any name: without a log-in there is nothing to see, and cookies belong to one name
+    names = {name.lower() for name in (*LOOPBACK_NAMES, settings.dashboard_host, *trusted)}
+    if all(_name_of(host) in names for host in _hosts()):
+        return None
+    if request_ctx.url_adapter is None:  # Flask found it malformed and can't make a page's addresses
+        return Response("This is no host name.", 400, content_type="text/plain; charset=utf-8")
+    return errors.answer(400, "This dashboard does not go by that name: see DASHBOARD_TRUSTED_HOSTS.")
+
+
+def _hosts() -> tuple[str, ...]:
+    """What was asked for, and what the proxy in front was asked for where its word counts.
+
+    Whoever reaches us past the proxy (a page elsewhere whose name leads to loopback) can state the second
+    one as it likes, but not the first.
+    """
+    original = request.environ.get("werkzeug.proxy_fix.orig", {}).get("HTTP_HOST")
+    stated = request.headers.get("Host", "")
+    return (stated,) if original is None else (original, stated)
+
+
+def _name_of(host: str) -> str | None:
+    """The name in a ``Host`` header, without its port; ``None`` for what is no address."""
+    return parts_of(f"//{host}").hostname
+
+
+def _check_reader() -> Response | None:
+    here = services()
+    known = here.credentials.read()
+    g.reader = _identify(known)
+    if known.password is None and here.settings.dashboard_is_public:
+        return errors.answer(503, "No password is set: 'keepa-deals dashboard password' sets one.")
+    if g.reader is Reader.TOKEN and request.method not in READ_ONLY_METHODS:
+        abort(403, "A token may only read.")
+    if g.reader is not Reader.STRANGER or request.endpoint in OPEN_TO_ALL:
+        return None
+    return _refuse()
+
+
+def _identify(known: Credentials) -> Reader:
+    here = services()
+    if known.password is None:
+        return Reader.ANYBODY
+    if sessions.is_logged_in(here.credentials, here.clock.now()):
+        return Reader.SESSION
+    given = request.authorization
+    # Feed readers and browsers know Basic only: there the token is the password, under any user name.
+    secret = (given.token or given.password) if given is not None else None
+    return Reader.TOKEN if secret and known.token(secret) else Reader.STRANGER
+
+
+def _refuse() -> Response:
+    """To the log-in for people, 401 for programs (a page's own script included)."""
+    if wants_page():
+        here = request.full_path if request.query_string else request.path
+        response = redirect(url_for("access.log_in", next=here), 303)
+        assert isinstance(response, Response)
+        return response
+    response = errors.answer(401, "Log in, or send a token: Authorization: Bearer <token>.")
+    scheme = "Basic" if request.path.endswith(".atom") else "Bearer"
+    response.headers["WWW-Authenticate"] = f'{scheme} realm="keepa_deals"'
+    return response
+
+
+def wants_page() -> bool:
+    """Whether a browser is on its way to a page (and not a program, a script or a feed reader)."""
+    if request.method != "GET" or errors.wants_json() or "Authorization" in request.headers:
+        return False
+    return request.headers.get("Sec-Fetch-Dest", "document") == "document"
+
+
+def _unreadable(error: AccessError) -> Response:
+    del error  # names a path
+    return errors.answer(
+        503, "The dashboard can't read who may log in. 'keepa-deals dashboard token list' says why."
+    )

@@ -1,0 +1,70 @@
+"""The log-in and the log-out, both plain forms."""
+
+from __future__ import annotations
+
+from flask import (
+    Blueprint,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+
+from keepa_deals.web.auth import known_browsers, rate_limit, sessions
+from keepa_deals.web.auth.guard import Reader, reader
+from keepa_deals.web.http.addresses import is_address, parts_of
+from keepa_deals.web.services import services
+
+blueprint = Blueprint("access", __name__)
+
+
+@blueprint.get("/login")
+def log_in() -> ResponseReturnValue:
+    """The form."""
+    if reader() in (Reader.ANYBODY, Reader.SESSION):
+        return redirect(_destination(), 303)
+    return render_template("login.html", destination=_destination(), wrong=False)
+
+
+@blueprint.post("/login")
+def try_password() -> ResponseReturnValue:
+    """What the form sends. Counted before it is looked at: many at once get no more than one by one."""
+    if reader() in (Reader.ANYBODY, Reader.SESSION):
+        return redirect(_destination(), 303)
+    here = services()
+    attempt = rate_limit.take_attempt()
+    if not here.credentials.verify(request.form.get("password", "")):
+        current_app.logger.warning("wrong password from %s", request.remote_addr)
+        return render_template("login.html", destination=_destination(), wrong=True), 401
+    attempt.give_back()
+    sessions.begin(here.credentials, here.clock.now())
+    current_app.logger.info("log-in from %s", request.remote_addr)
+    response = make_response(redirect(_destination(), 303))
+    known_browsers.remember(response, here.clock.now())
+    return response
+
+
+@blueprint.post("/logout")
+def log_out() -> ResponseReturnValue:
+    """End the session, also for copies of its cookie."""
+    here = services()
+    sessions.end(here.credentials, here.clock.now())
+    return redirect(url_for("access.log_in"), 303)
+
+
+def _destination() -> str:
+    """Where to go after the log-in: a place of ours, whatever the parameter says."""
+    wished = request.values.get("next", "")
+    address = wished.replace("\\", "/")
+    parts = parts_of(address)
+    local = (
+        wished.startswith("/")
+        and is_address(address)
+        and not parts.scheme
+        and not parts.netloc
+        and wished.isprintable()
+    )
+    return wished if local and not wished.startswith(("//", "/login", "/logout")) else "/"

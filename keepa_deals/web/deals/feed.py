@@ -1,0 +1,96 @@
+"""A view as an Atom feed (RFC 4287): its first page, an entry a deal."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from xml.etree import ElementTree as Xml
+
+from flask import Blueprint, Response, request, url_for
+
+from keepa_deals.query import reader
+from keepa_deals.query.columns import Interval
+from keepa_deals.query.reader import DealRow, Moment
+from keepa_deals.query.view import View
+from keepa_deals.web.deals import row as deal_row
+from keepa_deals.web.deals.list_page import requested_view
+from keepa_deals.web.services import services
+
+blueprint = Blueprint("feed", __name__)
+
+NAMESPACE = "http://www.w3.org/2005/Atom"
+_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+Xml.register_namespace("", NAMESPACE)
+
+
+@blueprint.get("/feed.atom")
+def atom() -> Response:
+    """The newest or best deals of a view, whatever its order puts first."""
+    here = services()
+    view, moment = requested_view(here, strict=True), here.moment()
+    with here.reading() as reads:
+        rows = reader.read_page(reads, view, moment, None).rows
+    feed = _feed(view, [_updated(row) for row in rows], moment)
+    for row in rows:
+        feed.append(_entry(row, moment))
+    body = Xml.tostring(feed, encoding="utf-8", xml_declaration=True)
+    return Response(body, content_type="application/atom+xml; charset=utf-8")
+
+
+def _feed(view: View, changes: list[datetime], moment: Moment) -> Xml.Element:
+    """The feed without entries. It was updated when its newest entry was, so that it stays the same."""
+    feed = Xml.Element(_name("feed"))
+    page = f"{request.url_root}?{view.query()}"
+    own = f"{request.url_root}feed.atom?{view.query()}"
+    _add(feed, "id", own)
+    _add(feed, "title", f"Deals: {view.query()}" if view.query() else "Deals")
+    _add(feed, "updated", deal_row.iso(max(changes, default=moment.now)))
+    _add(feed, "link", None, rel="self", href=own, type="application/atom+xml")
+    _add(feed, "link", None, rel="alternate", href=page, type="text/html")
+    _add(Xml.SubElement(feed, _name("author")), "name", "keepa_deals")
+    return feed
+
+
+def _updated(row: DealRow) -> datetime:
+    """When anything of the entry last changed; never before it was published (RFC 4287)."""
+    moments: tuple[datetime, datetime] = (row.changed_at, row.found_at)
+    return max(moments)
+
+
+def _entry(row: DealRow, moment: Moment) -> Xml.Element:
+    deal = deal_row.shown(row, moment)
+    change = deal_row.change(row, Interval.DAYS_90)
+    entry = Xml.Element(_name("entry"))
+    _add(entry, "id", f"urn:keepa-deals:{row.domain_id}:{row.asin}")  # of the deal, whatever becomes of it
+    _add(entry, "title", f"{deal.title_text} – {deal.money(row.price)}")
+    _add(entry, "published", deal_row.iso(row.found_at))
+    _add(entry, "updated", deal_row.iso(_updated(row)))
+    address = url_for("pages.deal", domain_id=row.domain_id, asin=row.asin, _external=True)
+    _add(entry, "link", None, rel="alternate", href=address, type="text/html")
+    _add(entry, "link", None, rel="related", href=deal.amazon_url)
+    if row.category_name:
+        _add(entry, "category", None, term=row.category_name)
+    parts = (
+        f"{deal.money(row.price)}, 90-day average {deal.money(row.price_avg_90)} ({change.percent_text})",
+        f"rank {deal_row.number(row.sales_rank)}",
+        f"price since {deal_row.iso(row.deal_created_at)}",
+        f"profit {deal.money(row.profit)}",
+        f"{deal.status}, seen at {deal_row.iso(row.last_seen_at)}",
+    )
+    _add(entry, "summary", " · ".join(parts), type="text")
+    return entry
+
+
+def _add(parent: Xml.Element, name: str, text: str | None, **attributes: str) -> None:
+    """An element with escaped text, without the characters that XML can't hold."""
+    element = Xml.SubElement(parent, _name(name), {key: _clean(value) for key, value in attributes.items()})
+    element.text = _clean(text) if text is not None else None
+
+
+def _name(name: str) -> str:
+    return f"{{{NAMESPACE}}}{name}"
+
+
+def _clean(text: str) -> str:
+    return _NOT_IN_XML.sub("\ufffd", text)

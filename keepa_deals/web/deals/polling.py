@@ -1,0 +1,98 @@
+"""What a page that is open already wants to know: how its deals are now, and whether new ones came.
+
+The answer is a piece of HTML made by the templates of the page itself, so that a renewed row can't look
+different from a loaded one. ``since`` is when the newest event happened of which the page knew, ``keys``
+are the deals that it shows: they are read by their keys, so that a deal that ended or left the view is
+told, not silently kept.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from flask import Blueprint, Response, make_response, render_template, request
+from sqlalchemy import Connection, func, select
+
+from keepa_deals.db.models import Deal
+from keepa_deals.query import reader
+from keepa_deals.query.columns import RANGES
+from keepa_deals.query.reader import Moment
+from keepa_deals.query.view import FLAGS, MAX_LIMIT, ParameterError, View
+from keepa_deals.web.deals import controls, saved_views
+from keepa_deals.web.deals.active_filters import STATUS_WORDS
+from keepa_deals.web.deals.list_page import OLDEST_PAGE, count_statuses, requested_view, tally
+from keepa_deals.web.deals.row_cache import lines
+from keepa_deals.web.services import services
+from keepa_deals.web.status.banner import banner
+
+blueprint = Blueprint("live", __name__)
+
+_KEY = re.compile(r"(\d{1,2})-([A-Z0-9]{10})")
+_D = Deal.__table__.c
+
+
+@blueprint.get("/live")
+def live() -> Response:
+    """The banner, the totals, how many new deals came since, and the rows of ``keys`` as they are now."""
+    here = services()
+    view = requested_view(here)
+    moment = here.moment()
+    since = max(requested_since() or moment.now, moment.now - OLDEST_PAGE)
+    with here.reading() as reads:
+        rows = reader.read_rows(reads, requested_keys(), moment)
+        counts = count_statuses(reads, view, moment)
+        named = saved_views.read_all(reads.connection)
+        page = render_template(
+            "live.html",
+            view=view,
+            moment=moment,
+            since=since,
+            deals=lines(rows, view, moment),
+            total=counts[view.status] or 0,
+            status_choices=controls.statuses(view, counts),
+            named_views=controls.named(view, named, tally(here, named, reads, moment)),
+            hidden=reader.count_hidden(reads, view, moment),
+            arrived=count_arrived(reads.connection, view, moment, since),
+            banner=banner(here.health.report()),
+            ranges=RANGES,
+            flags=FLAGS,
+            statuses=STATUS_WORDS,
+        )
+    response = make_response(page)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def requested_since() -> datetime | None:
+    """The parameter ``since``: ISO 8601 with a zone; ``ParameterError`` for anything else."""
+    text = request.args.get("since", "").strip()
+    if not text:
+        return None
+    wrong = ParameterError("since", "must be a time in ISO 8601 with its zone")
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
+        raise wrong from None
+    if moment.tzinfo is None:
+        raise wrong
+    return moment
+
+
+def requested_keys() -> list[tuple[int, str]]:
+    """The parameter ``keys``: ``1-B000000000`` and so on, separated by commas."""
+    text = request.args.get("keys", "")
+    keys = text.split(",") if text else []
+    if len(keys) > MAX_LIMIT:
+        raise ParameterError("keys", f"at most {MAX_LIMIT}")
+    found = [_KEY.fullmatch(key, 0) for key in keys]
+    if not text.isascii() or not all(found):
+        raise ParameterError("keys", "must be like 1-B000000000, separated by commas")
+    return [(int(match[1]), match[2]) for match in found if match]
+
+
+def count_arrived(connection: Connection, view: View, moment: Moment, since: datetime) -> int:
+    """How many deals of the view were found, or came back, after ``since``."""
+    came = select(func.count()).select_from(Deal.__table__).where(_D.found_at > since)
+    return int(connection.execute(came.where(*reader.conditions(view, moment))).scalar_one())

@@ -1,0 +1,76 @@
+"""The deals of a list, each a row of the table or a card: made once, kept while they come out the same.
+
+A line holds all that its markup depends on, its ages in words included, and nothing else. So markup is kept
+by the line itself: whatever changes in a deal, or whichever minute passes, makes another line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from flask import Flask
+from markupsafe import Markup
+
+from keepa_deals.query.columns import Interval
+from keepa_deals.query.reader import DealRow, Moment
+from keepa_deals.query.view import Layout, View
+from keepa_deals.web.deals.row import Change, Presented, ago, change, status_of
+
+MOST_KEPT = 4096
+"""Some 5 kB each: the rows of a few dozen views."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line(Presented):
+    """A deal of a list. The templates of a line may use nothing that is not in it."""
+
+    layout: Layout
+    interval: Interval
+    found_ago: str
+    priced_ago: str
+    """Since the price last changed."""
+    told_ago: str
+    """Since it ended, or since it was last seen."""
+    is_new: bool
+    """Whether the deal is newer than what the reader saw before."""
+
+    @property
+    def over(self) -> Change:
+        """The change over the interval of the view."""
+        return change(self.row, self.interval)
+
+
+def lines(rows: Iterable[DealRow], view: View, moment: Moment, since: datetime | None = None) -> list[Line]:
+    """``rows`` as the list of ``view`` shows them; those that came after ``since`` are new."""
+    now = moment.now
+    return [
+        Line(
+            row=row,
+            status=status_of(row, moment),
+            layout=view.layout,
+            interval=view.interval,
+            found_ago=ago(row.found_at, now),
+            priced_ago=ago(row.deal_created_at, now),
+            told_ago=ago(row.ended_at or row.last_seen_at, now),
+            is_new=since is not None and row.found_at > since,
+        )
+        for row in rows
+    ]
+
+
+def configure(app: Flask) -> None:
+    """Give the templates ``markup(lines)``: the rows or cards, one after the other."""
+    macros = {Layout.TABLE: "row", Layout.CARDS: "card"}
+
+    @lru_cache(maxsize=MOST_KEPT)
+    def made(line: Line) -> Markup:
+        module = app.jinja_env.get_template("_deals.html").module
+        return Markup(getattr(module, macros[line.layout])(line))  # noqa: S704  # the macro escapes
+
+    def markup(shown: Sequence[Line]) -> Markup:
+        return Markup("").join(map(made, shown))
+
+    app.jinja_env.globals["markup"] = markup

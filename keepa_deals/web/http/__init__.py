@@ -1,0 +1,1 @@
+"""What holds for every request: errors, headers, static files, kept answers, limits."""

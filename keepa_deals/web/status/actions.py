@@ -1,0 +1,115 @@
+"""The buttons of the health page: run a job now, pause and resume the backfill. Guarded and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, redirect, request
+from kombu.exceptions import OperationalError
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from keepa_deals.db.models import JobState, OperatorAction
+from keepa_deals.db.upsert import ensure_job
+from keepa_deals.health.report import BACKFILL_JOB, HealthReport
+from keepa_deals.query.view import ParameterError
+from keepa_deals.web.auth.guard import Reader, reader
+from keepa_deals.web.services import Services, services
+from keepa_deals.web.status.panels import why_blocked
+from keepa_deals.worker.dispatch import RUNNABLE, Runnable
+
+blueprint = Blueprint("operate", __name__)
+
+BETWEEN_RUNS = timedelta(seconds=5)
+"""How soon after a "run now" the same job may be sent again."""
+SENT = "sent to its queue"
+MOST_ACTIONS = 1000
+"""Recorded actions that are kept."""
+
+
+# -- the requests --------------------------------------------------------------------------------
+@blueprint.post("/health/run")
+def run_now() -> Response:
+    """Send the job that the form names to its queue, unless it runs or waits there already."""
+    here = services()
+    runnable = RUNNABLE.get(request.form.get("job", ""))
+    if runnable is None:
+        raise ParameterError("job", f"must be one of {', '.join(RUNNABLE)}")
+    outcome = _refusal(here, here.health.look(), runnable) or _sent(here, runnable)
+    _record(here, "run now", runnable.job, outcome)
+    return redirect("/health#actions", 303)
+
+
+@blueprint.post("/health/backfill")
+def pause_or_resume() -> Response:
+    """Pause the backfill, or let it go on."""
+    wanted = {"pause": True, "resume": False}.get(request.form.get("action", ""))
+    if wanted is None:
+        raise ParameterError("action", "must be one of pause, resume")
+    here = services()
+    with here.database.begin() as session:
+        ensure_job(session, BACKFILL_JOB)
+        was = session.get_one(JobState, BACKFILL_JOB, with_for_update=True).paused
+        session.execute(update(JobState).where(JobState.name == BACKFILL_JOB).values(paused=wanted))
+        words = "paused: a slice that is under way still ends" if wanted else "goes on with the next slice"
+        outcome = words if was != wanted else f"was {'paused' if wanted else 'not paused'} already"
+        session.add(_action(here, "pause" if wanted else "resume", BACKFILL_JOB, outcome))
+        _prune(session)
+    here.health.forget()
+    return redirect("/health#actions", 303)
+
+
+def _refusal(here: Services, report: HealthReport, runnable: Runnable) -> str | None:
+    """Why the job is not sent; ``None`` when nothing speaks against it."""
+    blocked = why_blocked(report, runnable.job)
+    if blocked is not None:
+        return f"not sent: {blocked}"
+    return "not sent: it was sent a moment ago" if _sent_lately(here, runnable) else None
+
+
+def _sent_lately(here: Services, runnable: Runnable) -> bool:
+    table = OperatorAction.__table__.c
+    query = select(table.id).where(
+        table.at > here.clock.now() - BETWEEN_RUNS, table.target == runnable.job, table.outcome == SENT
+    )
+    with here.engine.connect() as connection:
+        return connection.execute(query.limit(1)).first() is not None
+
+
+def _sent(here: Services, runnable: Runnable) -> str:
+    try:
+        here.send(runnable)
+    except OperationalError:
+        return "not sent: Redis does not answer"
+    return SENT
+
+
+# -- the record ----------------------------------------------------------------------------------
+def _action(here: Services, action: str, target: str, outcome: str) -> OperatorAction:
+    logged_in = ", logged in" if reader() is Reader.SESSION else ""
+    actor = f"{(request.remote_addr or 'unknown')[:48]}{logged_in}"
+    return OperatorAction(at=here.clock.now(), actor=actor, action=action, target=target, outcome=outcome)
+
+
+def _record(here: Services, action: str, target: str, outcome: str) -> None:
+    with here.database.begin() as session:
+        session.add(_action(here, action, target, outcome))
+        _prune(session)
+
+
+def _prune(session: Session) -> None:
+    """Forget the oldest actions, so that the table is bounded whatever is sent."""
+    table = OperatorAction.__table__.c
+    oldest = select(table.id).order_by(table.id.desc()).offset(MOST_ACTIONS).limit(1)
+    if (last := session.scalar(oldest)) is not None:
+        session.execute(delete(OperatorAction).where(OperatorAction.id <= last))
+
+
+def read_actions(connection: Connection, most: int = 10) -> Sequence[Any]:
+    """The latest actions, newest first (``at, actor, action, target, outcome``)."""
+    table = OperatorAction.__table__.c
+    query = select(table.at, table.actor, table.action, table.target, table.outcome)
+    return connection.execute(query.order_by(table.at.desc(), table.id.desc()).limit(most)).all()

@@ -1,0 +1,185 @@
+"""The health report as the health page shows it: jobs with their buttons, lanes, and what goes stale when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from keepa_deals.health.parts.tokens import TokenHealth
+from keepa_deals.health.readiness import duration_text
+from keepa_deals.health.report import (
+    BACKFILL_JOB,
+    MAINTENANCE_JOB,
+    UPSERT_JOB,
+    DealsHealth,
+    FlowHealth,
+    Forecast,
+    HealthReport,
+    JobHealth,
+    LockHealth,
+    QueueHealth,
+)
+from keepa_deals.web.deals.row import ENDED_REASONS
+from keepa_deals.worker.dispatch import RUNNABLE
+
+_TITLES = {UPSERT_JOB: "Upserter", BACKFILL_JOB: "Backfill", MAINTENANCE_JOB: "Maintenance"}
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """One job: its memory, its lock, its queue, and why it can't be run by hand now (empty: it can)."""
+
+    name: str
+    title: str
+    job: JobHealth | None
+    lock: LockHealth | None
+    queue: QueueHealth | None
+    blocked: str
+    pausable: bool
+
+
+def job_lines(report: HealthReport) -> list[JobLine]:
+    """The jobs that can be run by hand, in the order of their importance."""
+    return [_job_line(report, name) for name in RUNNABLE]
+
+
+def _job_line(report: HealthReport, name: str) -> JobLine:
+    job, lock = report.job(name), report.lock(name)
+    queue = next((q for q in report.queues.value or () if q.name == RUNNABLE[name].queue), None)
+    return JobLine(
+        name=name,
+        title=_TITLES[name],
+        job=job,
+        lock=lock,
+        queue=queue,
+        blocked=why_blocked(report, name) or "",
+        pausable=name == BACKFILL_JOB,
+    )
+
+
+def why_blocked(report: HealthReport, name: str) -> str | None:
+    """Why the job must not be sent to its queue now; ``None`` when nothing speaks against it."""
+    if report.redis.error:
+        return report.redis.error
+    lock, job = report.lock(name), report.job(name)
+    if lock is not None and lock.owner is not None:
+        return f"it is running already (pid {lock.pid} on {lock.host})"
+    if job is not None and job.paused:
+        return "it is paused: resume it first"
+    queue = next((q for q in report.queues.value or () if q.name == RUNNABLE[name].queue), None)
+    if queue is not None and queue.depth:
+        return f"{queue.depth} in its queue already"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A lane of the token bucket: who waits now, and what was granted since the counters began."""
+
+    label: str
+    waiting: int
+    longest: float | None
+    grants: int
+    waits: int
+    mean: float | None
+    """Seconds that those who had to wait waited on average."""
+
+
+def lanes(tokens: TokenHealth | None) -> list[Lane]:
+    """Both lanes; none while the account is unknown."""
+    if tokens is None:
+        return []
+    return [_lane(tokens, "small", "Small"), _lane(tokens, "bulk", "Bulk")]
+
+
+def _lane(tokens: TokenHealth, name: str, label: str) -> Lane:
+    now = tokens.small if name == "small" else tokens.bulk
+    counted = tokens.counters
+    prefix = f"waited_le|{name}|"
+    waits = sum(count for key, count in counted.items() if key.startswith(prefix))
+    seconds = counted.get(f"waited_ms|{name}", 0) / 1000
+    return Lane(
+        label=label,
+        waiting=now.waiting,
+        longest=now.longest_wait_seconds,
+        grants=counted.get(f"grants|{name}", 0),
+        waits=waits,
+        mean=seconds / waits if waits else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How many live deals turn stale within a time when nobody looks, and their share of all."""
+
+    within: timedelta
+    deals: int
+    percent: float
+
+
+def forecast(deals: DealsHealth | None) -> list[Step]:
+    """The steps up to the time at which every deal would be stale; none without live deals."""
+    if deals is None or not deals.live or not deals.ages:
+        return []
+    edges = [edge for edge, _ in deals.ages]
+    return [
+        Step(edge, number, round(100 * number / deals.live, 1))
+        for edge in edges
+        if (number := deals.stale_within(edge)) is not None
+    ]
+
+
+def expected_words(outlook: Forecast | None) -> str:
+    """How many deals will be live when things go on as in the last hour."""
+    if outlook is None or not outlook.expected:
+        return ""
+    steps = [f"{live:,} in {hours} h" for hours, live in outlook.expected]
+    return f"If the last hour goes on, {', '.join(steps)} will be live."
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Why deals came or went within the last hour, in words, and how many."""
+
+    words: str
+    deals: int
+    arrives: bool
+
+
+_MOVES = {
+    "found": "found",
+    "returned": "came back",
+    "live_again": "seen again after being stale",
+    "stale": "not looked at in time",
+    "ended": "ended",
+}
+_ARRIVALS = ("found", "returned", "live_again")
+
+
+def movements(flow: FlowHealth | None) -> list[Movement]:
+    """What came and what went in the last hour, the biggest part first."""
+    if flow is None:
+        return []
+    found = [
+        Movement(_move_words(kind, reason), deals, kind in _ARRIVALS)
+        for (kind, reason), deals in flow.last_hour.items()
+    ]
+    return sorted(found, key=lambda move: (not move.arrives, -move.deals))
+
+
+def _move_words(kind: str, reason: str | None) -> str:
+    words = _MOVES.get(kind, kind)
+    return f"{words}: {ENDED_REASONS.get(reason, reason)}" if reason else words
+
+
+def forecast_words(steps: Sequence[Step]) -> str:
+    """What the forecast means."""
+    due = next((step for step in steps if step.deals), None)
+    if due is None:
+        return ""
+    time = duration_text(due.within.total_seconds())
+    return (
+        f"The upserter has at most {time} to see the oldest of them again. "
+        "As long as it does, none goes stale."
+    )

@@ -1,0 +1,34 @@
+"""The probes for machines: is the process alive, is it worth sending readers to, and the metrics."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from keepa_deals.health import readiness
+from keepa_deals.web.auth.guard import Reader, reader
+from keepa_deals.web.services import services
+from keepa_deals.web.status.metrics import exposition
+
+blueprint = Blueprint("probes", __name__)
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """200 while the process answers; asks nothing of anybody else."""
+    return jsonify(status="ok")
+
+
+@blueprint.get("/readyz")
+def readyz() -> tuple[Response, int]:
+    """200 when database and Redis answer and the deals are fresh; 503 with the reasons otherwise."""
+    found = readiness(services().health.report())
+    shown = {"ready": found.ready} if reader() is Reader.STRANGER else found.to_json()
+    return jsonify(shown), 200 if found.ready else 503
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """The state of the service in Prometheus' text format."""
+    here = services()
+    text, content_type = exposition(here.health.report(), here.replica.state())
+    return Response(text, content_type=content_type)

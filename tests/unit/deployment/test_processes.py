@@ -1,0 +1,100 @@
+"""What a command line says: which program it is, for the operations and the diagnosis alike."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from keepa_deals import settings
+from keepa_deals.deployment import embedded_redis, supervisor_config
+from keepa_deals.deployment.home import Home
+from keepa_deals.deployment.process_table import RawProcess, classify
+from keepa_deals.deployment.processes import PROGRAMS, program_of
+from keepa_deals.diagnosis.sections import EXPECTED
+
+HOME = Path("/srv/a deployment/var")
+TRUSTED = frozenset({0, 1000})
+
+
+def started_programs() -> list[supervisor_config.Program]:
+    home = Home(HOME)
+    chosen = settings.load(
+        env_file=None,
+        runtime=False,
+        keepa_deals_home=HOME,
+        redis_url=embedded_redis.url(home),
+        keepa_api_url="http://127.0.0.1:8100",
+    )
+    return supervisor_config.programs(home, chosen, sandbox=True)
+
+
+@pytest.mark.parametrize("program", started_programs(), ids=lambda program: program.name)
+def test_each_program_that_we_start_is_known_again(program: supervisor_config.Program) -> None:
+    assert program_of(program.command) == program.name
+    assert program_of(("/a path/.venv/bin/python", *program.command)) in (program.name, None)
+
+
+def test_every_program_has_a_pattern_and_none_is_expected_that_has_none() -> None:
+    assert {program.name for program in started_programs()} | {"supervisord"} == set(PROGRAMS)
+    assert set(EXPECTED) <= set(PROGRAMS)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (),
+        ("tail", "-f", "var/log/supervisord.log"),
+        ("vim", "run/supervisord.conf"),
+        ("vim", "/etc/redis-server.conf"),
+        ("celery", "-A", "shop", "worker", "-Q", "upsert"),
+        ("gunicorn", "shop.web"),
+        ("keepa-deals", "status"),
+    ],
+)
+def test_what_only_mentions_a_program_is_none(command: tuple[str, ...]) -> None:
+    assert program_of(command) is None
+
+
+def raw(
+    pid: int, *command: str, home: str | None = str(HOME), user: int = 1000, parent: int = 1
+) -> RawProcess:
+    return RawProcess(
+        pid=pid,
+        parent=parent,
+        program=program_of(command),
+        command=" ".join(command),
+        users=frozenset({user}),
+        home=home,
+        visible=True,
+        user=str(user),
+        started_at=datetime(2026, 3, 1, tzinfo=UTC),
+        status="sleeping",
+        memory=1,
+    )
+
+
+def test_a_healthy_deployment_is_all_ours_the_guard_included() -> None:
+    started = [raw(10 + n, *program.command) for n, program in enumerate(started_programs())]
+    table = classify(started, HOME, {}, TRUSTED)
+    assert {process.program for process in table.ours} == set(PROGRAMS) - {"supervisord"}
+    assert (table.strangers, table.unknown) == ((), ())
+
+
+def test_another_user_s_program_is_a_stranger_s_whatever_it_says() -> None:
+    command = ("keepa-deals", "ops", "guard")
+    lying = raw(10, *command, user=2000)
+    hidden = raw(11, *command, user=2000, home=None)
+    table = classify([lying, hidden], HOME, {"guard": 10}, TRUSTED)
+    assert table.ours == ()
+    assert [process.pid for process in table.strangers] == [10, 11]
+
+
+def test_a_redis_without_an_environment_is_ours_by_its_parent_or_its_pid_file() -> None:
+    supervisor = raw(5, "python", "-m", "supervisor.supervisord", "-c", "x")
+    redis = raw(6, "redis-server", "*:0", home=None, parent=5)
+    alone = raw(7, "redis-server", "*:0", home=None)
+    assert {p.pid for p in classify([supervisor, redis], HOME, {}, TRUSTED).ours} == {5, 6}
+    assert classify([alone], HOME, {"redis": 7}, TRUSTED).ours
+    assert classify([alone], HOME, {}, TRUSTED).strangers

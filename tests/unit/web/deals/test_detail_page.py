@@ -1,0 +1,175 @@
+"""The page of one deal: its economics to play with, and its life in words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import update
+
+from keepa_deals.db.models import Deal
+from keepa_deals.db.upsert import write_pasts
+from keepa_deals.deals.price_history import Past, pack
+from keepa_deals.ingest.backfill import run as backfill
+from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.keepa.types import CsvType, PricePoint
+from tests.support.world import START, World
+
+Stock = Callable[..., None]
+ADDRESS = "/deals/1/B000000000"
+
+
+def results(page: str) -> dict[str, str]:
+    return dict(re.findall(r'data-result="(\w+)"[^>]*>([^<]*)<', page))
+
+
+def test_the_economics_show_every_term(client: FlaskClient, stock: Stock) -> None:
+    stock(1, enrich=True)
+    page = client.get(ADDRESS).text
+    # bought at 10.00, sold at 30.00 less 15.01 % and 3.50 for FBA
+    assert results(page) == {"profit": "$12.00", "roi": "120.0 %", "margin": "40.0 %", "break_even": "$15.89"}
+    for value in ("30.00", "15.01", "3.50", "10.00", "0.00"):
+        assert f'value="{value}"' in page
+    assert "−$4.50" in page
+
+
+def test_a_changed_term_gives_another_result_and_is_marked(client: FlaskClient, stock: Stock) -> None:
+    stock(1, enrich=True)
+    page = client.get(ADDRESS, query_string={"buy": "12", "sell": "", "prep": "1.50"}).text
+    assert results(page)["profit"] == "$8.50"
+    assert page.count('class="touched"') == 2
+    assert "As known" in page
+
+
+def test_a_deal_whose_fees_are_unknown_says_which(client: FlaskClient, stock: Stock) -> None:
+    stock(1)
+    page = client.get(ADDRESS).text
+    assert "Unknown so far: Referral fee, %, FBA fee." in page
+    assert results(page)["profit"] == "–"
+    known = client.get(ADDRESS, query_string={"referral": "15", "fba": "3.50"}).text
+    assert results(known)["profit"] == "$12.00"
+
+
+def test_a_fee_of_0_is_shown_as_unknown(client: FlaskClient, stock: Stock, world: World) -> None:
+    stock(1, enrich=True)
+    with world.database.begin() as session:
+        session.execute(update(Deal).values(fba_fee=0))
+    assert "Unknown so far: FBA fee." in client.get(ADDRESS).text
+    assert (client.get(f"/api{ADDRESS}").json or {})["deal"]["fba_fee"] is None
+
+
+@pytest.mark.parametrize("query", [{"buy": "x"}, {"buy": "-1"}, {"referral": "101"}, {"fba": "1e9"}])
+def test_a_term_that_is_none_is_named(client: FlaskClient, stock: Stock, query: dict[str, str]) -> None:
+    stock(1)
+    answer = client.get(ADDRESS, query_string=query)
+    assert answer.status_code == 400
+    assert next(iter(query)) + ": must be" in answer.text
+
+
+def test_changes_of_price_are_told_with_the_events(client: FlaskClient, stock: Stock, world: World) -> None:
+    stock(1)
+    for minutes, price in ((10, 900), (20, 950), (100, 950)):
+        world.clock.pass_time(timedelta(minutes=minutes))
+        stock(1, price=price)
+        upsert.run(world.context)
+    page = client.get(ADDRESS).text
+    told = [
+        unescape(text)
+        for text in re.findall(r"<li class=\"\w+\"><time[^>]*>[^<]*</time> <span>([^<]*)", page)
+    ]
+    assert told == [
+        "Seen again: live",
+        "Not looked at in time: stale from here on, until it is seen again",
+        "The price rose from $9.00 to $9.50",
+        "The price fell from $10.00 to $9.00",
+        "Found in Keepa’s feed",
+    ]
+
+
+def charted(client: FlaskClient) -> list[list[int | None]]:
+    """Moments, Keepa's price, our price, the average, Keepa's rank, our rank."""
+    found = re.search(r'data-series="([^"]*)"', client.get(ADDRESS).text)
+    assert found
+    return list(json.loads(unescape(found[1])))
+
+
+def test_the_curve_reaches_to_when_the_deal_was_last_seen(
+    client: FlaskClient, stock: Stock, world: World
+) -> None:
+    stock(1)
+    world.clock.pass_time(timedelta(minutes=30))
+    upsert.run(world.context)
+    moments, *values = charted(client)
+    assert moments[0] is not None
+    assert moments[-1] == moments[0] + 30 * 60
+    nothing = [None, None]
+    assert values == [nothing, [1000, 1000], [3000, 3000], nothing, [5000, 5000]]
+    assert "1 record since 2026-03-01 12:00 UTC: the price stayed at $10.00." in client.get(ADDRESS).text
+
+
+def test_keepas_history_leads_up_to_our_first_record_and_says_whose_it_is(
+    client: FlaskClient, stock: Stock, world: World
+) -> None:
+    stock(1)
+    told = {
+        CsvType.NEW: [(80, 2500), (40, None), (20, 2000), (-1, 77)],  # the last one lies ahead of us
+        CsvType.SALES: [(100, 9000), (30, 8000)],
+    }
+    history = {
+        kind: tuple(PricePoint(START - timedelta(days=days), value) for days, value in points)
+        for kind, points in told.items()
+    }
+    old = world.keepa.products_by_asin["B000000000"]
+    world.keepa.products_by_asin["B000000000"] = replace(old, history=history)
+    world.clock.pass_time(timedelta(minutes=30))
+    backfill.run_slice(world.context)
+    upsert.run(world.context)
+    moments, *values = charted(client)
+    first, day = int(START.timestamp()), 86_400
+    days = [(moment - first) / day for moment in moments if moment is not None]
+    assert [round(number, 2) for number in days] == [-89.98, -80, -40, -30, -20, 0, 0.02]
+    assert values == [
+        [None, 2500, None, None, 2000, 2000, None],
+        [None, None, None, None, None, 1000, 1000],
+        [3000] * 7,
+        [9000, 9000, 9000, 8000, 8000, 8000, None],
+        [None, None, None, None, None, 5000, 5000],
+    ]
+    page = client.get(ADDRESS).text
+    assert "Until 2026-03-01 12:00 UTC told by Keepa, from then on 1 record of ours" in page
+    assert "the lowest price was $10.00 (2026-03-01 12:00), the highest $25.00 (2025-12-11 12:00)." in page
+    rows = re.findall(r"<td class=\"number\">([^<]*)</td><td>(Keepa|seen here)</td>", page)
+    assert rows == [("5,000", "seen here"), ("8,000", "Keepa"), ("9,000", "Keepa"), ("9,000", "Keepa")]
+    answer = client.get("/api" + ADDRESS).get_json()["keepa_history"]
+    assert answer["read_at"] == "2026-03-01T12:30:00Z"
+    assert answer["price"][1] == {"at": "2026-01-20T12:00:00Z", "value": None}
+
+
+def test_a_history_of_another_kind_of_price_or_a_broken_one_is_not_drawn(
+    client: FlaskClient, stock: Stock, world: World
+) -> None:
+    stock(1)
+    row = {"domain_id": 1, "asin": "B000000000", "read_at": START}
+    told = pack(Past(((1, 2500),), ()))
+    for packed, kind in ((told, CsvType.USED), (b"broken", CsvType.NEW)):
+        with world.database.begin() as session:
+            write_pasts(session, [{**row, "price_type": int(kind), "packed": packed}])
+        assert charted(client)[1] == [None]
+        assert client.get("/api" + ADDRESS).get_json()["keepa_history"] is None
+
+
+def test_the_way_back_leads_to_the_list_that_the_reader_came_from(client: FlaskClient, stock: Stock) -> None:
+    stock(1)
+    for referrer, back in (
+        ("http://localhost/?sort=price", "/?sort=price"),
+        ("http://elsewhere/?sort=price", "/"),
+        ("http://localhost/health?hours=1", "/"),
+    ):
+        page = client.get(ADDRESS, headers={"Referer": referrer}).text
+        assert f'<a href="{back}">← Deals</a>' in page
