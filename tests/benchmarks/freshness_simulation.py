@@ -10,8 +10,8 @@ the bulk lane gives is spent.
 
 A case is DEALS@TOKENS-A-MINUTE[:HOURS]. ``--json`` prints one object a case, on a line; what each figure
 means is said in ``tests/support/simulation/truthfulness.py``. ``--svg`` draws 450 deals beside the replaced
-system's token rules, under which the same ingestion runs. A world or an argument that cannot be used: one line, exit
-code 2.
+system's token rules, under which the same ingestion runs. A world or an argument that cannot be used: one
+line, exit code 2.
 """
 
 from __future__ import annotations
