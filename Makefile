@@ -41,5 +41,5 @@ constraints:  ## pin the newest versions that pyproject.toml allows
 
 audit:  ## known vulnerabilities of the pinned packages (asks the package index about each; needs the network)
 	rm -rf .venv-pin && python3 -m venv .venv-pin && .venv-pin/bin/pip install --quiet pip-audit
-	.venv-pin/bin/pip-audit --require-hashes --disable-pip --progress-spinner off --requirement constraints.txt
+	.venv-pin/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --requirement constraints.txt
 	rm -rf .venv-pin

@@ -1,6 +1,6 @@
 """A whole deployment beside slow connections: the slowest pages, and the upserter's runs that were missed.
 
-    .venv/bin/python -m tests.benchmarks.slow_connections [--minutes 10] [--each 40] [--deals 20000]
+    .venv/bin/python -m tests.benchmarks.slow_connections [--minutes 10] [--each 50] [--deals 20000]
 
 Starts the service with the sandbox in a home of its own, as it is started by default (a run of the upserter
 a minute) but for a tick of 2 s, and fills its table with ended deals, so that an export is no small answer.
@@ -31,7 +31,7 @@ from keepa_deals.db.session import Database
 from tests.faults.invariants import UPSERTER
 from tests.support.deal_rows import fill_deals
 from tests.support.deployment import Service
-from tests.support.slow_connections import KINDS, slow_connections
+from tests.support.slow_connections import slow_connections
 
 INTERVAL = 60
 """Seconds between two runs of the upserter."""
@@ -40,6 +40,8 @@ PAGES = (
     *("/api/deals", "/health"),
 )
 PROBE = "/healthz"
+HELD = ("idle", "headers", "body", "unread")
+"""Kinds of connections that the server has to hold for a while; many requests at once it ends in seconds."""
 ALONE = 120.0
 """Seconds of reading without slow connections, to compare with."""
 TIME_OUT = 30
@@ -118,7 +120,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--each", type=int, default=40, help="connections of each of the five kinds")
+    parser.add_argument("--each", type=int, default=50, help="connections of each kind")
     parser.add_argument("--deals", type=int, default=20_000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="keepa-deals-slow-") as folder:
@@ -130,7 +132,7 @@ def main() -> None:
             fill_deals(database.engine, options.deals, datetime.now(UTC), ended=1.0, chunk=1000)
             database.close()
             print(json.dumps({"alone": measured(service, ALONE)}), flush=True)
-            with slow_connections(service.address, **dict.fromkeys(KINDS, options.each)) as end:
+            with slow_connections(service.address, **dict.fromkeys(HELD, options.each)) as end:
                 beside = measured(service, options.minutes * 60)
                 connections = end()
             print(json.dumps({"beside": beside, "connections": connections}))

@@ -28,6 +28,8 @@ Fault = Callable[[Service], AbstractContextManager[Any]]
 
 UPSERT_LOCK = "update_recent_deals_lock"
 ZOMBIE_SECONDS = 1800
+FEW_FILES = 8
+"""A running dashboard has taken all of these numbers, so that none is free; without any poll() would fail."""
 
 
 # -- processes -----------------------------------------------------------------------------------
@@ -98,7 +100,7 @@ def suspended(name: str) -> Fault:
 
 
 def deaf_dashboard(*, master: bool = False) -> Fault:
-    """The dashboard lives and answers nobody: SIGSTOP of what answers, with ``master`` of its watcher too.
+    """SIGSTOP of the dashboard's process that answers, with ``master`` of its watcher too.
 
     Nobody but the service heals it; ends when it has: the deaf processes are gone and the probe is answered.
     """
@@ -107,20 +109,40 @@ def deaf_dashboard(*, master: bool = False) -> Fault:
     def fault(service: Service) -> Iterator[None]:
         head, *workers = family_of(service, "dashboard")
         deaf = [*workers, head] if master else workers
-        assert workers, "the dashboard has no process that answers"
         for process in deaf:
             process.suspend()
         try:
-            yield
-            wait_until_heard(service)
-            _, alive = psutil.wait_procs(deaf, timeout=0)
-            assert not alive, f"still deaf: {alive}"
+            with _replaced(service, workers):
+                yield
         finally:
             for process in deaf:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.resume()
 
     return fault
+
+
+@contextmanager
+def dashboard_without_files(service: Service) -> Iterator[None]:
+    """The dashboard runs and may open no file any more: it takes no connection.
+
+    Nobody but the service heals it, as with :func:`deaf_dashboard`.
+    """
+    _, *workers = family_of(service, "dashboard")
+    for process in workers:
+        process.rlimit(psutil.RLIMIT_NOFILE, (FEW_FILES, FEW_FILES))
+    with _replaced(service, workers):
+        yield
+
+
+@contextmanager
+def _replaced(service: Service, deaf: list[psutil.Process]) -> Iterator[None]:
+    assert deaf, "the dashboard has no process that answers"
+    assert not dashboard_probe.answers(service.address, 2.0), "it is not deaf"
+    yield
+    wait_until_heard(service)
+    _, alive = psutil.wait_procs(deaf, timeout=30)
+    assert not alive, f"still there: {alive}"
 
 
 def wait_until_heard(service: Service, patience: float = 180.0) -> None:

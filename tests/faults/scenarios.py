@@ -6,6 +6,7 @@ from tests.faults import operators as by_people
 from tests.faults.experiment import Scenario
 from tests.faults.injection import (
     another_password,
+    dashboard_without_files,
     deaf_dashboard,
     everything_killed,
     flushed_redis,
@@ -28,7 +29,7 @@ START = 60.0
 DEPLOY = 90.0
 DEAF_WORKER = 60.0
 """30 s without a sign of life, and the start of another process."""
-DEAF_MASTER = 150.0
+DEAF = 150.0
 """60 s without an answer to the guard, which asks every ten; 30 s in which a deaf process may end itself."""
 CHILDREN = ("worker-upsert", "worker-backfill", "beat", "dashboard", "redis", "sandbox")
 
@@ -37,19 +38,13 @@ SCENARIOS = (
     Scenario("kill -9 all programs at once", killed(*CHILDREN), DEATH),
     Scenario("kill -9 supervisord", killed("supervisord"), DEATH),
     Scenario("kill -9 everything, then start", everything_killed, START),
-    Scenario(
-        "dashboard deaf",
-        deaf_dashboard(),
-        DEAF_WORKER,
-        while_it_lasts=True,
-        back=wait_until_heard,
-    ),
-    Scenario(
-        "dashboard deaf, its master too",
-        deaf_dashboard(master=True),
-        DEAF_MASTER,
-        while_it_lasts=True,
-        back=wait_until_heard,
+    *(
+        Scenario(f"dashboard deaf{how}", fault, target, while_it_lasts=True, back=wait_until_heard)
+        for how, fault, target in (
+            ("", dashboard_without_files, DEAF),
+            (" by SIGSTOP", deaf_dashboard(), DEAF_WORKER),
+            (" by SIGSTOP, its master too", deaf_dashboard(master=True), DEAF),
+        )
     ),
     Scenario("kill -9 while the lock is held", lock_holder_killed, DEATH, outlives_lock=True),
     Scenario(

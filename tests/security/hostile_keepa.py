@@ -1,6 +1,7 @@
 """Thirty kinds of answers that no Keepa should send, as a table of what becomes of each.
 
-``python -m tests.security.hostile_keepa`` asks for each and prints the table for ``docs/security.md``;
+``python -m tests.security.hostile_keepa`` asks for each in a process of its own and prints the table for
+``docs/security.md``, with the peak of that process's memory and the seconds until a call succeeds again;
 ``--memory KIND`` asks for one bomb and prints the peak of this process's memory.
 """
 
@@ -10,11 +11,12 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import multiprocessing
+import os
 import resource
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -149,18 +151,22 @@ def ask(case: Case, log_dir: Path) -> Outcome:
         keepa.answers = [case.answer]
         began, cpu = time.monotonic(), time.process_time()
         try:
-            if case.call == "deals":
-                found = client.deals({}, 0)
-                outcome.said = f"{len(found.deals)} read, {found.unreadable} left out"
-            else:
-                batch = client.products(["B000000001", ODD])
-                outcome.said = f"{len(batch.products)} read, {len(batch.unreadable)} left out"
+            outcome.said = call(client, case)
         except KeepaError as error:
             outcome.error, outcome.said, outcome.retryable = type(error).__name__, str(error), error.retryable
         outcome.seconds, outcome.cpu = time.monotonic() - began, time.process_time() - cpu
         outcome.requests = len(keepa.requests)
     outcome.kept = [kept.reason for kept in kept_answers(log_dir)]
     return outcome
+
+
+def call(client: KeepaClient, case: Case) -> str:
+    """Make the call that a case answers; what came of it in words."""
+    if case.call == "deals":
+        found = client.deals({}, 0)
+        return f"{len(found.deals)} read, {found.unreadable} left out"
+    batch = client.products(["B000000001", ODD])
+    return f"{len(batch.products)} read, {len(batch.unreadable)} left out"
 
 
 def gzip_bomb(handler: BaseHTTPRequestHandler) -> None:
@@ -191,26 +197,76 @@ BOMBS: dict[str, Answer] = {
 }
 
 
-def peak_of(kind: str) -> dict[str, Any]:
-    """The peak of the memory of the process that asks; the server that makes the bomb is another one."""
-    import os
+def apart(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What ``work`` returns in a forked process, with ``peak_megabytes`` of its memory.
 
+    Whoever serves stays in this process, so that the memory of the answer's making is not counted.
+    """
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            found = work()
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+            sender.send({**found, "peak_megabytes": peak})
+            code = 0
+        finally:
+            os._exit(code)
+    sender.close()
+    found = receiver.recv()
+    os.waitpid(child, 0)
+    return dict(found)
+
+
+def until_success(case: Case, keepa: Keepa) -> dict[str, Any]:
+    """What is said of the answer, and the seconds from asking for it until a sound page can be had.
+
+    They hold the pauses between the tries and what the error says to wait, which are counted and not waited
+    for. Keepa is well again after the tries of the one call, which the next one then shows.
+    """
+    pauses: list[float] = []
+    error, began = "", time.monotonic()
+    with closing(KeepaClient(KEY, base_url=keepa.url, timeout=(2.0, 20.0), sleep=pauses.append)) as client:
+        try:
+            said = call(client, case)
+        except KeepaError as raised:
+            error, said = type(raised).__name__, str(raised)
+            pauses.append(getattr(raised, "retry_after", 0.0))
+    with closing(KeepaClient(KEY, base_url=keepa.url)) as client:
+        assert call(client, CASES[0]) == CASES[0].said, "the next call goes well"
+    return {"error": error, "said": said, "seconds": time.monotonic() - began + sum(pauses)}
+
+
+def row(case: Case) -> str:
+    """The table's line of a kind of answer."""
+    keepa = Keepa()
+    keepa.answers = [*[case.answer] * case.requests, CASES[0].answer]
+    found = apart(lambda: until_success(case, keepa))
+    keepa.close()
+    said = found["said"].replace("|", "/")[:110]
+    return (
+        f"| {case.name} | {found['error'] or 'used'} | {case.requests} | {found['peak_megabytes']} MB "
+        f"| {found['seconds']:.1f} s | {said} |"
+    )
+
+
+def peak_of(kind: str) -> dict[str, Any]:
+    """The peak of the memory of the process that asks for a bomb, and the error that it gets."""
     keepa = Keepa()
     keepa.answers = [BOMBS[kind]]
-    child = os.fork()
-    if child:  # the parent serves, and waits for the one that asks
-        _, status = os.waitpid(child, 0)
-        keepa.close()
-        raise SystemExit(os.waitstatus_to_exitcode(status))
-    client = KeepaClient(KEY, base_url=keepa.url, sleep=lambda _: None)
-    error = ""
-    try:
-        client.deals({}, 0)
-    except KeepaError as raised:
-        error = type(raised).__name__
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    print(json.dumps({"kind": kind, "error": error, "peak_megabytes": peak}), flush=True)
-    os._exit(0)
+
+    def ask_once() -> dict[str, Any]:
+        with closing(KeepaClient(KEY, base_url=keepa.url, sleep=lambda _: None)) as client:
+            try:
+                client.deals({}, 0)
+            except KeepaError as raised:
+                return {"error": type(raised).__name__}
+        return {"error": ""}
+
+    found = apart(ask_once)
+    keepa.close()
+    return found
 
 
 def main() -> None:
@@ -218,14 +274,12 @@ def main() -> None:
     options.add_argument("--memory", choices=BOMBS)
     chosen = options.parse_args()
     if chosen.memory:
-        peak_of(chosen.memory)
-    print("| answer | becomes | tried | kept | said |\n| --- | --- | --- | --- | --- |")
-    for case in CASES:
-        with tempfile.TemporaryDirectory() as folder:
-            found = ask(case, Path(folder))
-        said = found.said.replace("|", "/")[:110]
-        kept = "yes" if found.kept else ""
-        print(f"| {case.name} | {found.error or 'used'} | {found.requests} | {kept} | {said} |")
+        print(json.dumps(peak_of(chosen.memory)))
+        return
+    print("| answer | becomes | asked | memory | success after | said |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for case in (*CASES, *(Case(f"a bomb: {name}", bomb) for name, bomb in BOMBS.items())):
+        print(row(case), flush=True)
 
 
 if __name__ == "__main__":
