@@ -8,7 +8,7 @@ test:  ## the tests that CI runs
 	tests/run
 
 nightly:  ## all tests, with the long forms and more examples of each property
-	CI=true tests/run --nightly --durations=15
+	CI=true tests/run --nightly --timeout=900 --durations=15
 
 lint:  ## ruff, mypy, ShellCheck
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

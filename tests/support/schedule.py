@@ -1,7 +1,7 @@
 """How several processes share a run's tests: file by file, the long ones first.
 
 A file's fixtures are then made once. The tests that only need a running deployment stay together: one is
-started for all of them.
+started for all of them. It runs, and takes its share of a processor, until its process ends: they come late.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Schedule(LoadFileScheduling):
 
 
 def part_of(item: pytest.Item) -> int:
-    """The place of a test's folder in the order."""
+    """The place of a test's folder in the order; what shares the deployment is the browser's."""
+    if item.nodeid.startswith(AROUND_ONE_DEPLOYMENT):
+        return PARTS.index("browser")
     folder = item.path.relative_to(TESTS).parts[0]
     return PARTS.index(folder) if folder in PARTS else len(PARTS)

@@ -69,7 +69,13 @@ def asked(world: World) -> int:
 
 
 @pytest.mark.parametrize(
-    ("number", "kept"), [(5, slice(149)), (5, slice(1, 150)), (0, slice(100)), (0, slice(0))]
+    ("number", "kept"),
+    [
+        pytest.param(5, slice(149), marks=pytest.mark.nightly),
+        (5, slice(1, 150)),
+        pytest.param(0, slice(100), marks=pytest.mark.nightly),
+        (0, slice(0)),
+    ],
 )
 def test_a_page_that_is_shorter_than_its_counts_say_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kept: slice
