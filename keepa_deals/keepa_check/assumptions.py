@@ -30,6 +30,9 @@ FUTURE = timedelta(minutes=1)
 """A date may lie half a minute ahead of its answer (recorded)."""
 LOOKED_AT = timedelta(hours=24)
 """Documented are 12 hours, recorded up to 22."""
+LAGGING = 1
+"""Prices that may differ between the feed and ``/product``: one changed within the three minutes by which
+the feed lags (recorded)."""
 SKIPPED = 3
 """Deals that pages may show twice or skip while they are read …"""
 SKIPPED_SHARE = 0.01
@@ -167,7 +170,7 @@ def _siblings(e: Evidence) -> Judgement:
     families = list(_families(gone, came, e.second.value, e.products.value))
     told = f"{len(gone)} shown no more, {len(came)} anew"
     if not families:
-        return None, f"{told}, and the families are not known"
+        return None, f"{told}, and whether a sibling is shown instead cannot be told of this page"
     return all(
         families
     ), f"{told}; of {len(families)} that were asked about {sum(families)} had a sibling shown"
@@ -176,7 +179,11 @@ def _siblings(e: Evidence) -> Judgement:
 def _families(
     gone: list[Deal], came: list[Deal], shown: DealPage, batch: ProductBatch | None
 ) -> Iterator[bool]:
-    """For each deal that is gone and known as a product: whether one of its family is shown instead."""
+    """For each deal that is gone and known as a product: whether one of its family is shown instead.
+
+    A sibling at another price or date stands on another page: of a family that this one does not show,
+    nothing is concluded.
+    """
     products = {product.asin: product for product in batch.products} if batch else {}
     now = {deal.asin for deal in shown.deals}
     newcomers = [products[deal.asin].parent_asin for deal in came if deal.asin in products]
@@ -184,7 +191,9 @@ def _families(
         product = products.get(deal.asin)
         if product is not None:
             parent = product.parent_asin
-            yield bool(now & set(product.variations)) or (parent is not None and parent in newcomers)
+            is_shown = bool(now & set(product.variations)) or (parent is not None and parent in newcomers)
+            if is_shown or not (parent or product.variations):
+                yield is_shown
 
 
 # -- the end of the feed -----------------------------------------------------------------------
@@ -270,7 +279,9 @@ def _product_agrees(e: Evidence) -> Judgement:
         (_price_of(batch, asin, kind), latest[asin].value(kind)) for asin in _asked(batch) if asin in latest
     ]
     known = [(told, listed) for told, listed in pairs if told is not None]
-    return _share(sum(told == listed for told, listed in known), len(known), "prices are equal")
+    equal = sum(told == listed for told, listed in known)
+    holds, seen = _share(equal, len(known), "prices are equal")
+    return holds or (None if holds is None else 0 < len(known) - equal <= LAGGING and equal > 0), seen
 
 
 def _asked(batch: ProductBatch) -> list[str]:

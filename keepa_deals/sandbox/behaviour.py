@@ -21,18 +21,22 @@ class Behaviour:
     """Share of the newcomers with an old date: they come to match by their rank (recorded: 13 to 23 %)."""
     lag_minutes: float = 3.0
     """The most minutes from a change's date to its showing in the feed (recorded: 0 to 3)."""
-    siblings_every: int = 0
-    """Every so many products is a family of variations, of which ``singleVariation`` shows one by chance
-    with each query; 0: none. Documented; how often the choice changes, nobody has recorded."""
+    siblings_every: int = 250
+    """Every so many products is a family of three variations, of which ``singleVariation`` shows one by
+    chance with each query; 0: none. Documented; how often the choice changes, nobody has recorded. The share
+    is assumed: of 753 recorded deals one was missing in the second of three sweeps alone, as two of nine
+    families would be, so that there were five at the likeliest; but a deal may come and go for less."""
     disorder: float = 0.0
     """Share of the deals that stand anywhere in a feed by age (none: no ``sortType`` 1 was recorded)."""
     cached: float = 0.0
     """Share of ``/deal`` answers up to two minutes old, with ``dealsCached`` (recorded: 0)."""
-    null_titles: float = 0.0
-    """Share of the products whose title Keepa does not know (reported; the share is assumed)."""
-    refresh_seconds: float = 0.0
-    """Seconds, of a tick of 60, that ``/product`` takes to look at Amazon again (recorded: 10 to 53 with
-    ``offers``; nobody has recorded calls without)."""
+    null_titles: float = 0.002
+    """Share of the products whose title Keepa does not know. Reported; the share is assumed: one in a list
+    of 500 (recorded: none in 142 whole entries)."""
+    refresh_seconds: float = 10.0
+    """Seconds, of a tick of 60, that ``/product`` takes to look at Amazon again, unless ``update=-1``
+    forbids it. Recorded: 10 to 53 with ``offers``; without, where less is to be read, the least of them is
+    assumed."""
 
     def __post_init__(self) -> None:
         for name in ("repriced", "gone", "deep", "disorder", "cached", "null_titles"):

@@ -21,8 +21,8 @@ from tests.support.servers.sandbox import KEY, SandboxProcess
 pytestmark = pytest.mark.slow
 
 TICK_SECONDS = "3"
-OF_A_LAGGING_FEED = {"product_agrees"}
-"""What may differ: the feed shows a price up to three minutes after /product does (recorded)."""
+OFTEN_UNTOLD = {"siblings"}
+"""What may be unknown: a sibling at another date stands on a page that is not asked for."""
 
 
 class Check:
@@ -77,8 +77,9 @@ def test_the_sandbox_is_as_we_assume_keepa_to_be(tmp_path: Path, sandbox: Sandbo
     found = {row["name"]: (row["verdict"], row["seen"]) for row in evidence(report)["assumptions"]}
     assert found.keys() == ASSUMPTIONS.keys()
     others = {name: row for name, row in found.items() if row[0] != "holds"}
-    assert others.keys() <= OF_A_LAGGING_FEED, others
-    assert done.returncode == (1 if others else 0), done.stdout + done.stderr
+    assert others.keys() <= OFTEN_UNTOLD, others
+    assert all(verdict == "unknown" for verdict, _ in others.values()), others
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "at most 40 tokens" in done.stdout
     stats = sandbox.stats()
     assert stats["tokens_consumed"] == evidence(report)["tokens_spent"] <= 40

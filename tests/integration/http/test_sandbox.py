@@ -36,7 +36,8 @@ SELECTION: dict[str, Any] = json.loads((resources.files("keepa_deals") / "deal_s
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with serving(Account(refill_rate=250), deals=400) as url:
+    """A sandbox that answers equal queries equally: no variations that take turns."""
+    with serving(Account(refill_rate=250), deals=400, behaviour=Behaviour(siblings_every=0)) as url:
         yield url
 
 

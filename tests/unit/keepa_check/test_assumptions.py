@@ -68,13 +68,22 @@ DATE = raw_deal(0)["creationDate"]
         ("page_price", lambda fake: setattr(fake, "page_price", 6)),
         ("product_tells", lambda fake: fake.products_.update(
             {asin: raw_product(asin, -1) for asin in fake.products_})),
-        ("product_agrees", lambda fake: fake.products_.update(B000000001=raw_product("B000000001", 5))),
+        ("product_agrees", lambda fake: fake.products_.update(
+            {asin: raw_product(asin, 5) for asin in ("B000000001", "B000000002")})),
         ("unknown_asin", lambda fake: fake.products_.update(B0ZZZZZZZZ=raw_product("B0ZZZZZZZZ", 5))),
         ("tick_period", lambda fake: setattr(fake, "tick_late", 4.0)),
     ],
 )  # fmt: skip
 def test_one_that_is_bent_differs_in_that_point(name: str, change: Callable[[FakeKeepa], object]) -> None:
     assert row(evidence_of(bend(change)), name).verdict is Verdict.DIFFERS
+
+
+def test_one_price_that_the_feed_shows_late_is_no_difference() -> None:
+    late = bend(lambda fake: fake.products_.update(B000000001=raw_product("B000000001", 5)))
+    found = row(evidence_of(late), "product_agrees")
+    assert found.verdict is Verdict.HOLDS
+    told, _, asked = found.seen.split()[:3]
+    assert int(told) == int(asked) - 1
 
 
 def paid(envelope: TokenEnvelope, tokens: int) -> TokenEnvelope:
@@ -123,6 +132,12 @@ class TestEqualQueries:
 
     def test_that_show_a_stranger_instead_differ(self) -> None:
         assert row(self.second((7, "BSTRANGER0")), "siblings").verdict is Verdict.DIFFERS
+
+    def test_whose_siblings_are_not_on_the_same_page_tell_nothing(self) -> None:
+        """A sibling at another date stands on another page."""
+        found = row(self.second((7, "BSTRANGER0"), families={"B000000007": "BPARENT000"}), "siblings")
+        assert found.verdict is Verdict.UNKNOWN
+        assert found.seen.startswith("1 shown no more, 1 anew, and whether a sibling is shown")
 
     def test_of_which_the_second_is_cached_differ_and_tell_nothing_of_siblings(self) -> None:
         evidence = evidence_of(keepa())
