@@ -25,7 +25,8 @@ TRUE = 0.999
     ("create", "deals", "rate", "hours", "options"),
     [
         pytest.param(
-            sandbox.create, 450, 20, 2.1, {"siblings_every": "0"}, id="the sandbox", marks=pytest.mark.nightly,
+            sandbox.create, 450, 20, 2.1, {"siblings_every": "0"}, id="the sandbox",
+            marks=pytest.mark.nightly,
         ),
         pytest.param(
             recorded.create, 300, 20, 2.6, {"siblings": "10", "repriced": "20", "flapping": "2"},
