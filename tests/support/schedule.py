@@ -12,7 +12,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 TESTS = Path(__file__).resolve().parents[1]
-PARTS = ("faults", "integration", "browser", "security", "unit")
+PARTS = ("system", "faults", "simulation", "integration", "browser", "security", "unit")
 """In this order, so that short files are left when one process ends before the other."""
 AROUND_ONE_DEPLOYMENT = (
     "tests/browser/",
