@@ -28,7 +28,7 @@ TARGETS = {
 }
 ROUND = 2000
 """Examples of a property in one round: some ten seconds for most, a minute for requests."""
-_PASSED = re.compile(r"- (\d+) passing examples, (\d+) failing examples, (\d+) invalid")
+_PASSED = re.compile(r"- (\d+) passing, (\d+) failing, and (\d+) invalid test cases")
 _PROPERTY = "whatever or anything or nothing_that_is_sent or an_answer_is"
 _FAILED = re.compile(r"^FAILED (\S+)", re.MULTILINE)
 
