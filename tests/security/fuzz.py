@@ -45,7 +45,16 @@ class Found:
 
 def play(target: str, found: Found, examples: int) -> None:
     """One more round; a finding is the name of a test that failed, and its words are printed."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--hypothesis-show-statistics"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--timeout=0",
+        "--hypothesis-show-statistics",
+    ]
     began = time.monotonic()
     done = subprocess.run(
         [*command, "-k", _PROPERTY, target],
