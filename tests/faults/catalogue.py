@@ -23,7 +23,7 @@ CASES = (
     Case("a second worker by hand", ("processes_doubled",), ailments.second_worker),
     Case("dashboard stopped", ("dashboard_down",), injection.stopped("dashboard")),
     Case("dashboard SIGSTOP", ("process_suspended",), injection.suspended("dashboard")),
-    Case("dashboard deaf", ("dashboard_down",), injection.dashboard_without_files, short=True),
+    Case("dashboard deaf", ("dashboard_down",), injection.dashboard_without_files),
     Case("dashboard deaf by SIGSTOP", ("process_suspended",), injection.deaf_dashboard()),
     Case("sandbox stopped", ("sandbox_down",), injection.stopped("sandbox")),
     Case("sandbox SIGSTOP (--live)", ("process_suspended",), injection.suspended("sandbox"),
