@@ -24,11 +24,12 @@ import redis
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.types import ACCOUNT_BOUNDS, TokenEnvelope
 from keepa_deals.token_manager import Permission, TokenManager
 from tests.support.servers.redis import RedisServer
 
-PLENTY = 1_000_000_000
+PLENTY = ACCOUNT_BOUNDS["tokensLeft"][1]
+"""The largest balance that the token manager believes."""
 RATE, TICK_MS = 20, 60_000
 BLOCK = 100
 COST = 5
