@@ -10,8 +10,8 @@ test:  ## the tests that CI runs
 nightly:  ## all tests, with the long forms and more examples of each property
 	CI=true tests/run --nightly --timeout=900 --durations=15
 
-lint:  ## ruff, mypy, ShellCheck
-	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+lint:  ## ruff, mypy, the floors of imports, ShellCheck
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
 	git ls-files '*.sh' tests/run .ci/run | xargs .venv/bin/shellcheck
 
 faults:  ## every fault, five rounds: what it cost and how long it lasted

@@ -20,16 +20,13 @@ from pydantic_settings.sources import DotEnvSettingsSource
 
 from keepa_deals import redaction
 from keepa_deals.errors import SettingsError
+from keepa_deals.marketplaces import MARKETPLACES
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 RUNTIME_FILE = "run/runtime.env"
 """Below the home: the settings that the start script chose or was given, as ``NAME=value`` lines."""
 HOME_LINE = "# home: "
 """A line of that file. In a copied home it names the original, whose Redis and Keepa are not ours."""
-
-DOMAINS = {1: "com", 2: "co.uk", 3: "de", 4: "fr", 5: "co.jp", 6: "ca", 8: "it", 9: "es", 10: "in"}
-DOMAINS |= {11: "com.mx", 12: "com.br"}
-"""Keepa's domain ids and Amazon's top-level domains (Keepa docs: Browsing Deals)."""
 
 KEY_LENGTH = 64
 
@@ -113,8 +110,8 @@ class Settings(BaseSettings):
     @field_validator("keepa_domain_id")
     @classmethod
     def _check_domain(cls, value: int) -> int:
-        if value not in DOMAINS:
-            raise ValueError(f"must be one of {', '.join(map(str, DOMAINS))}")
+        if value not in MARKETPLACES:
+            raise ValueError(f"must be one of {', '.join(map(str, MARKETPLACES))}")
         return value
 
     @field_validator("redis_url")

@@ -30,6 +30,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from keepa_deals.deals.kinds import DealEventKind, EndedReason
+
 UNREADABLE = datetime.min.replace(tzinfo=UTC)
 """Stands for a moment of the table that is none (``db.soundness``)."""
 
@@ -129,29 +131,6 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON}  # noqa: RUF012  # SQLAlchemy's API
-
-
-class EndedReason(StrEnum):
-    """Why Keepa says that a deal is over."""
-
-    PRICE_RECOVERED = "price_recovered"
-    OUT_OF_STOCK = "out_of_stock"
-    NO_LONGER_MATCHES = "no_longer_matches"
-    PRODUCT_GONE = "product_gone"
-    NO_LONGER_LISTED = "no_longer_listed"
-    """The feed has not shown it for two whole sweeps, though ``/product`` says that its price still holds."""
-    MERGED = "merged"
-    """Another variation of the same product stands for it: the deal goes on under that one."""
-
-
-class DealEventKind(StrEnum):
-    """A change of a deal's state."""
-
-    FOUND = "found"
-    STALE = "stale"
-    LIVE_AGAIN = "live_again"
-    ENDED = "ended"
-    RETURNED = "returned"
 
 
 class OriginKind(StrEnum):

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 
 from keepa_deals.db.models import Deal, Named, UtcDateTime
-from keepa_deals.settings import DOMAINS
+from keepa_deals.marketplaces import MARKETPLACES
 
 DEALS = cast("Table", Deal.__table__)
 FIRST_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
@@ -46,7 +46,7 @@ def is_key(domain_id: object, asin: object) -> bool:
     """Whether these are a Keepa domain and an ASIN: ten capital letters and digits."""
     return (
         type(domain_id) is int
-        and domain_id in DOMAINS
+        and domain_id in MARKETPLACES
         and type(asin) is str
         and len(asin) == 10
         and _DIGITS.issuperset(asin)
@@ -157,7 +157,7 @@ def words(row: Mapping[str, Any], problem: str) -> str:
 
 def _conditions(dialect: str) -> Iterator[ColumnElement[bool]]:
     asin = DEALS.c.asin
-    yield DEALS.c.domain_id.not_in(DOMAINS)
+    yield DEALS.c.domain_id.not_in(MARKETPLACES)
     yield not_(asin.regexp_match("^[A-Z0-9]{10}$")) if dialect == "postgresql" else _is_no_asin(asin)
     for column in DEALS.columns:
         if column.name not in ("domain_id", "asin"):

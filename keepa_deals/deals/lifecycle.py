@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from keepa_deals.db.models import DealEventKind, EndedReason
+from keepa_deals.deals.kinds import DealEventKind, EndedReason
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """A last sight further in the future than this was written by a clock that was wrong."""

@@ -13,13 +13,16 @@ from urllib.parse import urlsplit
 from keepa_deals.deployment import embedded_redis
 from keepa_deals.deployment.home import Home
 from keepa_deals.settings import PROJECT_ROOT, Settings
-from keepa_deals.web.server import WORKER_CLASS
 
 STORES, SERVICE = 1, 2
 """The supervisor's priorities: the stores start first, and stop when the service has stopped."""
 
 WARM_SHUTDOWN = 70
 """Seconds for a worker to end what it does: a slice lasts at most 60."""
+
+WORKER_CLASS = "keepa_deals.web.server.worker.WaitressWorker"
+"""The dashboard's, as gunicorn is told, here and in its configuration: a reload keeps the master's own class,
+but a command that has changed is replaced by a deploy."""
 
 
 @dataclass(frozen=True, slots=True)

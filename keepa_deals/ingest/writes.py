@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import and_, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from keepa_deals.db.models import Deal, DealEvent, EndedReason
+from keepa_deals.db.models import Deal, DealEvent
 from keepa_deals.db.upsert import KEY, insert_points, lock_writers, touch_deals, upsert_deals
 from keepa_deals.deals import economics, lifecycle
 from keepa_deals.deals.economics import DEFAULT, Pricing
+from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.lifecycle import Change, Life
 from keepa_deals.ingest.feed import families
 from keepa_deals.ingest.feed.coverage import Reach

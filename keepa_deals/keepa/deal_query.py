@@ -16,7 +16,7 @@ from typing import Any
 from keepa_deals.errors import SettingsError
 from keepa_deals.keepa.token_costs import DEALS_PER_PAGE, MAX_DEALS_PER_QUERY
 from keepa_deals.keepa.types import DEAL_PRICE_TYPES, CsvType, Interval
-from keepa_deals.settings import DOMAINS
+from keepa_deals.marketplaces import MARKETPLACES
 
 PRICE_TYPES = DEAL_PRICE_TYPES - {CsvType.SALES}
 """The price types whose deals have a price that can be kept: a fall of the sales rank has none."""
@@ -233,7 +233,7 @@ def _listed(numbers: Collection[int]) -> str:
 
 READERS: Mapping[str, Reader] = {
     "page": _whole(0, LAST_PAGE, f"a page from 0 to {LAST_PAGE}"),
-    "domainId": _one_of(DOMAINS, f"one of {_listed(DOMAINS)}"),
+    "domainId": _one_of(MARKETPLACES, f"one of {_listed(MARKETPLACES)}"),
     "priceTypes": _price_types,
     "dateRange": _one_of(tuple(Interval), "0 (day), 1 (week), 2 (month) or 3 (90 days)"),
     "sortType": _one_of((1, 2, 3, 4, -2, -3, -4), "1 (newest first), or 2, 3, 4 or their negative"),

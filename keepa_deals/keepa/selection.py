@@ -15,7 +15,8 @@ from keepa_deals.errors import SettingsError
 from keepa_deals.keepa.deal_query import CATEGORIES, FLAGS, RANGES, READERS, TEXTS, normalise, unknown_options
 from keepa_deals.keepa.token_costs import ProductOptions
 from keepa_deals.keepa.types import CsvType
-from keepa_deals.settings import DOMAINS, Settings
+from keepa_deals.marketplaces import MARKETPLACES
+from keepa_deals.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Selection:
 
     def __str__(self) -> str:
         kind = price_type(self.query)
-        return f"amazon.{DOMAINS[self.domain_id]}, price type {int(kind)} ({kind.name})"
+        return f"amazon.{MARKETPLACES[self.domain_id]}, price type {int(kind)} ({kind.name})"
 
 
 def load_selection(path: Path, *, domain_id: int | None = None) -> Mapping[str, Any]:
@@ -125,8 +126,8 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _notes_on_domain(chosen: int | None, own: int | None) -> Iterator[str]:
     if chosen and own and chosen != own:
         yield (
-            f"KEEPA_DOMAIN_ID={chosen} (amazon.{DOMAINS[chosen]}) wins over the file's "
-            f"domainId {own} (amazon.{DOMAINS[own]})"
+            f"KEEPA_DOMAIN_ID={chosen} (amazon.{MARKETPLACES[chosen].tld}) wins over the file's "
+            f"domainId {own} (amazon.{MARKETPLACES[own].tld})"
         )
 
 

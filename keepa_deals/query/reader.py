@@ -27,7 +27,8 @@ from sqlalchemy import (
 )
 
 from keepa_deals.db import soundness
-from keepa_deals.db.models import Deal, DealEvent, DealEventKind, DealPast, DealPoint, EndedReason
+from keepa_deals.db.models import Deal, DealEvent, DealPast, DealPoint
+from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.query.cache import scan as copied
 from keepa_deals.query.cache.cache import Reading
 from keepa_deals.query.cache.columns import keys_at

@@ -10,11 +10,11 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode
 
-from keepa_deals.db.models import EndedReason
+from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.money import from_minor, to_minor
 from keepa_deals.errors import KeepaDealsError
+from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.query.columns import RANGES, SORTS, Interval, Unit
-from keepa_deals.settings import DOMAINS
 
 DEFAULT_SORT = "found"
 DEFAULT_LIMIT = 50
@@ -259,7 +259,7 @@ def parse_view(arguments: Arguments, *, domain_id: int, lenient: bool = False) -
     if lenient:
         given = {name: [v for v in values if v.strip()] for name, values in given.items()}
     reader = _Reader({name: values for name, values in given.items() if values})
-    domain = reader.choice_of("domain", DOMAINS)
+    domain = reader.choice_of("domain", MARKETPLACES)
     sort = reader.one_of("sort", SORTS) or DEFAULT_SORT
     return View(
         domain_default=domain_id,

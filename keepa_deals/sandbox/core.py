@@ -11,6 +11,7 @@ from typing import Any
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.keepa.time import KEEPA_EPOCH_MINUTES, unix_ms
 from keepa_deals.keepa.token_costs import DEAL_PAGE_TOKENS
+from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.sandbox import product_lookup
 from keepa_deals.sandbox.account import Account
 from keepa_deals.sandbox.catalogue.catalogue import Catalogue
@@ -19,7 +20,6 @@ from keepa_deals.sandbox.deal_search import DealFinder
 from keepa_deals.sandbox.errors import BadRequest
 from keepa_deals.sandbox.http.faults import Faults
 
-DOMAINS = frozenset({1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12})
 KEY_STATES = ("accepted", "refused", "lapsed")
 CACHED_SECONDS = 120
 """How old a repeated answer is at most."""
@@ -63,7 +63,7 @@ class Sandbox:
 
     def deal(self, raw: object) -> Answer:
         """The answer to a deal query; ``BadRequest`` names what is wrong with it."""
-        query = parse_query(raw, domain_ids=DOMAINS)
+        query = parse_query(raw, domain_ids=MARKETPLACES)
         with self._lock:
             deals, cached = self._cached(query) or (self.finder.page(query, self.second), False)
             if not cached and self.catalogue.behaviour.cached:
@@ -79,7 +79,7 @@ class Sandbox:
 
     def product(self, parameters: Mapping[str, str]) -> Answer:
         """The answer to a product query; ``BadRequest`` names what is wrong with it."""
-        query = product_lookup.parse_product_query(parameters, domain_ids=DOMAINS)
+        query = product_lookup.parse_product_query(parameters, domain_ids=MARKETPLACES)
         for asin in query.asins:
             if _ASIN.fullmatch(asin) is None:  # recorded: 200, an error, no products, nothing charged
                 raise BadRequest(f"{asin[:40]!r} is not an ASIN", status=200)
@@ -108,7 +108,7 @@ class Sandbox:
 
         Of a family of variations each that matches is there, under the same ``family``.
         """
-        query = parse_query(raw, domain_ids=DOMAINS)
+        query = parse_query(raw, domain_ids=MARKETPLACES)
         with self._lock:
             return [
                 {

@@ -6,7 +6,7 @@ Numbers may come as text, as keepa.com's own "Show API query" has them (recorded
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +75,7 @@ class DealQuery:
         )
 
 
-def parse_query(raw: object, *, domain_ids: frozenset[int]) -> DealQuery:
+def parse_query(raw: object, *, domain_ids: Collection[int]) -> DealQuery:
     """A query from its JSON; ``BadRequest`` names the first option that is wrong or not implemented."""
     if not isinstance(raw, Mapping):
         raise BadRequest("the selection must be a JSON object")

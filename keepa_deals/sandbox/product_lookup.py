@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,7 +52,7 @@ class ProductQuery:
         return int(self.options.update_hours == 0 and age_minutes < FRESH_MINUTES)
 
 
-def parse_product_query(raw: Mapping[str, str], *, domain_ids: frozenset[int]) -> ProductQuery:
+def parse_product_query(raw: Mapping[str, str], *, domain_ids: Collection[int]) -> ProductQuery:
     """A query from the URL's parameters; ``BadRequest`` names what is wrong or not implemented."""
     for name in raw:
         if name not in _KNOWN:

@@ -9,7 +9,8 @@ from flask import Blueprint, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from keepa_deals.deals.economics import Costs
-from keepa_deals.deals.money import market
+from keepa_deals.deals.money import notation
+from keepa_deals.formats import as_data
 from keepa_deals.health.readiness import age_text, duration_text
 from keepa_deals.query.columns import RANGES, SORTS, Interval
 from keepa_deals.query.view import FLAGS, ParameterError
@@ -65,7 +66,7 @@ def deal(domain_id: int, asin: str) -> str:
         entries=timeline.entries(found),
         reasons=deal_row.ENDED_REASONS,
         what_if=what_if(found.row, costs, request.args.to_dict()),
-        market=market(domain_id),
+        money_notation=as_data(notation(domain_id)),
         back=_way_back(),
         banner=banner(here.health.report()),
     )

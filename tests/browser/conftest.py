@@ -20,8 +20,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import func, insert, select, update
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from keepa_deals.db.models import Deal, DealEvent, DealEventKind
+from keepa_deals.db.models import Deal, DealEvent
 from keepa_deals.db.session import Database
+from keepa_deals.deals.kinds import DealEventKind
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
 from keepa_deals.web.services import EXTENSION

@@ -12,14 +12,15 @@ import pytest
 from playwright.sync_api import Page
 
 from keepa_deals import formats
-from keepa_deals.deals.money import MARKETS
+from keepa_deals.deals import money
 from keepa_deals.formats import COUNT, PERCENT, PERCENT_TENTHS, SECONDS, STARS, as_data, write
+from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.web.http import static_files
 
 pytestmark = pytest.mark.slow
 
 NOTATIONS = {
-    **{f"money of amazon.{place.tld}": place.written for place in MARKETS.values()},
+    **{f"money of amazon.{place.tld}": money.notation(place.domain_id) for place in MARKETPLACES.values()},
     "counts and ranks": COUNT,
     "percent": PERCENT,
     "tenths of a percent": PERCENT_TENTHS,

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Engine, insert
 
-from keepa_deals.db.models import Deal, DealEvent, DealEventKind, EndedReason
+from keepa_deals.db.models import Deal, DealEvent
+from keepa_deals.deals.kinds import DealEventKind, EndedReason
 
 WORDS = (
     *("Cable", "Kettle", "Lamp", "Desk", "Mouse", "Headphones", "Charger", "Bottle", "Backpack", "Knife"),

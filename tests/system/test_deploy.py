@@ -281,7 +281,7 @@ def test_a_version_that_refuses_the_deal_query_stops_nothing(clone: Checkout) ->
 @pytest.mark.nightly
 def test_a_version_with_another_web_server_gets_it_by_a_deploy(clone: Checkout) -> None:
     before = clone.pid("dashboard")
-    clone.commit('WORKER_CLASS = "gthread"', "keepa_deals/web/server/__init__.py")
+    clone.commit('WORKER_CLASS = "gthread"', "keepa_deals/deployment/supervisor_config.py")
     done = clone.run("deploy_update.sh")
     assert done.returncode == 0, done.stdout + done.stderr
     assert clone.pid("dashboard") != before

@@ -19,8 +19,9 @@ import redis
 from sqlalchemy import func, select
 
 from keepa_deals.db import migrate
-from keepa_deals.db.models import Deal, DealEvent, DealEventKind, JobRun
+from keepa_deals.db.models import Deal, DealEvent, JobRun
 from keepa_deals.db.session import Database
+from keepa_deals.deals.kinds import DealEventKind
 from tests.support.hosts import Hosts, why_not
 from tests.support.nightly import amount
 from tests.support.servers.postgres import PostgresServer, find_programs

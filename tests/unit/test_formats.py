@@ -11,17 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepa_deals import formats
-from keepa_deals.deals.money import MARKETS, from_minor, money, to_minor, whole
+from keepa_deals.deals.money import digits, from_minor, money, to_minor, whole
+from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.web.deals.row import ago, percent, percent_tenth, stars
 from keepa_deals.web.http import static_files
 
 AMOUNTS = st.integers(-(2**53), 2**53)
 
 
-@given(AMOUNTS, st.sampled_from(sorted(MARKETS)))
+@given(AMOUNTS, st.sampled_from(sorted(MARKETPLACES)))
 def test_amounts_are_written_as_their_locale_writes_them(amount: int, domain_id: int) -> None:
-    place = MARKETS[domain_id]
-    value = Decimal(amount).scaleb(-place.digits)
+    place = MARKETPLACES[domain_id]
+    value = Decimal(amount).scaleb(-digits(domain_id))
     assert money(amount, domain_id) == format_currency(value, place.currency, locale=place.locale)
 
 
@@ -63,11 +64,11 @@ def test_india_groups_by_two_and_yen_has_no_fractions() -> None:
     assert stars(47) == "4.7"
 
 
-@given(st.decimals(0, 10**9 - 1, places=2), st.sampled_from(sorted(MARKETS)))
+@given(st.decimals(0, 10**9 - 1, places=2), st.sampled_from(sorted(MARKETPLACES)))
 def test_what_is_typed_comes_back_as_it_was_to_the_smallest_unit(typed: Decimal, domain_id: int) -> None:
-    digits = MARKETS[domain_id].digits
+    places = digits(domain_id)
     assert Decimal(from_minor(to_minor(typed, domain_id), domain_id)) == typed.quantize(
-        Decimal(1).scaleb(-digits), ROUND_HALF_UP
+        Decimal(1).scaleb(-places), ROUND_HALF_UP
     )
 
 

@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from keepa_deals.db.models import Deal, DealVariation, EndedReason
+from keepa_deals.db.models import Deal, DealVariation
 from keepa_deals.db.upsert import write_variations
 from keepa_deals.deals import lifecycle
+from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.ingest.feed.mapping import FeedRow
 from keepa_deals.keepa.types import Product
 

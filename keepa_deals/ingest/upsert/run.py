@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import and_, func, or_, select
 
-from keepa_deals.db.models import Deal, DealEvent, DealEventKind
+from keepa_deals.db.models import Deal, DealEvent
+from keepa_deals.deals.kinds import DealEventKind
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.feed import families
 from keepa_deals.ingest.feed.coverage import KEEPA_AHEAD, LEAST_SHARE, PageRead, Reach, page_read

@@ -17,8 +17,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
-from keepa_deals.db.models import Deal, EndedReason
+from keepa_deals.db.models import Deal
 from keepa_deals.db.upsert import lock_writers
+from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.lifecycle import CLOCK_TOLERANCE
 from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.ingest.feed import families

@@ -18,10 +18,11 @@ from sqlalchemy import BigInteger, Column, String, Table, case, func, literal_co
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.sql.elements import BinaryExpression
 
-from keepa_deals.db.models import Deal, EndedReason, UtcDateTime
+from keepa_deals.db.models import Deal, UtcDateTime
 from keepa_deals.db.soundness import FIRST_MOMENT, INT32, LAST_MOMENT
+from keepa_deals.deals.kinds import EndedReason
+from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.query.columns import RANGES, SORTS
-from keepa_deals.settings import DOMAINS
 
 Array = NDArray[Any]
 
@@ -239,7 +240,7 @@ def _checked(name: str, values: Sequence[Any], kind: type, may_be_null: bool = F
 
 
 def _places(domains: Sequence[Any], asins: Sequence[Any]) -> Array:
-    if set(_checked("domain_id", domains, int)) <= set(DOMAINS):
+    if set(_checked("domain_id", domains, int)) <= set(MARKETPLACES):
         try:
             return places_of(domains, _checked("asin", asins, str))
         except ValueError:

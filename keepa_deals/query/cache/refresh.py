@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
-from keepa_deals.db.models import Deal, DealEvent, DealEventKind, EndedReason
+from keepa_deals.db.models import Deal, DealEvent
 from keepa_deals.db.soundness import FIRST_MOMENT, is_key
+from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.query.cache.block import MOST, Block, built, updated
 from keepa_deals.query.cache.columns import (
     DEALS,

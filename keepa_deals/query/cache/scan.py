@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.query.cache.block import Block
 from keepa_deals.query.cache.columns import NULL, REASONS, UNKNOWN, Array, name_of, place_of, to_number
 from keepa_deals.query.columns import RANGES, Range
 from keepa_deals.query.view import Status, View
-from keepa_deals.settings import DOMAINS
 
 if TYPE_CHECKING:
     from keepa_deals.query.reader import Moment
@@ -178,7 +178,7 @@ def _plain(block: Block, view: View, moment: Moment) -> Iterator[Array]:
 def _mentions(block: Block, word: str) -> Array:
     rows = block.words.find(word)
     try:
-        places = np.array([place_of(domain, word.upper()) for domain in DOMAINS], np.int64)
+        places = np.array([place_of(domain, word.upper()) for domain in MARKETPLACES], np.int64)
     except ValueError:  # no ASIN
         return rows
     rows[block.rows_at(places)[0]] = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
+from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.query.columns import RANGES, SORTS, Interval, Unit
 from keepa_deals.query.view import (
     FLAGS,
@@ -18,7 +19,6 @@ from keepa_deals.query.view import (
     Order,
     Status,
 )
-from keepa_deals.settings import DOMAINS
 from keepa_deals.web.api.schemas import COUNT, Json, array, nullable, record, reference, schemas
 
 _ABOUT = (
@@ -170,7 +170,7 @@ def _view_parameters() -> list[Json]:
     looks = "How the page shows it; no matter here"
     return [
         _parameter("q", "Words of title or brand, or an ASIN", text),
-        _parameter("domain", "Keepa's domain id", _one_of(DOMAINS)),
+        _parameter("domain", "Keepa's domain id", _one_of(MARKETPLACES)),
         _parameter("category", "Root categories; 0 is unknown", categories),
         _parameter("status", "Which deals", _one_of(Status)),
         *(_parameter(bound.name, bound.label, _number(bound.unit)) for bound in RANGES.values()),

@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import Boolean, Integer, String
 
-from keepa_deals.db.models import Deal, DealEventKind, EndedReason
-from keepa_deals.settings import DOMAINS
+from keepa_deals.db.models import Deal
+from keepa_deals.deals.kinds import DealEventKind, EndedReason
+from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.web.deals.row import COPIED, MOMENTS
 
 Json = dict[str, Any]
@@ -71,7 +72,7 @@ def _deal(reasons: Json) -> Json:
         {
             **{name: _column(name) for name in COPIED},
             **{name: _moment(name) for name in MOMENTS},
-            "domain_id": {"type": "integer", "enum": list(DOMAINS)},
+            "domain_id": {"type": "integer", "enum": list(MARKETPLACES)},
             "status": states,
             "ended_reason": nullable(reasons),
             "currency": text,

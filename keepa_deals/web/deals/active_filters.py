@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from keepa_deals.deals.money import market, money, whole
+from keepa_deals.deals.money import money, whole
 from keepa_deals.formats import span
+from keepa_deals.marketplaces import marketplace
 from keepa_deals.query.columns import RANGES, Range, Unit
 from keepa_deals.query.view import Status, View
 from keepa_deals.web.deals.row import ENDED_REASONS
@@ -46,7 +47,7 @@ def _filters(view: View, categories: Mapping[int, str]) -> Iterator[tuple[str, s
     if view.text:
         yield "q", "", f"“{view.text}”"
     if view.domain:
-        yield "domain", "", market(view.domain).name
+        yield "domain", "", marketplace(view.domain).name
     for category in view.categories:
         yield "category", str(category), categories.get(category, f"Category {category}")
     if view.status is not Status.LIVE:

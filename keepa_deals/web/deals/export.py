@@ -17,7 +17,8 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import ServiceUnavailable
 
 from keepa_deals.deals.economics import known_fee
-from keepa_deals.deals.money import from_minor, market
+from keepa_deals.deals.money import from_minor
+from keepa_deals.marketplaces import marketplace
 from keepa_deals.query import reader
 from keepa_deals.query.cache.scan import Look
 from keepa_deals.query.cursor import Cursor
@@ -178,11 +179,11 @@ def _moment(name: str) -> Cell:
 
 _CELLS: dict[str, Cell] = {
     "asin": _plain("asin"),
-    "marketplace": lambda row: f"amazon.{market(row.domain_id).tld}",
+    "marketplace": lambda row: f"amazon.{marketplace(row.domain_id).tld}",
     "title": _text("title"),
     "brand": _text("brand"),
     "category": _text("category_name"),
-    "currency": lambda row: market(row.domain_id).currency,
+    "currency": lambda row: marketplace(row.domain_id).currency,
     **{
         name: _money(name)
         for name in ("price", "price_avg_day", "price_avg_week", "price_avg_month", "price_avg_90")

@@ -12,8 +12,9 @@ from sqlalchemy import Row
 
 from keepa_deals import formats
 from keepa_deals.deals.economics import known_fee
-from keepa_deals.deals.money import market, money, whole
+from keepa_deals.deals.money import money, symbol, whole
 from keepa_deals.deals.price_history import Past, Step
+from keepa_deals.marketplaces import marketplace
 from keepa_deals.query.columns import AVERAGES, PERCENTS, Interval
 from keepa_deals.query.reader import DealRow, Moment
 
@@ -37,7 +38,7 @@ def image_url(name: str | None, size: int | None = None) -> str | None:
 
 
 def amazon_url(domain_id: int, asin: str) -> str:
-    return f"https://www.amazon.{market(domain_id).tld}/dp/{asin}"
+    return f"https://www.amazon.{marketplace(domain_id).tld}/dp/{asin}"
 
 
 def keepa_url(domain_id: int, asin: str) -> str:
@@ -211,7 +212,7 @@ def to_json(row: DealRow, moment: Moment) -> dict[str, Any]:
         "fba_fee": known_fee(values["fba_fee"]),
         "status": status_of(row, moment),
         "ended_reason": str(row.ended_reason) if row.ended_reason else None,
-        "currency": market(row.domain_id).currency,
+        "currency": marketplace(row.domain_id).currency,
         "category_id": row.root_category,
         "category": row.category_name,
         "image_url": image_url(row.image),
@@ -228,7 +229,7 @@ def template_helpers() -> Mapping[str, Any]:
 
 def currency_of(domain_id: int) -> str:
     """The sign of the currency in which amounts of the domain are typed."""
-    return market(domain_id).symbol
+    return symbol(domain_id)
 
 
 def point_json(point: Row[Any]) -> dict[str, Any]:

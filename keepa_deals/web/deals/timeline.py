@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from keepa_deals.db.models import DealEventKind
+from keepa_deals.deals.kinds import DealEventKind
 from keepa_deals.deals.money import money
 from keepa_deals.web.deals.list_page import FoundDeal
 from keepa_deals.web.deals.row import ENDED_REASONS

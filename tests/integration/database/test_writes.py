@@ -17,10 +17,11 @@ from sqlalchemy import delete, func, inspect, select
 from keepa_deals import health
 from keepa_deals.db import migrate
 from keepa_deals.db.errors import SchemaError
-from keepa_deals.db.models import Base, Deal, DealEvent, DealPast, DealPoint, EndedReason
+from keepa_deals.db.models import Base, Deal, DealEvent, DealPast, DealPoint
 from keepa_deals.db.session import Database
 from keepa_deals.deals import economics
 from keepa_deals.deals.economics import Pricing
+from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.price_history import unpack
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.maintenance import run as maintenance

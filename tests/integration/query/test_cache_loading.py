@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert, select, update
 
-from keepa_deals.db.models import Deal, EndedReason
+from keepa_deals.db.models import Deal
+from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.ingest.maintenance import retention
 from keepa_deals.query import reader as deal_reader
 from keepa_deals.query.cache.cache import Reading, Replica, reading

@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 from werkzeug.test import Client, EnvironBuilder
 
 from keepa_deals.keepa.time import to_keepa_minutes
+from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.sandbox.account import Account
 from keepa_deals.sandbox.behaviour import RECORDED, Behaviour
 from keepa_deals.sandbox.catalogue.catalogue import Catalogue
-from keepa_deals.sandbox.core import DOMAINS, Sandbox
+from keepa_deals.sandbox.core import Sandbox
 from keepa_deals.sandbox.deal_matching import Match
 from keepa_deals.sandbox.deal_query import parse_query
 from keepa_deals.sandbox.http.app import create_app
@@ -84,7 +85,7 @@ class SandboxWorld:
         minute = to_keepa_minutes(datetime.fromtimestamp(at, UTC))
         found = self._truths.get(minute)
         if found is None:
-            query = parse_query(self._selection, domain_ids=DOMAINS)
+            query = parse_query(self._selection, domain_ids=MARKETPLACES)
             listing = self._sandbox.finder.listing(query, self._sandbox.second)  # it never goes back
             found = self._truths[minute] = list(islice(listing.everything(), MOST_DEALS))
             while len(self._truths) > REMEMBERED:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepa_deals.db.models import DealEventKind, EndedReason
 from keepa_deals.deals import lifecycle
+from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.deals.lifecycle import Change, Life, Status
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

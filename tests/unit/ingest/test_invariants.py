@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from keepa_deals.db.models import Deal, DealEvent, DealEventKind, EndedReason
+from keepa_deals.db.models import Deal, DealEvent
+from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.feed import coverage
 from keepa_deals.ingest.maintenance import run as maintenance

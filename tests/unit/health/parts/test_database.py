@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from keepa_deals.db.models import Base, Deal, DealEvent, DealEventKind, EndedReason, JobState
+from keepa_deals.db.models import Base, Deal, DealEvent, JobState
+from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.health.parts import database, history
 

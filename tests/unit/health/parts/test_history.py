@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from keepa_deals.db.models import Base, Deal, DealEvent, DealEventKind, EndedReason, JobRun, Sample
+from keepa_deals.db.models import Base, Deal, DealEvent, JobRun, Sample
+from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.health.parts import database, history
 from keepa_deals.health.report import DealsHealth, FlowHealth, Gap, HistoryHealth
 

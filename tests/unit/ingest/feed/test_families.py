@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from keepa_deals.db.models import Deal, DealEvent, EndedReason
+from keepa_deals.db.models import Deal, DealEvent
+from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.keepa.types import Deal as KeepaDeal

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from keepa_deals.db.models import Deal, DealEvent, DealPast, DealPoint, EndedReason, JobRun, JobState, Sample
+from keepa_deals.db.models import Deal, DealEvent, DealPast, DealPoint, JobRun, JobState, Sample
 from keepa_deals.db.upsert import write_pasts
 from keepa_deals.deals.economics import SellPrice
+from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.errors import StoreUnavailableError
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.maintenance import repricing, retention

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from keepa_deals.db.models import Deal, DealEvent, DealEventKind, EndedReason, JobState
+from keepa_deals.db.models import Deal, DealEvent, JobState
+from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.run import Outcome

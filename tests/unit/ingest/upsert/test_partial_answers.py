@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from keepa_deals.db.models import Deal, DealEvent, DealEventKind, JobState
+from keepa_deals.db.models import Deal, DealEvent, JobState
+from keepa_deals.deals.kinds import DealEventKind
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.run import Outcome

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from keepa_deals.db.models import Deal, DealEvent, EndedReason
+from keepa_deals.db.models import Deal, DealEvent
+from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.feed.mapping import PERCENTAGES

@@ -13,7 +13,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
-from keepa_deals.db.models import Deal, EndedReason
+from keepa_deals.db.models import Deal
+from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.query.cursor import Cursor, decode_cursor
 from keepa_deals.query.view import Order, parse_view

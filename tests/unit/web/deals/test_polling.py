@@ -14,7 +14,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
-from keepa_deals.db.models import Deal, EndedReason
+from keepa_deals.db.models import Deal
+from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.query.view import MAX_LIMIT, MAX_TEXT
 from keepa_deals.web.services import EXTENSION
