@@ -23,8 +23,6 @@ HEAD_SHARE = 0.5
 """The most that looking for new deals takes of the tokens."""
 ASKING_SHARE = 0.1
 """The most that is kept, of tokens that are too few for all deals, to ask why some have left the feed."""
-LEAVING_AN_HOUR = 0.03
-"""The share of deals that leave within an hour, before the table tells: 2 to 3 % were recorded."""
 FEWEST_HEADS = 12
 """How often in a window the newest page is read at least, however small the plan."""
 HEAD_PAGES = 5
@@ -106,13 +104,12 @@ class Feed:
 def at_first(matching: int, newest: int, span: timedelta, window: timedelta) -> Feed:
     """The feed of a table that does not reach a window back yet: its ``newest`` deals came within ``span``.
 
-    What comes to the top is mostly repriced and stays; of what is there, the recorded share leaves.
+    As many are taken to leave as come: what stands in a feed for long has found its balance.
     """
     shown = min(matching, MAX_DEALS_PER_QUERY)
     pace = math.ceil(newest * (window / max(span, timedelta(seconds=1))))
     coming = min(shown, pace)
-    leaving = math.ceil(shown * LEAVING_AN_HOUR * (window / timedelta(hours=1)))
-    return Feed(matching, coming, min(coming, leaving), window)
+    return Feed(matching, coming, coming, window)
 
 
 def make_plan(feed: Feed, interval: timedelta, supply: Supply | None) -> Plan:
