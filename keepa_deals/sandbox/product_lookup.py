@@ -64,7 +64,7 @@ def parse_product_query(raw: Mapping[str, str], *, domain_ids: Collection[int]) 
     if not 1 <= len(asins) <= MAX_ASINS_PER_REQUEST:
         raise BadRequest(f"asin holds {len(asins)} ASINs; 1 to {MAX_ASINS_PER_REQUEST} are allowed")
     domain = _number(raw, "domain")
-    if domain not in domain_ids:
+    if domain is None or domain not in domain_ids:
         raise BadRequest(f"domain {domain} is not one of {sorted(domain_ids)}")
     options = ProductOptions(
         stats_days=_number(raw, "stats"),
