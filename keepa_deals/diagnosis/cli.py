@@ -12,8 +12,10 @@ import click
 
 from keepa_deals import redaction
 from keepa_deals import settings as settings_module
+from keepa_deals.diagnosis.diagnose import BLIND, Diagnosis, diagnose
 from keepa_deals.diagnosis.evidence.gather import Evidence, gather
-from keepa_deals.diagnosis.report import BLIND, Diagnosis, diagnose, to_json, to_text
+from keepa_deals.diagnosis.render_json import to_json
+from keepa_deals.diagnosis.render_text import to_text
 from keepa_deals.errors import SettingsError
 
 CLEAR = "\x1b[H\x1b[2J\x1b[3J"

@@ -21,8 +21,10 @@ from keepa_deals import settings as settings_module
 from keepa_deals.db.models import DealEvent, JobRun, Sample
 from keepa_deals.deployment import git_version
 from keepa_deals.deployment.log_tail import MOST_BYTES, read_end
+from keepa_deals.diagnosis.diagnose import Diagnosis, diagnose
 from keepa_deals.diagnosis.evidence.gather import Evidence
-from keepa_deals.diagnosis.report import Diagnosis, diagnose, to_json, to_text
+from keepa_deals.diagnosis.render_json import to_json
+from keepa_deals.diagnosis.render_text import to_text
 from keepa_deals.health.error_text import redact
 from keepa_deals.health.parts.database import probe_engine
 from keepa_deals.health.probing import look

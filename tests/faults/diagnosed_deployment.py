@@ -17,7 +17,8 @@ import pytest
 
 from keepa_deals import settings
 from keepa_deals.diagnosis.cli import look
-from keepa_deals.diagnosis.report import diagnose, to_json
+from keepa_deals.diagnosis.diagnose import diagnose
+from keepa_deals.diagnosis.render_json import to_json
 from tests.faults import injection
 from tests.faults.injection import Fault
 from tests.support.deployment import Service

@@ -10,8 +10,9 @@ from typing import Any
 from keepa_deals import settings as settings_module
 from keepa_deals.deployment.process_table import Process, ProcessTable
 from keepa_deals.deployment.supervisor_log import Down, Supervision
-from keepa_deals.diagnosis.evidence.gather import Evidence, PidFile
-from keepa_deals.diagnosis.evidence.machine import HomeState
+from keepa_deals.diagnosis.evidence.gather import Evidence
+from keepa_deals.diagnosis.evidence.home import HomeState
+from keepa_deals.diagnosis.evidence.pid_files import PidFile
 from keepa_deals.health.probing import Reading
 from keepa_deals.health.readiness import find_problems
 from keepa_deals.health.report import HealthReport

@@ -22,8 +22,9 @@ from keepa_deals.deployment import backups, git_version, runtime_env, supervisor
 from keepa_deals.deployment.console import Say
 from keepa_deals.deployment.errors import HalfWayError, OpsError, UnhealthyError
 from keepa_deals.deployment.home import Home, keep_key_private
+from keepa_deals.diagnosis.diagnose import diagnose
 from keepa_deals.diagnosis.evidence.gather import gather
-from keepa_deals.diagnosis.report import diagnose, to_text
+from keepa_deals.diagnosis.render_text import to_text
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.health.error_text import redact
 from keepa_deals.ops import preflight, stop

@@ -12,7 +12,7 @@ from keepa_deals.deployment import embedded_redis, supervisor_config
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.process_table import RawProcess, classify
 from keepa_deals.deployment.processes import PROGRAMS, program_of
-from keepa_deals.diagnosis.sections import EXPECTED
+from keepa_deals.diagnosis.facts.processes import EXPECTED
 
 HOME = Path("/srv/a deployment/var")
 TRUSTED = frozenset({0, 1000})

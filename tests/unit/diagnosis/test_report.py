@@ -12,9 +12,12 @@ import jsonschema
 import pytest
 
 from keepa_deals.deployment.supervisor_log import Supervision
+from keepa_deals.diagnosis.diagnose import diagnose
 from keepa_deals.diagnosis.evidence.gather import Evidence
-from keepa_deals.diagnosis.report import PARTS as PARTS_SHOWN
-from keepa_deals.diagnosis.report import diagnose, to_json, to_text
+from keepa_deals.diagnosis.evidence.pid_files import PidFile
+from keepa_deals.diagnosis.facts import SECTIONS, Line
+from keepa_deals.diagnosis.render_json import to_json
+from keepa_deals.diagnosis.render_text import to_text
 from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.probing import Reading
 from keepa_deals.health.report import PARTS, FlowHealth, Forecast, HistoryHealth
@@ -130,7 +133,7 @@ def test_every_section_is_there_even_when_nothing_could_be_read() -> None:
 def test_a_closed_home_is_said_once_a_section_and_no_log_is_promised() -> None:
     found = diagnose(evidence(home=home(readable=False, user="nobody")), log_lines=5)
     closed = [line for line in found.lines if line.text == "could not be looked at: the home is closed to us"]
-    assert {line.section for line in closed} == set(PARTS_SHOWN) - {"processes", "host"}
+    assert {line.section for line in closed} == set(SECTIONS) - {"processes", "host"}
     assert "is closed to nobody" in found.lines[0].text
     assert found.logs == {}
 
@@ -152,3 +155,26 @@ def test_changes_and_forecast_are_told() -> None:
     assert "2 to 3 h ago: -4 stale" in texts
     assert "live if nobody looked any more: 400 in 15 min" in texts
     assert "live if it goes on as in the last hour: 459 in 1 h" in texts
+
+
+def pid_file_lines(*files: PidFile) -> list[Line]:
+    diagnosis = diagnose(evidence(pid_files=files), log_lines=0)
+    return [line for line in diagnosis.lines if line.section == "pid files"]
+
+
+def test_the_pid_files_of_a_healthy_deployment_are_all_ours_the_guards_included() -> None:
+    ours = {process.program: process.pid for process in table().ours}
+    files = tuple(
+        PidFile("celerybeat" if n == "beat" else str(n), pid, alive=True) for n, pid in ours.items()
+    )
+    lines = [x for x in diagnose(evidence(pid_files=files), log_lines=0).lines if x.section == "pid files"]
+    assert [line.level for line in lines] == ["ok"]
+    assert f"guard {ours['guard']}" in lines[0].text
+
+
+def test_a_pid_file_that_names_somebody_elses_process_is_foreign() -> None:
+    files = (PidFile("guard", 9, alive=True),)
+    lines = [x for x in diagnose(evidence(pid_files=files), log_lines=0).lines if x.section == "pid files"]
+    assert [(line.level, line.text) for line in lines] == [
+        ("warn", "guard.pid is foreign: pid 9 is not ours")
+    ]

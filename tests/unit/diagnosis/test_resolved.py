@@ -9,9 +9,10 @@ import pytest
 
 from keepa_deals.call_log import Answers, LastAnswer
 from keepa_deals.deployment.supervisor_log import Supervision
-from keepa_deals.diagnosis.evidence.gather import Evidence, Trouble
+from keepa_deals.diagnosis.evidence.gather import Evidence
+from keepa_deals.diagnosis.evidence.logs import Trouble
 from keepa_deals.diagnosis.resolved import healed
-from keepa_deals.diagnosis.rules import verdict
+from keepa_deals.diagnosis.verdict import verdict
 from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.probing import Reading
 from keepa_deals.health.report import FlowHealth, Gap, HistoryHealth, RunFailure

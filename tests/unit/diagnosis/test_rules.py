@@ -13,10 +13,11 @@ from keepa_deals import settings as settings_module
 from keepa_deals.call_log import Answers, LastAnswer
 from keepa_deals.db.soundness import Unreadable
 from keepa_deals.deployment.supervisor_log import Supervision
-from keepa_deals.diagnosis.causes import classify
-from keepa_deals.diagnosis.evidence.gather import Evidence, PidFile
-from keepa_deals.diagnosis.evidence.machine import LockHolder
-from keepa_deals.diagnosis.rules import RULES, verdict
+from keepa_deals.diagnosis.evidence.gather import Evidence
+from keepa_deals.diagnosis.evidence.pid_files import PidFile
+from keepa_deals.diagnosis.evidence.sqlite import LockHolder
+from keepa_deals.diagnosis.rules import RULES, classify
+from keepa_deals.diagnosis.verdict import explanations, verdict
 from keepa_deals.health.parts.host import HostHealth
 from keepa_deals.health.parts.tokens import LaneHealth, TokenHealth
 from keepa_deals.health.probing import Reading
@@ -250,6 +251,7 @@ def test_a_rule_follows_only_from_rules_that_there_are() -> None:
     names = {rule.name for rule in RULES}
     for rule in RULES:
         assert rule.follows <= names - {rule.name}
+        assert rule.name not in explanations(rule)
 
 
 def test_consequences_come_last_and_name_their_cause() -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 from keepa_deals import settings as settings_module
 from keepa_deals.db.models import Base
 from keepa_deals.diagnosis import cli, support_bundle
-from keepa_deals.diagnosis.report import Diagnosis, diagnose
+from keepa_deals.diagnosis.diagnose import Diagnosis, diagnose
 from tests.support.evidence import evidence
 
 KEY = "A1b2" * 16

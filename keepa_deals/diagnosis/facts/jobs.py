@@ -1,0 +1,58 @@
+"""The jobs: last start, success and outcome, watermark and cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from keepa_deals.diagnosis.evidence.gather import Evidence
+from keepa_deals.diagnosis.facts.base import Level, Line
+from keepa_deals.health.readiness import age_text
+from keepa_deals.health.report import REPORTED_JOBS, UPSERT_JOB, JobHealth
+
+
+def lines(evidence: Evidence) -> Iterator[Line]:
+    """Last start, success and outcome; watermark and cursor."""
+    if evidence.report.jobs.value is None:
+        yield Line("jobs", Level.UNKNOWN, str(evidence.report.jobs.error))
+        return
+    behind = any(problem.name == "upserter_behind" for problem in evidence.report.problems)
+    for name in REPORTED_JOBS:
+        job = evidence.report.job(name)
+        if job is None:
+            yield Line("jobs", Level.FAIL, f"{name}: never ran")
+            continue
+        bad = job.last_outcome in ("failed", "lost_lock") or job.paused or (behind and name == UPSERT_JOB)
+        yield Line("jobs", Level.FAIL if bad else Level.OK, f"{name}: {_job(evidence, job)}")
+    history = evidence.report.history.value
+    if history and history.last_sample_at:
+        sampled = evidence.age(history.last_sample_at)
+        yield Line("jobs", Level.OK, f"maintenance: last sample {sampled}")
+
+
+def _job(evidence: Evidence, job: JobHealth) -> str:
+    now = evidence.report.taken_at
+    parts = [
+        f"started {age_text(job.last_started_at, now)}",
+        f"succeeded {age_text(job.last_success_at, now)}",
+    ]
+    parts.append("runs" if job.running else f"last outcome {job.last_outcome}")
+    parts += [f"error: {job.last_error}"] if job.last_error else []
+    parts += ["paused"] if job.paused else []
+    parts += [f"watermark {job.watermark:%Y-%m-%d %H:%M}Z"] if job.watermark else []
+    parts += _place(job.cursor or {})
+    return ", ".join(parts)
+
+
+def _place(cursor: Mapping[str, Any]) -> Iterator[str]:
+    """Where a job is by its cursor, the parts that say something to people."""
+    if sweep := cursor.get("sweep"):
+        hurry = " in a hurry" if sweep.get("hurry") else ""
+        yield f"sweep at page {sweep['next_page']} of {sweep['pages']}{hurry}"
+    if plan := cursor.get("plan"):
+        yield f"keeps {plan['kept']} of {plan['matching']} matching deals fresh"
+        yield f"{plan['needed']} of {plan['supply'] or '?'} tokens a window needed"
+    if "walking" in cursor:
+        yield f"walks the feed, page {cursor.get('page', 0)}"
+    elif "walked" in cursor:
+        yield "has walked the feed"
