@@ -12,14 +12,9 @@ from typing import Any
 from kombu import Queue
 
 from keepa_deals.errors import SettingsError
+from keepa_deals.jobs import JOBS, QUEUES, UPSERT_JOB, Job
 from keepa_deals.settings import Settings, load
 
-UPSERT_QUEUE = "upsert"
-BACKFILL_QUEUE = "backfill"
-
-BACKFILL_EVERY = timedelta(seconds=10)
-"""How soon a backfill slice follows the one before; what overlaps expires or finds the lock taken."""
-MAINTENANCE_EVERY = timedelta(seconds=60)
 TASK_HARD_LIMIT = timedelta(minutes=30)
 """A task that is still running then is wedged: its process is replaced."""
 
@@ -34,25 +29,9 @@ def _broker(settings: Settings) -> str:
     return f"redis+socket://{path}?virtual_host={database}"
 
 
-def _schedule(settings: Settings) -> dict[str, Any]:
-    upsert = float(settings.upsert_interval_seconds)
-    return {
-        "update_recent_deals": {
-            "task": "keepa_deals.simple_task.update_recent_deals",
-            "schedule": upsert,
-            "options": {"queue": UPSERT_QUEUE, "expires": upsert},
-        },
-        "backfill_deals": {
-            "task": "keepa_deals.backfiller.backfill_deals",
-            "schedule": BACKFILL_EVERY.total_seconds(),
-            "options": {"queue": BACKFILL_QUEUE, "expires": BACKFILL_EVERY.total_seconds()},
-        },
-        "maintain": {
-            "task": "keepa_deals.simple_task.maintain",
-            "schedule": MAINTENANCE_EVERY.total_seconds(),
-            "options": {"queue": UPSERT_QUEUE, "expires": MAINTENANCE_EVERY.total_seconds()},
-        },
-    }
+def _entry(job: Job, settings: Settings) -> dict[str, Any]:
+    every = float(settings.upsert_interval_seconds) if job.every is None else job.every.total_seconds()
+    return {"task": job.task, "schedule": every, "options": {"queue": job.queue, "expires": every}}
 
 
 try:
@@ -72,9 +51,9 @@ broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # for ever: the supervisor would only start the same wait again
 broker_pool_limit = 2
 
-task_queues = (Queue(UPSERT_QUEUE), Queue(BACKFILL_QUEUE))
-task_default_queue = UPSERT_QUEUE
-task_routes = {"keepa_deals.backfiller.*": {"queue": BACKFILL_QUEUE}}
+task_queues = tuple(Queue(queue) for queue in QUEUES)
+task_default_queue = UPSERT_JOB.queue
+task_routes = {job.task: {"queue": job.queue} for job in JOBS.values()}
 task_create_missing_queues = False
 task_ignore_result = True
 task_time_limit = int(TASK_HARD_LIMIT.total_seconds())
@@ -91,7 +70,7 @@ worker_max_memory_per_child = 400_000  # KiB
 worker_cancel_long_running_tasks_on_connection_loss = False
 
 beat_scheduler = "keepa_deals.worker.scheduler:HeartbeatScheduler"
-beat_schedule = _schedule(_settings)
+beat_schedule = {job.function: _entry(job, _settings) for job in JOBS.values()}
 beat_max_loop_interval = 5
 
 enable_utc = True

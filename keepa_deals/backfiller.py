@@ -5,9 +5,10 @@ from __future__ import annotations
 from keepa_deals.celery_app import app, context
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.ingest.backfill.run import run_slice
+from keepa_deals.jobs import BACKFILL_JOB
 
 
-@app.task(name="keepa_deals.backfiller.backfill_deals", throws=(KeepaDealsError,))
+@app.task(name=BACKFILL_JOB.task, throws=(KeepaDealsError,))
 def backfill_deals() -> None:
     """Walk the feed and enrich deals with the tokens that the upserter does not need."""
     run_slice(context())

@@ -9,15 +9,16 @@ from keepa_deals.celery_app import app, context
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.ingest.maintenance.run import run as run_maintenance
 from keepa_deals.ingest.upsert.run import run as run_recent
+from keepa_deals.jobs import MAINTENANCE_JOB, UPSERT_JOB
 
 
-@app.task(name="keepa_deals.simple_task.update_recent_deals", throws=(KeepaDealsError,))
+@app.task(name=UPSERT_JOB.task, throws=(KeepaDealsError,))
 def update_recent_deals() -> None:
     """See what is new and keep what is live from going stale."""
     run_recent(context())
 
 
-@app.task(name="keepa_deals.simple_task.maintain", throws=(KeepaDealsError,))
+@app.task(name=MAINTENANCE_JOB.task, throws=(KeepaDealsError,))
 def maintain() -> None:
     """Sample the state, note what went stale, keep the retention times."""
     run_maintenance(context())

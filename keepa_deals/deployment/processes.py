@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from keepa_deals.jobs import QUEUES, worker_of
 from keepa_deals.settings import PROJECT_ROOT
 
 MARK = "KEEPA_DEALS_SUPERVISED"
@@ -33,8 +34,10 @@ _CELERY = r"\bcelery\b(?=.*[ =]keepa_deals\b)"
 PROGRAMS: Mapping[str, re.Pattern[str]] = {
     SUPERVISOR: re.compile(r"\bsupervisord(?!\S)"),
     "beat": re.compile(rf"{_CELERY}.*\bbeat\b"),
-    "worker-upsert": re.compile(rf"{_CELERY}(?=.*\bworker\b).*(?:-Q|--queues)[ =]?upsert\b"),
-    "worker-backfill": re.compile(rf"{_CELERY}(?=.*\bworker\b).*(?:-Q|--queues)[ =]?backfill\b"),
+    **{
+        worker_of(queue): re.compile(rf"{_CELERY}(?=.*\bworker\b).*(?:-Q|--queues)[ =]?{queue}\b")
+        for queue in QUEUES
+    },
     "dashboard": re.compile(r"\bgunicorn\b.*\bkeepa_deals\b"),
     "guard": re.compile(r"\bkeepa[-_]deals ops guard\b"),
     "redis": re.compile(r"^(?:redis|valkey)-server\b"),

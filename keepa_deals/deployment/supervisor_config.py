@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from keepa_deals.deployment import embedded_redis
 from keepa_deals.deployment.home import Home
+from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB, worker_of
 from keepa_deals.settings import PROJECT_ROOT, Settings
 
 STORES, SERVICE = 1, 2
@@ -60,16 +61,15 @@ def uses_embedded_redis(home: Home, settings: Settings) -> bool:
 
 def _workers() -> list[Program]:
     return [
-        Program("worker-upsert", _worker("upsert", 2), "celery_worker.log", stop_wait=WARM_SHUTDOWN),
-        Program(
-            "worker-backfill", _worker("backfill", 1), "celery_worker_backfill.log", stop_wait=WARM_SHUTDOWN
-        ),
+        _worker(UPSERT_JOB.queue, "celery_worker.log", processes=2),
+        _worker(BACKFILL_JOB.queue, "celery_worker_backfill.log", processes=1),
     ]
 
 
-def _worker(queue: str, processes: int) -> tuple[str, ...]:
+def _worker(queue: str, log: str, *, processes: int) -> Program:
     flags = ("-Q", queue, "-n", f"{queue}@%h", "-c", str(processes), "-l", "INFO")
-    return (*_celery(), "worker", *flags, "--without-gossip", "--without-mingle")
+    command = (*_celery(), "worker", *flags, "--without-gossip", "--without-mingle")
+    return Program(worker_of(queue), command, log, stop_wait=WARM_SHUTDOWN)
 
 
 def _beat() -> Program:

@@ -12,6 +12,7 @@ from keepa_deals.diagnosis.resolved import Past, healed
 from keepa_deals.diagnosis.rules.processes import log_of
 from keepa_deals.diagnosis.verdict import Cause, verdict
 from keepa_deals.health.error_text import describe
+from keepa_deals.jobs import BACKFILL_JOB
 
 HEALTHY, PROBLEMS, BLIND = 0, 1, 2
 WORDS = {HEALTHY: "healthy", PROBLEMS: "problems", BLIND: "incomplete"}
@@ -67,8 +68,8 @@ def _logs_that_matter(causes: tuple[Cause, ...], trouble: str) -> list[str]:
     names = {cause.rule.name for cause in causes}
     text = " ".join([trouble, *(f"{cause.rule.name} {cause.evidence}" for cause in causes)])
     more = [log_of(program) for program in _MORE_LOGS if program in text.lower()]
-    if "worker-backfill" in text or "backfill_deals" in text:
-        more.append(log_of("worker-backfill"))
+    if BACKFILL_JOB.worker in text or BACKFILL_JOB.name in text:
+        more.append(log_of(BACKFILL_JOB.worker))
     if names & _SUPERVISED:
         more.append("supervisord.log")
     return [*ALWAYS, *more]

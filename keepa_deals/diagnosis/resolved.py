@@ -12,11 +12,12 @@ from keepa_deals.diagnosis.rules import classify
 from keepa_deals.diagnosis.rules.redis import lost_at
 from keepa_deals.diagnosis.verdict import Cause
 from keepa_deals.health.readiness import duration_text
+from keepa_deals.jobs import UPSERT_JOB, WORKERS
 
 ORDERED = timedelta(seconds=30)
 """A program that was told to stop and was back within this time was restarted on purpose."""
 DOWN_RULES = {"beat": "beat_down", "redis": "redis_down", "dashboard": "dashboard_down"}
-DOWN_RULES |= {"worker-upsert": "worker_down", "worker-backfill": "worker_down", "sandbox": "sandbox_down"}
+DOWN_RULES |= dict.fromkeys(WORKERS, "worker_down") | {"sandbox": "sandbox_down"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def _gaps(evidence: Evidence) -> Iterator[Past]:
     for gap in evidence.report.history.value.gaps if evidence.report.history.value else ():
         length = duration_text((gap.end - gap.start).total_seconds())
         when = f"{gap.start:%H:%M} to {gap.end:%H:%M} UTC"
-        yield Past("upserter_behind", f"update_recent_deals had no success from {when} ({length})")
+        yield Past("upserter_behind", f"{UPSERT_JOB.name} had no success from {when} ({length})")
 
 
 def _failures(evidence: Evidence) -> Iterator[Past]:

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from keepa_deals.deals.lifecycle import CLOCK_TOLERANCE
-from keepa_deals.health.report import UPSERT_JOB, HealthReport, JobHealth, Problem
+from keepa_deals.health.report import HealthReport, JobHealth, Problem
+from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.settings import Settings
 
 BEAT_SILENT_AFTER = timedelta(seconds=30)
@@ -64,12 +65,12 @@ def _problems(report: HealthReport) -> Iterator[Problem]:
         if queue.depth >= QUEUE_DEEP:
             yield Problem("worker_deaf", f"{queue.depth} messages wait in the queue {queue.name!r}")
     if report.jobs.known and upserter_is_behind(report):
-        yield Problem("upserter_behind", _behind_text(report.job(UPSERT_JOB), report.taken_at))
+        yield Problem("upserter_behind", _behind_text(report.job(UPSERT_JOB.name), report.taken_at))
 
 
 def upserter_is_behind(report: HealthReport) -> bool:
     """Whether the last success is too long ago, or nobody knows; a job that never succeeded is behind."""
-    job = report.job(UPSERT_JOB)
+    job = report.job(UPSERT_JOB.name)
     return _older(job.last_success_at if job else None, report.taken_at, report.behind_after)
 
 
@@ -93,8 +94,8 @@ def _migration_text(report: HealthReport) -> str:
 
 def _behind_text(job: JobHealth | None, now: datetime) -> str:
     if job is None or job.last_success_at is None:
-        return "update_recent_deals has never succeeded"
-    text = f"update_recent_deals last succeeded {age_text(job.last_success_at, now)}"
+        return f"{UPSERT_JOB.name} has never succeeded"
+    text = f"{UPSERT_JOB.name} last succeeded {age_text(job.last_success_at, now)}"
     if is_ahead(job.last_success_at, now):
         text += (
             " by this clock, which was set back: how old the deals are is not known until it succeeds again"

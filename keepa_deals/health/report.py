@@ -12,13 +12,11 @@ from keepa_deals.db.soundness import Unreadable
 from keepa_deals.health.parts.host import HostHealth
 from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.probing import Reading
+from keepa_deals.jobs import FEEDING_JOBS, UPSERT_JOB, lock_of
 
 ARRIVALS = ("found", "returned", "live_again")
 """The changes of state that bring a deal to the live list; all others take it off."""
-UPSERT_JOB = "update_recent_deals"
-BACKFILL_JOB = "backfill_deals"
-MAINTENANCE_JOB = "maintenance"
-REPORTED_JOBS = (UPSERT_JOB, BACKFILL_JOB)
+REPORTED_JOBS = tuple(job.name for job in FEEDING_JOBS)
 
 PARTS = (
     "redis",
@@ -236,7 +234,7 @@ class HealthReport:
 
     def lock(self, job: str) -> LockHealth | None:
         """The lock of the job called ``job``; ``None`` when it could not be read."""
-        return next((lock for lock in self.locks.value or () if lock.name == f"{job}_lock"), None)
+        return next((lock for lock in self.locks.value or () if lock.name == lock_of(job)), None)
 
     def readings(self) -> dict[str, Reading[Any]]:
         """Every part by its name."""
@@ -266,7 +264,7 @@ class HealthReport:
         ``matching`` deals fit the selection, the newest ``kept`` are kept fresh, ``limit`` says why not all:
         ``plan`` (``needed`` tokens a window, ``supply`` come) or ``keepa`` (it shows 10,000 of a query).
         """
-        job = self.job(UPSERT_JOB)
+        job = self.job(UPSERT_JOB.name)
         found = ((job.cursor if job else None) or {}).get("plan")
         found = found if isinstance(found, Mapping) else {}
         return {name: found.get(name) for name in ("matching", "kept", "needed", "supply", "limit")}

@@ -30,6 +30,7 @@ from keepa_deals.errors import (
 )
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.interfaces import Lock
+from keepa_deals.jobs import Job
 from keepa_deals.keepa.errors import KeepaError, OutOfTokensError
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.locks import MAX_HOLD, TTL
@@ -122,17 +123,17 @@ class Run:
         self.tokens_spent += envelope.tokens_consumed
 
 
-def run_job(context: IngestContext, job: str, lock_name: str, work: Callable[[Run], Outcome]) -> RunResult:
+def run_job(context: IngestContext, job: Job, work: Callable[[Run], Outcome]) -> RunResult:
     """Run ``work`` alone and fenced; the outcome is returned and recorded, an expected error too."""
-    lock = context.lock(lock_name)
+    lock = context.lock(job.lock)
     if not lock.acquire():
-        log.info("%s: another run holds %s; this one has nothing to do", job, lock_name)
-        return RunResult(job, Outcome.SKIPPED_LOCKED)
+        log.info("%s: another run holds %s; this one has nothing to do", job.name, job.lock)
+        return RunResult(job.name, Outcome.SKIPPED_LOCKED)
     try:
-        return _locked_run(context, job, lock, work)
+        return _locked_run(context, job.name, lock, work)
     except StoreError as error:
-        log.error("%s: %s", job, error)  # noqa: TRY400  # expected: one line, no traceback
-        return RunResult(job, Outcome.FAILED, detail=str(error))
+        log.error("%s: %s", job.name, error)  # noqa: TRY400  # expected: one line, no traceback
+        return RunResult(job.name, Outcome.FAILED, detail=str(error))
     finally:
         lock.release()
 

@@ -27,7 +27,8 @@ from keepa_deals.deployment.errors import OpsError, UnhealthyError
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.ports import free_port
 from keepa_deals.deployment.processes import describe, ours
-from keepa_deals.health.report import UPSERT_JOB, HealthReport
+from keepa_deals.health.report import HealthReport
+from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.ops import database_origin, preflight, stop
 from keepa_deals.settings import KEY_LENGTH, Settings
 
@@ -189,7 +190,7 @@ def _missing(report: HealthReport, address: str, launched: datetime | None) -> s
     """What is still to come before the deployment works; ``None`` when it does."""
     if report.redis.error:
         return f"Redis: {report.redis.error}"
-    job = report.job(UPSERT_JOB)
+    job = report.job(UPSERT_JOB.name)
     if job is None or job.last_success_at is None or (launched and job.last_success_at < launched):
         return _first_run(report, launched)
     if not dashboard_probe.answers(address, PROBE_PATIENCE):
@@ -200,17 +201,17 @@ def _missing(report: HealthReport, address: str, launched: datetime | None) -> s
 
 
 def _first_run(report: HealthReport, launched: datetime | None) -> str:
-    job = report.job(UPSERT_JOB)
+    job = report.job(UPSERT_JOB.name)
     if job is not None and job.last_error:
         recent = launched is None or (job.last_finished_at is not None and job.last_finished_at >= launched)
         if recent and KEY_REFUSED in job.last_error:
             raise UnhealthyError(
                 f"{job.last_error}. It goes on trying; with another key in .env, {RESTART} brings it in"
             )
-        return f"a success of update_recent_deals, whose last error was: {job.last_error}"
+        return f"a success of {UPSERT_JOB.name}, whose last error was: {job.last_error}"
     tokens = report.tokens.value
     if tokens is not None and tokens.available is not None and tokens.small.waiting:
-        return f"update_recent_deals waits for tokens ({tokens.available} of the 5 that it needs)"
+        return f"{UPSERT_JOB.name} waits for tokens ({tokens.available} of the 5 that it needs)"
     return "the first deals"
 
 

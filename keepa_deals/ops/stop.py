@@ -29,6 +29,7 @@ from keepa_deals.deployment.processes import (
     ours,
 )
 from keepa_deals.errors import SettingsError
+from keepa_deals.jobs import FEEDING_JOBS
 from keepa_deals.locks import Holder, read_holder
 from keepa_deals.ops.systemd_unit import STOP_SIGNAL
 from keepa_deals.redis_store import Keys, connect_probe
@@ -39,7 +40,6 @@ TERM_WAIT = 20.0
 KILL_WAIT = 5.0
 SUPERVISOR_WAIT = 1.0
 """A supervisor that is stopped by a signal does not hear ours: it is killed after this time."""
-LOCKS = ("update_recent_deals_lock", "backfill_deals_lock")
 
 
 def stop_everything(home: Home, say: Say, *, wait: float = TERM_WAIT) -> None:
@@ -141,7 +141,7 @@ def free_locks(home: Home, say: Say) -> None:
         return
     keys = Keys(settings.redis_key_prefix)
     try:
-        for name in LOCKS:
+        for name in (job.lock for job in FEEDING_JOBS):
             _free(client, keys.lock(name), home, settings.lock_ttl_seconds, say)
     except redis.RedisError as error:
         say(f"Redis does not answer ({error}): its locks end by themselves within 45 s")

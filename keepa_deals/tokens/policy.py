@@ -6,11 +6,9 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.token_costs import DEAL_PAGE_TOKENS
 from keepa_deals.settings import Settings
-
-UPSERTER = "update_recent_deals"
-"""The task whose requests go before all others."""
 
 
 class Lane(StrEnum):
@@ -123,4 +121,4 @@ class Policy:
         """The lane of a request for exactly ``cost`` tokens."""
         if cost > self.priority_pass:
             return Lane.BULK
-        return Lane.UPSERT if task == UPSERTER else Lane.SMALL
+        return Lane.UPSERT if task == UPSERT_JOB.name else Lane.SMALL

@@ -15,6 +15,7 @@ from keepa_deals import health
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.db.session import Database
 from keepa_deals.health.report import HealthReport
+from keepa_deals.jobs import Job
 from keepa_deals.query.cache.cache import Reading, Replica, reading
 from keepa_deals.query.reader import Moment
 from keepa_deals.query.view_counts import Tallies
@@ -22,7 +23,7 @@ from keepa_deals.settings import Settings
 from keepa_deals.web.auth.credentials import CredentialStore
 from keepa_deals.web.http import throttle
 from keepa_deals.web.http.throttle import Throttle
-from keepa_deals.worker.dispatch import Runnable, send
+from keepa_deals.worker.dispatch import send
 
 HEALTH_SECONDS = 3.0
 """Pages within this time share one look at the service, so that many readers don't become load."""
@@ -69,7 +70,7 @@ class Services:
     replica: Replica
     tallies: Tallies
     throttle: Throttle
-    send: Callable[[Runnable], None]
+    send: Callable[[Job], None]
     """Sends a job to its queue."""
 
     @property

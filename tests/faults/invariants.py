@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.time import to_keepa_minutes
 from tests.support.deployment import Service
 from tests.support.servers.sandbox import ask
 
-UPSERTER = "update_recent_deals"
+UPSERTER = UPSERT_JOB.name
 NEXT_STATES = {
     None: {"found"},
     "found": {"stale", "ended"},

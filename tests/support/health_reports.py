@@ -11,9 +11,6 @@ from keepa_deals.health.parts.host import HostHealth
 from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.probing import Reading
 from keepa_deals.health.report import (
-    BACKFILL_JOB,
-    MAINTENANCE_JOB,
-    UPSERT_JOB,
     DatabaseHealth,
     DealsHealth,
     FlowHealth,
@@ -24,6 +21,7 @@ from keepa_deals.health.report import (
     QueueHealth,
     RedisHealth,
 )
+from keepa_deals.jobs import BACKFILL_JOB, MAINTENANCE_JOB, UPSERT_JOB
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -53,7 +51,7 @@ def redis_health(**changes: Any) -> RedisHealth:
     return replace(base, **changes)
 
 
-def job(name: str = UPSERT_JOB, **changes: Any) -> JobHealth:
+def job(name: str = UPSERT_JOB.name, **changes: Any) -> JobHealth:
     base = JobHealth(
         name=name,
         last_started_at=ago(seconds=21),
@@ -72,7 +70,7 @@ def job(name: str = UPSERT_JOB, **changes: Any) -> JobHealth:
 
 def jobs(*others: JobHealth) -> tuple[JobHealth, ...]:
     """All three jobs in order, ``others`` instead of those of the same name."""
-    named = {j.name: j for j in (job(), job(BACKFILL_JOB), job(MAINTENANCE_JOB))}
+    named = {j.name: j for j in (job(), job(BACKFILL_JOB.name), job(MAINTENANCE_JOB.name))}
     named |= {j.name: j for j in others}
     return tuple(named.values())
 

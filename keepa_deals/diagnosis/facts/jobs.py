@@ -8,7 +8,8 @@ from typing import Any
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.facts.base import Level, Line
 from keepa_deals.health.readiness import age_text
-from keepa_deals.health.report import REPORTED_JOBS, UPSERT_JOB, JobHealth
+from keepa_deals.health.report import REPORTED_JOBS, JobHealth
+from keepa_deals.jobs import UPSERT_JOB
 
 
 def lines(evidence: Evidence) -> Iterator[Line]:
@@ -22,7 +23,8 @@ def lines(evidence: Evidence) -> Iterator[Line]:
         if job is None:
             yield Line("jobs", Level.FAIL, f"{name}: never ran")
             continue
-        bad = job.last_outcome in ("failed", "lost_lock") or job.paused or (behind and name == UPSERT_JOB)
+        late = behind and name == UPSERT_JOB.name
+        bad = job.last_outcome in ("failed", "lost_lock") or job.paused or late
         yield Line("jobs", Level.FAIL if bad else Level.OK, f"{name}: {_job(evidence, job)}")
     history = evidence.report.history.value
     if history and history.last_sample_at:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.facts.base import Level, Line
 from keepa_deals.health.report import LockHealth
+from keepa_deals.jobs import job_of
 
 
 def lines(evidence: Evidence) -> Iterator[Line]:
@@ -34,7 +35,7 @@ def _holder(lock: LockHealth) -> tuple[str, bool]:
 
 
 def _held_since(evidence: Evidence, lock: LockHealth) -> str:
-    job = evidence.report.job(lock.name.removesuffix("_lock"))
+    job = evidence.report.job(job_of(lock.name))
     if job is None or not job.running:
         return ""
     since = evidence.age(job.last_started_at).removesuffix(" ago")

@@ -8,8 +8,9 @@ from datetime import timedelta
 from keepa_deals.deployment.process_table import Process
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.facts.base import Level, Line, warn_if
+from keepa_deals.jobs import WORKERS
 
-EXPECTED = ("supervisord", "worker-upsert", "worker-backfill", "beat", "dashboard", "guard")
+EXPECTED = ("supervisord", *WORKERS, "beat", "dashboard", "guard")
 RESTARTS_TO_WORRY = 3
 
 

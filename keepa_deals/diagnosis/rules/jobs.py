@@ -8,7 +8,7 @@ from datetime import timedelta
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import Alert, Finding, Rank, Stops, classify, rule
 from keepa_deals.health.readiness import upserter_is_behind
-from keepa_deals.health.report import UPSERT_JOB
+from keepa_deals.jobs import UPSERT_JOB
 
 _OF_THE_MOMENT = ("redis_down", "redis_not_saving", "database_unavailable")
 """Trouble that the look itself sees while it lasts: a run that met it failed, and the next one will not."""
@@ -67,7 +67,7 @@ def _again_and_again(evidence: Evidence, name: str) -> bool:
 def upserter_behind(evidence: Evidence) -> Iterator[Finding]:
     if not evidence.report.jobs.known or not upserter_is_behind(evidence.report):
         return
-    job, worker = evidence.report.job(UPSERT_JOB), evidence.ours().get("worker-upsert")
+    job, worker = evidence.report.job(UPSERT_JOB.name), evidence.ours().get(UPSERT_JOB.worker)
     outcome = f", its last outcome is {job.last_outcome}" if job and job.last_outcome else ""
     if job is not None and job.last_success_at is not None:
         yield Finding(f"its last success was {evidence.age(job.last_success_at)}{outcome}")

@@ -21,7 +21,7 @@ from keepa_deals.diagnosis.rules.base import (
 )
 from keepa_deals.diagnosis.rules.tokens import plan_of
 from keepa_deals.health.readiness import duration_text, upserter_is_behind
-from keepa_deals.health.report import UPSERT_JOB
+from keepa_deals.jobs import UPSERT_JOB
 
 CLOCK_TOLERANCE = timedelta(seconds=30)
 SILENT_AFTER = timedelta(seconds=10)
@@ -93,10 +93,10 @@ def clock_wrong(evidence: Evidence) -> Iterator[Finding]:
     offset = keepa_clock(evidence)
     if offset is not None and abs(offset) > CLOCK_TOLERANCE.total_seconds():
         yield Finding(f"Keepa's clock is {abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'} ours")
-    job = report.job(UPSERT_JOB)
+    job = report.job(UPSERT_JOB.name)
     if job and job.last_success_at and job.last_success_at - now > CLOCK_TOLERANCE:
         ahead = duration_text((job.last_success_at - now).total_seconds())
-        yield Finding(f"{UPSERT_JOB} last succeeded {ahead} in the future: the clock was set back")
+        yield Finding(f"{UPSERT_JOB.name} last succeeded {ahead} in the future: the clock was set back")
 
 
 def keepa_clock(evidence: Evidence) -> float | None:
@@ -143,10 +143,10 @@ def _silence(evidence: Evidence) -> str:
     """A call under way that is not being answered, in words; empty when there is none."""
     tokens, lock, answers = (
         evidence.report.tokens.value,
-        evidence.report.lock(UPSERT_JOB),
+        evidence.report.lock(UPSERT_JOB.name),
         evidence.report.keepa.value,
     )
-    job, now = evidence.report.job(UPSERT_JOB), evidence.report.taken_at
+    job, now = evidence.report.job(UPSERT_JOB.name), evidence.report.taken_at
     if tokens is None or answers is None or job is None or not job.running or job.last_started_at is None:
         return ""
     if not tokens.reserved or tokens.small.waiting or lock is None or lock.owner is None:
@@ -177,12 +177,12 @@ def _in_row(evidence: Evidence, results: tuple[str, ...]) -> str:
     ),
 )
 def selection_matches_nothing(evidence: Evidence) -> Iterator[Finding]:
-    job, deals = evidence.report.job(UPSERT_JOB), evidence.report.deals.value
+    job, deals = evidence.report.job(UPSERT_JOB.name), evidence.report.deals.value
     if job is None or deals is None or upserter_is_behind(evidence.report) or job.last_outcome != "succeeded":
         return
     matching = plan_of(evidence).get("matching")
     if matching == 0 or (matching is None and not deals.live):
         yield Finding(
-            f"{UPSERT_JOB} succeeds, and Keepa shows it no deal",
+            f"{UPSERT_JOB.name} succeeds, and Keepa shows it no deal",
             f"widen {evidence.settings.keepa_deal_selection}, then {RESTART}",
         )

@@ -9,7 +9,8 @@ from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import RESTART, Alert, Finding, Rank, Stops, rule
 from keepa_deals.diagnosis.rules.redis import redis_cli
 from keepa_deals.health.readiness import duration_text, upserter_is_behind
-from keepa_deals.health.report import BACKFILL_JOB, UPSERT_JOB, LockHealth
+from keepa_deals.health.report import LockHealth
+from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB, WORKERS, worker_of
 from keepa_deals.keepa.time import from_unix_ms
 from keepa_deals.redis_store import MESSAGES_DROPPED, MESSAGES_DROPPED_AT
 
@@ -31,15 +32,15 @@ FOREIGN_FOR = timedelta(minutes=10)
 def worker_deaf(evidence: Evidence) -> Iterator[Finding]:
     ours = evidence.ours()
     for queue in evidence.report.queues.value or ():
-        if f"worker-{queue.name}" not in ours:
+        if worker_of(queue.name) not in ours:
             continue
         waits = evidence.report.taken_at - queue.oldest_sent_at if queue.oldest_sent_at else timedelta(0)
-        up = evidence.report.taken_at - ours[f"worker-{queue.name}"].started_at
+        up = evidence.report.taken_at - ours[worker_of(queue.name)].started_at
         if min(waits, up) > QUEUE_WAIT:
             oldest = duration_text(waits.total_seconds())
             yield Finding(
                 f"{queue.depth} messages wait in {queue.name!r}, the oldest for {oldest}, "
-                f"and worker-{queue.name} runs but takes none"
+                f"and {worker_of(queue.name)} runs but takes none"
             )
 
 
@@ -56,18 +57,18 @@ def worker_deaf(evidence: Evidence) -> Iterator[Finding]:
 def messages_lost(evidence: Evidence) -> Iterator[Finding]:
     """Beat sends, nothing waits, nothing starts: the messages go nowhere."""
     ours, queues, beat = evidence.ours(), evidence.report.queues.value, evidence.report.beat.value
-    if queues is None or beat is None or not {"beat", "worker-upsert", "worker-backfill"} <= ours.keys():
+    if queues is None or beat is None or not {"beat", *WORKERS} <= ours.keys():
         return
-    pairs = ((UPSERT_JOB, "upsert", evidence.report.behind_after), (BACKFILL_JOB, "backfill", QUEUE_WAIT * 2))
-    for name, queue_name, limit in pairs:
-        job, lock = evidence.report.job(name), evidence.report.lock(name)
-        empty = all(queue.depth == 0 for queue in queues if queue.name == queue_name)
+    limits = ((UPSERT_JOB, evidence.report.behind_after), (BACKFILL_JOB, QUEUE_WAIT * 2))
+    for sent, limit in limits:
+        job, lock = evidence.report.job(sent.name), evidence.report.lock(sent.name)
+        empty = all(queue.depth == 0 for queue in queues if queue.name == sent.queue)
         if job is None or job.paused or not empty or (lock and lock.owner) or job.last_started_at is None:
             continue
         idle = evidence.report.taken_at - max(job.last_started_at, ours["beat"].started_at)
         if idle > limit:
             when = evidence.age(job.last_started_at)
-            yield Finding(f"beat ticks, {queue_name!r} is empty, and {name} last started {when}")
+            yield Finding(f"beat ticks, {sent.queue!r} is empty, and {sent.name} last started {when}")
 
 
 @rule(
@@ -121,7 +122,7 @@ def zombie_lock(evidence: Evidence) -> Iterator[Finding]:
 
 def _holder_does_nothing(evidence: Evidence, lock: LockHealth) -> bool:
     """Whether the upserter is behind while its lock is held by somebody who never began a run."""
-    job = evidence.report.job(UPSERT_JOB)
-    if job is None or not lock.name.endswith(f"{UPSERT_JOB}_lock") or not upserter_is_behind(evidence.report):
+    job = evidence.report.job(UPSERT_JOB.name)
+    if job is None or lock.name != UPSERT_JOB.lock or not upserter_is_behind(evidence.report):
         return False
     return not job.running

@@ -9,6 +9,7 @@ from keepa_deals.deployment.process_table import Process
 from keepa_deals.deployment.supervisor_log import Down
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import RESTART, START, Alert, Finding, Rank, Stops, rule, start_again
+from keepa_deals.jobs import WORKERS
 
 CRASHES = 3
 CRASHES_WITHIN = timedelta(minutes=10)
@@ -106,7 +107,7 @@ def _due(deaths: Sequence[Down]) -> timedelta:
 )
 def processes_doubled(evidence: Evidence) -> Iterator[Finding]:
     table = evidence.processes.value
-    for program in ("beat", "worker-upsert", "worker-backfill", "supervisord"):
+    for program in ("beat", *WORKERS, "supervisord"):
         twins = table.of(program) if table else ()
         if len(twins) > 1:
             pids = ", ".join(str(twin.pid) for twin in twins)
@@ -160,7 +161,7 @@ def _beat_pid_file(evidence: Evidence) -> str:
 def worker_down(evidence: Evidence) -> Iterator[Finding]:
     ours = evidence.ours()
     if evidence.processes.known and ours:
-        for name in ("worker-upsert", "worker-backfill"):
+        for name in WORKERS:
             if name not in ours:
                 yield Finding(f"{name} does not run", start_again(evidence))
 

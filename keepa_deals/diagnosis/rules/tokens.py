@@ -9,7 +9,7 @@ from typing import Any
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import Alert, Finding, Rank, Stops, rule
 from keepa_deals.health.readiness import duration_text, upserter_is_behind
-from keepa_deals.health.report import UPSERT_JOB
+from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.token_costs import DEAL_PAGE_TOKENS
 
 PRESENT_INTERVALS = 5
@@ -134,5 +134,5 @@ def present(evidence: Evidence) -> timedelta:
 
 def plan_of(evidence: Evidence) -> Mapping[str, Any]:
     """What the upserter plans for a freshness window (``ingest.upsert.state``); empty before it knows."""
-    job = evidence.report.job(UPSERT_JOB)
+    job = evidence.report.job(UPSERT_JOB.name)
     return ((job.cursor if job else None) or {}).get("plan") or {}

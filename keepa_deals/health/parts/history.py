@@ -12,7 +12,6 @@ from keepa_deals.db.models import DealEvent, JobRun, Sample
 from keepa_deals.health.error_text import redact
 from keepa_deals.health.report import (
     ARRIVALS,
-    UPSERT_JOB,
     DealsHealth,
     FlowHealth,
     Forecast,
@@ -21,6 +20,7 @@ from keepa_deals.health.report import (
     Point,
     RunFailure,
 )
+from keepa_deals.jobs import UPSERT_JOB
 
 LOOK_BACK = timedelta(hours=1)
 FLOW_HOURS = 6
@@ -45,7 +45,7 @@ def read_history(engine: Engine, now: datetime, behind_after: timedelta) -> Hist
         curve = [Point(*row) for row in connection.execute(samples.order_by(Sample.at)).all()]
         first = connection.scalar(select(func.min(JobRun.started_at)))
         sampled = connection.scalar(select(func.max(Sample.at)))
-    successes = [f or s for name, s, f, outcome, _ in found if name == UPSERT_JOB and outcome in _GOOD]
+    successes = [f or s for name, s, f, outcome, _ in found if name == UPSERT_JOB.name and outcome in _GOOD]
     return HistoryHealth(
         first_run_at=first,
         last_sample_at=sampled,

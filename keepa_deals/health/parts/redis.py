@@ -10,11 +10,9 @@ from redis import Redis
 
 from keepa_deals import locks
 from keepa_deals.health.report import LockHealth, QueueHealth, RedisHealth
+from keepa_deals.jobs import FEEDING_JOBS, QUEUES
 from keepa_deals.keepa.time import from_unix_ms
 from keepa_deals.redis_store import Keys
-
-LOCKS = ("update_recent_deals_lock", "backfill_deals_lock")
-QUEUES = ("upsert", "backfill")
 
 
 def read_redis(client: Redis) -> RedisHealth:
@@ -44,7 +42,7 @@ def read_redis(client: Redis) -> RedisHealth:
 
 def read_locks(client: Redis, prefix: str) -> tuple[LockHealth, ...]:
     """Who holds each single-flight lock."""
-    return tuple(_lock(client, name, Keys(prefix)) for name in LOCKS)
+    return tuple(_lock(client, job.lock, Keys(prefix)) for job in FEEDING_JOBS)
 
 
 def _lock(client: Redis, name: str, keys: Keys) -> LockHealth:

@@ -24,22 +24,20 @@ from keepa_deals.ingest.metered_calls import read_bulk_page, read_products
 from keepa_deals.ingest.run import Outcome, Run, RunResult, run_job
 from keepa_deals.ingest.upsert import state as sweep_state
 from keepa_deals.ingest.upsert.budget import MOST_PAGES
-from keepa_deals.ingest.upsert.run import JOB as UPSERT_JOB
 from keepa_deals.ingest.upsert.run import newest_first, write_page
 from keepa_deals.ingest.upsert.verification import note_families
+from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB
 from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.token_costs import MAX_ASINS_PER_REQUEST, ProductOptions
 from keepa_deals.keepa.types import CsvType, ProductBatch
 
-JOB = "backfill_deals"
-LOCK = "backfill_deals_lock"
 SLICE_SECONDS = 50.0
 ENRICH_AGAIN_AFTER = timedelta(hours=24)
 
 
 def run_slice(context: IngestContext, *, seconds: float = SLICE_SECONDS) -> RunResult:
     """Work for at most about ``seconds``; the cursor in the database says where the next slice goes on."""
-    return run_job(context, JOB, LOCK, lambda run: _work(run, context.clock.monotonic() + seconds))
+    return run_job(context, BACKFILL_JOB, lambda run: _work(run, context.clock.monotonic() + seconds))
 
 
 def _work(run: Run, deadline: float) -> Outcome:
@@ -74,7 +72,7 @@ def _walk(run: Run, deadline: float) -> bool:
 def _pages_kept(run: Run) -> int | None:
     """How many pages the upserter can keep fresh: what lies beyond would only go stale."""
     with run.context.database.session() as session:
-        state = session.get(JobState, UPSERT_JOB)
+        state = session.get(JobState, UPSERT_JOB.name)
         return sweep_state.pages_kept(state.cursor if state else None)
 
 

@@ -27,7 +27,7 @@ from keepa_deals.db.models import (
 from keepa_deals.db.upsert import lock_writers
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.feed import families
-from keepa_deals.ingest.upsert.run import JOB as UPSERT_JOB
+from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.tokens.snapshot import TokenSnapshot
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def why_not(context: IngestContext, tokens: TokenSnapshot | None) -> str | None:
     if abs(ahead) > CLOCK_TOLERANCE:
         return f"our clock and Keepa's differ by {abs(ahead)}"
     with context.database.session() as session:
-        upserter = session.get(JobState, UPSERT_JOB)
+        upserter = session.get(JobState, UPSERT_JOB.name)
         last = upserter.last_success_at if upserter else None
     settings = context.settings
     limit = RUNS_BEHIND * timedelta(seconds=settings.upsert_interval_seconds + settings.keepa_tick_seconds)

@@ -19,11 +19,10 @@ from keepa_deals.deals.lifecycle import Life
 from keepa_deals.errors import BudgetError
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.maintenance import repricing, retention
-from keepa_deals.ingest.upsert.run import JOB as UPSERT_JOB
 from keepa_deals.ingest.writes import event_rows, record
+from keepa_deals.jobs import MAINTENANCE_JOB, UPSERT_JOB
 from keepa_deals.tokens.snapshot import TokenSnapshot
 
-JOB = "maintenance"
 BATCH = 1000
 SHARE = timedelta(seconds=15)
 """How long pricing anew, and the janitor, may go on in one run."""
@@ -45,12 +44,14 @@ def run(context: IngestContext) -> MaintenanceResult:
     """Note the deals that went stale since the last look, write this minute's sample, and tidy up."""
     now = context.clock.now()
     with context.database.begin() as session:
-        ensure_job(session, JOB)
+        ensure_job(session, MAINTENANCE_JOB.name)
     newly_stale = _note_stale(context, now)
     live, stale, ended = count_deals(context.database, now, context.fresh_for)
     tokens = _look_at_tokens(context)
     _sample(context, tokens, (live, stale, ended))
-    repriced = repricing.reprice(context, JOB, until=context.clock.monotonic() + SHARE.total_seconds())
+    repriced = repricing.reprice(
+        context, MAINTENANCE_JOB.name, until=context.clock.monotonic() + SHARE.total_seconds()
+    )
     deleted = retention.clean(context, tokens, until=context.clock.monotonic() + SHARE.total_seconds())
     return MaintenanceResult(live, stale, ended, newly_stale, repriced, deleted)
 
@@ -105,7 +106,7 @@ def _look_at_tokens(context: IngestContext) -> TokenSnapshot | None:
 def _sample(context: IngestContext, tokens: TokenSnapshot | None, counts: tuple[int, int, int]) -> None:
     live, stale, ended = counts
     with context.database.begin() as session:
-        upserter = session.get(JobState, UPSERT_JOB)
+        upserter = session.get(JobState, UPSERT_JOB.name)
         plan = ((upserter.cursor if upserter else None) or {}).get("plan") or {}
         session.merge(
             Sample(

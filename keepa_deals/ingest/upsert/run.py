@@ -31,14 +31,13 @@ from keepa_deals.ingest.upsert.verification import (
     verify,
 )
 from keepa_deals.ingest.writes import apply_listed, note_unlisted
+from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.token_costs import DEALS_PER_PAGE
 from keepa_deals.keepa.types import DealPage
 
 log = logging.getLogger(__name__)
 
-JOB = "update_recent_deals"
-LOCK = "update_recent_deals_lock"
 NEWEST_FIRST = 1
 LONGEST = timedelta(minutes=10)
 """A run goes on for an interval or a tick, but no longer; what is due then is the next one's work."""
@@ -58,7 +57,7 @@ def run(context: IngestContext) -> RunResult:
     began = clock.monotonic()
     while True:
         started = clock.monotonic()
-        result = run_job(context, JOB, LOCK, lambda run: _Upserter(run).work())
+        result = run_job(context, UPSERT_JOB, lambda run: _Upserter(run).work())
         now = clock.monotonic()
         overran = now - started >= context.interval.total_seconds()
         if not (overran and result.outcome.is_success) or now - began > LONGEST.total_seconds():

@@ -27,11 +27,13 @@ from keepa_deals.diagnosis.evidence.gather import gather
 from keepa_deals.diagnosis.render_text import to_text
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.health.error_text import redact
+from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB, WORKERS
 from keepa_deals.ops import preflight, stop
 from keepa_deals.ops import start as starting
 from keepa_deals.settings import PROJECT_ROOT, Settings
+from keepa_deals.worker.dispatch import send
 
-PIPELINE = ("beat", "worker-upsert", "worker-backfill")
+PIPELINE = ("beat", *WORKERS)
 """What stops for a deploy; the dashboard stays, and Redis."""
 SCRIPTS = ("start_celery.sh", "kill_everything_force.sh", "deploy_update.sh")
 PACKAGE_LISTS = ("pyproject.toml", "requirements.txt", "constraints.txt")
@@ -131,7 +133,7 @@ def _tell(plan: Plan, home: Home, say: Say) -> None:
         f"2/5 Stop: would {'stop workers and beat' if running else 'find nothing running'}, copy the database"
     )
     migration = f"migrate {plan.revision} → {migrate.head()}, " if plan.migrates else ""
-    say(f"3/5 Start: would {migration}start, and wait for a success of update_recent_deals")
+    say(f"3/5 Start: would {migration}start, and wait for a success of {UPSERT_JOB.name}")
     say("4/5 Reload: would reload the dashboard without dropping a request")
     say("5/5 Backfill: would send a backfill slice")
 
@@ -170,7 +172,7 @@ def _carry_out(d: _Deploy) -> None:
             starting.start(d.home, d.say, sandbox=bool(runtime_env.with_sandbox(d.home)))
             d.say("4/5 Reload: the dashboard is new")
         d.say("5/5 Backfill")
-        _send_backfill()
+        send(BACKFILL_JOB)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # whatever a new version does: it goes back
         _go_back(d, copy, error)
     git_version.remember()
@@ -369,12 +371,6 @@ def _install() -> None:
     """The packages of the version that is checked out, as its own start would install them."""
     script = "source keepa_deals/ops/environment.sh && make_environment"
     subprocess.run(["bash", "-c", script], cwd=PROJECT_ROOT, check=False)  # noqa: S603, S607  # our own script
-
-
-def _send_backfill() -> None:
-    from keepa_deals.backfiller import backfill_deals
-
-    backfill_deals.apply_async(queue="backfill", expires=60)
 
 
 def _log(home: Home, outcome: str, plan: Plan | str, error: BaseException | None = None) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Boolean, Integer, String
 
 from keepa_deals.db.models import Deal
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
+from keepa_deals.jobs import FEEDING_JOBS
 from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.web.deals.row import COPIED, MOMENTS
 
@@ -123,7 +124,7 @@ def _status() -> Json:
         },
         open_ended=True,
     )
-    job = record(
+    state = record(
         {
             **dict.fromkeys(("last_started_at", "last_success_at"), moment),
             **dict.fromkeys(("last_outcome", "lock_holder"), text),
@@ -131,7 +132,7 @@ def _status() -> Json:
         },
         open_ended=True,
     )
-    jobs = record(dict.fromkeys(("update_recent_deals", "backfill_deals"), job), open_ended=True)
+    jobs = record(dict.fromkeys((job.name for job in FEEDING_JOBS), state), open_ended=True)
     return record(
         {
             "deals": record(dict.fromkeys(("live", "stale", "ended"), number), open_ended=True),

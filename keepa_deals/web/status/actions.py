@@ -14,12 +14,13 @@ from werkzeug.wrappers import Response
 
 from keepa_deals.db.models import JobState, OperatorAction
 from keepa_deals.db.upsert import ensure_job
-from keepa_deals.health.report import BACKFILL_JOB, HealthReport
+from keepa_deals.health.report import HealthReport
+from keepa_deals.jobs import BACKFILL_JOB, Job
 from keepa_deals.query.view import ParameterError
 from keepa_deals.web.auth.guard import Reader, reader
 from keepa_deals.web.services import Services, services
 from keepa_deals.web.status.panels import why_blocked
-from keepa_deals.worker.dispatch import RUNNABLE, Runnable
+from keepa_deals.worker.dispatch import RUNNABLE
 
 blueprint = Blueprint("operate", __name__)
 
@@ -35,11 +36,11 @@ MOST_ACTIONS = 1000
 def run_now() -> Response:
     """Send the job that the form names to its queue, unless it runs or waits there already."""
     here = services()
-    runnable = RUNNABLE.get(request.form.get("job", ""))
-    if runnable is None:
+    job = RUNNABLE.get(request.form.get("job", ""))
+    if job is None:
         raise ParameterError("job", f"must be one of {', '.join(RUNNABLE)}")
-    outcome = _refusal(here, here.health.look(), runnable) or _sent(here, runnable)
-    _record(here, "run now", runnable.job, outcome)
+    outcome = _refusal(here, here.health.look(), job) or _sent(here, job)
+    _record(here, "run now", job.name, outcome)
     return redirect("/health#actions", 303)
 
 
@@ -51,37 +52,37 @@ def pause_or_resume() -> Response:
         raise ParameterError("action", "must be one of pause, resume")
     here = services()
     with here.database.begin() as session:
-        ensure_job(session, BACKFILL_JOB)
-        was = session.get_one(JobState, BACKFILL_JOB, with_for_update=True).paused
-        session.execute(update(JobState).where(JobState.name == BACKFILL_JOB).values(paused=wanted))
+        ensure_job(session, BACKFILL_JOB.name)
+        was = session.get_one(JobState, BACKFILL_JOB.name, with_for_update=True).paused
+        session.execute(update(JobState).where(JobState.name == BACKFILL_JOB.name).values(paused=wanted))
         words = "paused: a slice that is under way still ends" if wanted else "goes on with the next slice"
         outcome = words if was != wanted else f"was {'paused' if wanted else 'not paused'} already"
-        session.add(_action(here, "pause" if wanted else "resume", BACKFILL_JOB, outcome))
+        session.add(_action(here, "pause" if wanted else "resume", BACKFILL_JOB.name, outcome))
         _prune(session)
     here.health.forget()
     return redirect("/health#actions", 303)
 
 
-def _refusal(here: Services, report: HealthReport, runnable: Runnable) -> str | None:
+def _refusal(here: Services, report: HealthReport, job: Job) -> str | None:
     """Why the job is not sent; ``None`` when nothing speaks against it."""
-    blocked = why_blocked(report, runnable.job)
+    blocked = why_blocked(report, job)
     if blocked is not None:
         return f"not sent: {blocked}"
-    return "not sent: it was sent a moment ago" if _sent_lately(here, runnable) else None
+    return "not sent: it was sent a moment ago" if _sent_lately(here, job) else None
 
 
-def _sent_lately(here: Services, runnable: Runnable) -> bool:
+def _sent_lately(here: Services, job: Job) -> bool:
     table = OperatorAction.__table__.c
     query = select(table.id).where(
-        table.at > here.clock.now() - BETWEEN_RUNS, table.target == runnable.job, table.outcome == SENT
+        table.at > here.clock.now() - BETWEEN_RUNS, table.target == job.name, table.outcome == SENT
     )
     with here.engine.connect() as connection:
         return connection.execute(query.limit(1)).first() is not None
 
 
-def _sent(here: Services, runnable: Runnable) -> str:
+def _sent(here: Services, job: Job) -> str:
     try:
-        here.send(runnable)
+        here.send(job)
     except OperationalError:
         return "not sent: Redis does not answer"
     return SENT

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keepa_deals.health.readiness import duration_text, is_ahead, upserter_is_behind
-from keepa_deals.health.report import UPSERT_JOB, HealthReport, JobHealth
+from keepa_deals.health.report import HealthReport, JobHealth
+from keepa_deals.jobs import UPSERT_JOB
 
 _NAMES = {
     "beat_down": "The scheduler is silent",
@@ -32,7 +33,7 @@ def banner(report: HealthReport) -> Banner | None:
     """``None`` while the service is well."""
     if not report.problems:
         return None
-    job = report.job(UPSERT_JOB)
+    job = report.job(UPSERT_JOB.name)
     since = job.last_success_at if job else None
     reasons = tuple(_reasons(report, job))
     if report.jobs.known and upserter_is_behind(report):

@@ -9,9 +9,6 @@ from datetime import timedelta
 from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.readiness import duration_text
 from keepa_deals.health.report import (
-    BACKFILL_JOB,
-    MAINTENANCE_JOB,
-    UPSERT_JOB,
     DealsHealth,
     FlowHealth,
     Forecast,
@@ -20,10 +17,8 @@ from keepa_deals.health.report import (
     LockHealth,
     QueueHealth,
 )
+from keepa_deals.jobs import BACKFILL_JOB, FEEDING_JOBS, Job
 from keepa_deals.web.deals.row import ENDED_REASONS
-from keepa_deals.worker.dispatch import RUNNABLE
-
-_TITLES = {UPSERT_JOB: "Upserter", BACKFILL_JOB: "Backfill", MAINTENANCE_JOB: "Maintenance"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,33 +36,34 @@ class JobLine:
 
 def job_lines(report: HealthReport) -> list[JobLine]:
     """The jobs that can be run by hand, in the order of their importance."""
-    return [_job_line(report, name) for name in RUNNABLE]
+    return [_job_line(report, job) for job in FEEDING_JOBS]
 
 
-def _job_line(report: HealthReport, name: str) -> JobLine:
-    job, lock = report.job(name), report.lock(name)
-    queue = next((q for q in report.queues.value or () if q.name == RUNNABLE[name].queue), None)
+def _job_line(report: HealthReport, job: Job) -> JobLine:
     return JobLine(
-        name=name,
-        title=_TITLES[name],
-        job=job,
-        lock=lock,
-        queue=queue,
-        blocked=why_blocked(report, name) or "",
-        pausable=name == BACKFILL_JOB,
+        name=job.name,
+        title=job.title,
+        job=report.job(job.name),
+        lock=report.lock(job.name),
+        queue=_queue(report, job),
+        blocked=why_blocked(report, job) or "",
+        pausable=job == BACKFILL_JOB,
     )
 
 
-def why_blocked(report: HealthReport, name: str) -> str | None:
+def _queue(report: HealthReport, job: Job) -> QueueHealth | None:
+    return next((queue for queue in report.queues.value or () if queue.name == job.queue), None)
+
+
+def why_blocked(report: HealthReport, job: Job) -> str | None:
     """Why the job must not be sent to its queue now; ``None`` when nothing speaks against it."""
     if report.redis.error:
         return report.redis.error
-    lock, job = report.lock(name), report.job(name)
+    lock, state, queue = report.lock(job.name), report.job(job.name), _queue(report, job)
     if lock is not None and lock.owner is not None:
         return f"it is running already (pid {lock.pid} on {lock.host})"
-    if job is not None and job.paused:
+    if state is not None and state.paused:
         return "it is paused: resume it first"
-    queue = next((q for q in report.queues.value or () if q.name == RUNNABLE[name].queue), None)
     if queue is not None and queue.depth:
         return f"{queue.depth} in its queue already"
     return None

@@ -16,6 +16,7 @@ from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.run import Run
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.errors import ServerTroubleError
 from tests.support.world import START, World, make_deal, make_product, make_world
 
@@ -70,7 +71,7 @@ def tables(world: World) -> dict[str, Any]:
         events = session.execute(
             select(DealEvent.asin, DealEvent.kind, DealEvent.reason).order_by(DealEvent.asin, DealEvent.id)
         ).all()
-        watermark = session.get_one(JobState, upsert.JOB).watermark
+        watermark = session.get_one(JobState, UPSERT_JOB.name).watermark
         found_twice = select(DealEvent.asin).where(DealEvent.kind == "found").group_by(DealEvent.asin)
         assert session.scalars(found_twice.having(func.count() > 1)).all() == []
     return {"deals": deals, "points": points, "events": events, "watermark": watermark}
@@ -160,4 +161,4 @@ def test_a_clock_that_jumps_in_the_middle_of_a_run_and_back_later(
 
 def watermark(world: World) -> Any:
     with world.database.session() as session:
-        return session.get_one(JobState, upsert.JOB).watermark
+        return session.get_one(JobState, UPSERT_JOB.name).watermark

@@ -32,6 +32,7 @@ from keepa_deals.ingest.interfaces import TokenSource
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.run import Outcome
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.client import KeepaClient
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.locks import SingleFlightLock
@@ -266,7 +267,7 @@ class Deployment:
     def memory(self) -> dict[str, Any]:
         """What the upserter remembers."""
         with self.context.database.session() as session:
-            state = session.get(JobState, upsert.JOB)
+            state = session.get(JobState, UPSERT_JOB.name)
             return dict(state.cursor or {}) if state else {}
 
     def plan(self) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from keepa_deals.health.parts.host import HostHealth
 from keepa_deals.health.parts.tokens import LaneHealth, TokenHealth
 from keepa_deals.health.probing import Reading
 from keepa_deals.health.report import (
-    UPSERT_JOB,
     DatabaseHealth,
     FlowHealth,
     HistoryHealth,
@@ -30,6 +29,7 @@ from keepa_deals.health.report import (
     Point,
     QueueHealth,
 )
+from keepa_deals.jobs import UPSERT_JOB
 from tests.support.evidence import HOME, PROGRAMS, ago, down, evidence, healthy, home, process, table
 from tests.support.health_reports import deals, job, jobs, redis_health
 
@@ -384,7 +384,7 @@ def test_a_lock_is_a_zombies_when_its_holder_is_gone(dead: bool) -> None:
 
 def test_a_lock_of_another_host_is_a_zombies_when_the_upserter_is_behind_and_runs_nowhere() -> None:
     lock = LockHealth("update_recent_deals_lock", "x", "elsewhere", 1, 40.0)
-    idle = job(UPSERT_JOB, last_success_at=ago(minutes=30), last_outcome="skipped_locked")
+    idle = job(UPSERT_JOB.name, last_success_at=ago(minutes=30), last_outcome="skipped_locked")
     named = [c.rule.name for c in verdict(evidence(healthy(jobs=jobs(idle), locks=(lock,))))]
     assert named[0] == "zombie_lock"
     busy = replace(idle, last_started_at=ago(minutes=1), last_finished_at=ago(minutes=2))
@@ -394,7 +394,7 @@ def test_a_lock_of_another_host_is_a_zombies_when_the_upserter_is_behind_and_run
 
 def test_a_lost_run_is_no_lost_message_while_somebody_holds_the_lock() -> None:
     lock = LockHealth("update_recent_deals_lock", "x", "elsewhere", 1, 40.0)
-    report = healthy(jobs=jobs(job(UPSERT_JOB, last_started_at=ago(minutes=6.5))), locks=(lock,))
+    report = healthy(jobs=jobs(job(UPSERT_JOB.name, last_started_at=ago(minutes=6.5))), locks=(lock,))
     assert timedelta(minutes=6) == report.behind_after
     assert verdict(evidence(report)) == ()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from keepa_deals.health.probing import Reading
-from keepa_deals.health.report import BACKFILL_JOB, PARTS, UPSERT_JOB, HealthReport, LockHealth, Problem
+from keepa_deals.health.report import PARTS, HealthReport, LockHealth, Problem
+from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB
 from tests.support.health_reports import NOW, ago, deals, healthy, job, jobs
 
 JOB_KEYS = {"last_started_at", "last_success_at", "last_outcome", "lock_holder", "rows", "tokens_spent"}
@@ -42,7 +43,7 @@ def test_the_status_can_be_written_as_json() -> None:
 
 def test_the_plan_says_what_is_kept_and_why_not_all() -> None:
     plan = {"matching": 9000, "kept": 6900, "pages": 46, "needed": 373, "supply": 300, "limit": "plan"}
-    status = healthy(jobs=jobs(job(UPSERT_JOB, cursor={"plan": plan}))).to_status()["plan"]
+    status = healthy(jobs=jobs(job(UPSERT_JOB.name, cursor={"plan": plan}))).to_status()["plan"]
     assert status == {name: value for name, value in plan.items() if name != "pages"}
     assert set(unreadable().to_status()["plan"].values()) == {None}
 
@@ -62,7 +63,7 @@ def test_the_holder_of_a_lock_stands_with_its_job() -> None:
 
 def test_what_a_job_did_stands_in_the_status() -> None:
     backfill = job(
-        BACKFILL_JOB, last_success_at=ago(minutes=1), rows=7, tokens_spent=9, last_outcome="succeeded"
+        BACKFILL_JOB.name, last_success_at=ago(minutes=1), rows=7, tokens_spent=9, last_outcome="succeeded"
     )
     status = healthy(jobs=jobs(backfill)).to_status()["jobs"]["backfill_deals"]
     assert status["last_success_at"] == "2026-11-24T02:59:00.000Z"

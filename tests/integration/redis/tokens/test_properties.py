@@ -24,9 +24,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.token_manager import Permission, Policy, Refusal, TokenManager, TokenSnapshot
-from keepa_deals.tokens.policy import UPSERTER
 from tests.support.accounts import PERIOD, SLACK, ManualTime, manager
 from tests.support.nightly import amount
 from tests.support.ticking import TickingAccount, as_recorded, steady
@@ -100,7 +100,7 @@ class SharedAccount(RuleBasedStateMachine):
     def upserter(self, who: int) -> None:
         """At most once a minute, as its schedule is."""
         self.upserted_ms = self.time.ms
-        self._request(who, UPSERT_TOKENS, UPSERTER, UPSERT_TOKENS, patient=True)
+        self._request(who, UPSERT_TOKENS, UPSERT_JOB.name, UPSERT_TOKENS, patient=True)
 
     def _request(self, who: int, cost: int, task: str, price: int, patient: bool) -> None:
         manager = self.managers[who]

@@ -13,6 +13,7 @@ from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.run import Outcome
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB
 from tests.support.world import SELECTION, START, World, make_deal, make_world
 
 
@@ -64,7 +65,7 @@ def test_a_slice_ends_in_time_and_leaves_its_cursor(world: World) -> None:
     assert backfill.run_slice(world.context).outcome is Outcome.SUCCEEDED
     assert world.keepa.pages_read() == [0, 1]
     with world.database.session() as session:
-        state = session.get(JobState, backfill.JOB)
+        state = session.get(JobState, BACKFILL_JOB.name)
         assert state is not None
         assert state.cursor is not None
         assert state.cursor["page"] == 2
@@ -89,7 +90,7 @@ def test_what_is_stale_or_gone_from_the_feed_gets_no_tokens(world: World) -> Non
 def test_it_walks_no_further_than_the_plan_can_keep_fresh(world: World) -> None:
     upsert.run(world.context)
     with world.database.begin() as session:
-        state = session.get_one(JobState, upsert.JOB)
+        state = session.get_one(JobState, UPSERT_JOB.name)
         state.cursor = {**state.cursor, "plan": {"pages": 2, "limit": "plan"}}
     world.keepa.calls.clear()
     backfill.run_slice(world.context)

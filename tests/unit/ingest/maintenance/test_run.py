@@ -18,6 +18,7 @@ from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.maintenance import repricing, retention
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.jobs import MAINTENANCE_JOB
 from tests.support.world import START, World, make_account, make_deal, make_product, make_world
 
 DAY = timedelta(days=1)
@@ -144,10 +145,10 @@ def test_new_settings_price_every_deal_anew_in_batches_that_a_stop_cannot_lose(
     dearer = make_world(tmp_path / "deals.db", prep_cost=100)
     stops = iter([False, False, True])
     object.__setattr__(dearer.context, "stop", lambda: next(stops))
-    assert repricing.reprice(dearer.context, maintenance.JOB, until=1.0) == 20
+    assert repricing.reprice(dearer.context, MAINTENANCE_JOB.name, until=1.0) == 20
     again = make_world(tmp_path / "deals.db", prep_cost=100)
-    assert repricing.reprice(again.context, maintenance.JOB, until=1.0) == 5
-    assert repricing.reprice(again.context, maintenance.JOB, until=1.0) == 0
+    assert repricing.reprice(again.context, MAINTENANCE_JOB.name, until=1.0) == 5
+    assert repricing.reprice(again.context, MAINTENANCE_JOB.name, until=1.0) == 0
     with world.database.session() as session:
         assert set(session.scalars(select(Deal.profit))) == {3000 - 450 - 350 - 1500 - 100}
 
@@ -157,7 +158,7 @@ def test_a_fee_of_0_of_before_is_unknown_and_so_is_what_was_calculated_with_it(t
     maintenance.run(world.context)
     with world.database.begin() as session:  # as the version before wrote and remembered it
         session.execute(update(Deal).where(Deal.asin == "B000000001").values(fba_fee=0, profit=1050))
-        session.get_one(JobState, maintenance.JOB).cursor = {"pricing": [0, 0, "average_90"]}
+        session.get_one(JobState, MAINTENANCE_JOB.name).cursor = {"pricing": [0, 0, "average_90"]}
     assert maintenance.run(world.context).repriced == 1
     with world.database.session() as session:
         deal = session.get_one(Deal, (1, "B000000001"))
@@ -174,8 +175,8 @@ def test_a_setting_changed_back_in_the_middle_prices_all_by_the_last_one(
     dearer = make_world(tmp_path / "deals.db", prep_cost=100)
     stops = iter([False, True])
     object.__setattr__(dearer.context, "stop", lambda: next(stops))
-    repricing.reprice(dearer.context, maintenance.JOB, until=1.0)
-    repricing.reprice(world.context, maintenance.JOB, until=1.0)
+    repricing.reprice(dearer.context, MAINTENANCE_JOB.name, until=1.0)
+    repricing.reprice(world.context, MAINTENANCE_JOB.name, until=1.0)
     with world.database.session() as session:
         assert set(session.scalars(select(Deal.profit))) == {3000 - 450 - 350 - 1500}
 

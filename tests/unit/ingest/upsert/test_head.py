@@ -16,6 +16,7 @@ from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.run import Outcome
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.ingest.upsert import verification
+from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.errors import ServerTroubleError
 from tests.support.world import SELECTION, START, World, make_account, make_deal, make_world
 
@@ -39,14 +40,14 @@ def feed(world: World, count: int, *, first: int = 0, newest: timedelta = timede
 
 def set_state(world: World, **values: Any) -> None:
     with world.database.begin() as session:
-        state = session.get_one(JobState, upsert.JOB)
+        state = session.get_one(JobState, UPSERT_JOB.name)
         for name, value in values.items():
             setattr(state, name, value)
 
 
 def state(world: World) -> JobState:
     with world.database.session() as session:
-        return session.get_one(JobState, upsert.JOB)
+        return session.get_one(JobState, UPSERT_JOB.name)
 
 
 def count(world: World, *conditions: Any) -> int:

@@ -16,6 +16,7 @@ from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.run import Outcome
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.types import DealPage, ProductBatch
 from tests.support.world import START, World, make_account, make_deal, make_world
 
@@ -170,4 +171,4 @@ def hide(world: World, monkeypatch: pytest.MonkeyPatch, asin: str) -> None:
 
 def state(world: World) -> JobState:
     with world.database.session() as session:
-        return session.get_one(JobState, upsert.JOB)
+        return session.get_one(JobState, UPSERT_JOB.name)

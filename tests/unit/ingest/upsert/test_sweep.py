@@ -14,6 +14,7 @@ from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.run import Outcome
 from keepa_deals.ingest.upsert import budget
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.errors import ServerTroubleError
 from tests.support.world import START, FakeLock, World, make_account, make_deal, make_world
 
@@ -28,7 +29,7 @@ def stored(world: World) -> dict[str, Deal]:
         return {deal.asin: deal for deal in session.scalars(select(Deal))}
 
 
-def state(world: World, job: str = upsert.JOB) -> JobState:
+def state(world: World, job: str = UPSERT_JOB.name) -> JobState:
     with world.database.session() as session:
         found = session.get(JobState, job)
         assert found is not None

@@ -12,15 +12,15 @@ from kombu.exceptions import OperationalError
 from werkzeug.test import TestResponse
 
 from keepa_deals.health.probing import Reading
-from keepa_deals.health.report import BACKFILL_JOB, UPSERT_JOB, HealthReport, LockHealth, QueueHealth
+from keepa_deals.health.report import HealthReport, LockHealth, QueueHealth
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.run import Outcome
+from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB, Job
 from keepa_deals.web.services import EXTENSION, HealthWatch
-from keepa_deals.worker.dispatch import Runnable
 from tests.support import health_reports
 from tests.support.world import World
 
-Press = Callable[..., list[Runnable]]
+Press = Callable[..., list[Job]]
 Send = Callable[..., TestResponse]
 
 
@@ -28,13 +28,13 @@ Send = Callable[..., TestResponse]
 def press(client: FlaskClient, world: World, send: Send) -> Press:
     """Presses a "run now" while the service is in the state of a report; what was sent."""
 
-    def go(report: HealthReport, job: str = UPSERT_JOB, broken: bool = False) -> list[Runnable]:
-        sent: list[Runnable] = []
+    def go(report: HealthReport, job: str = UPSERT_JOB.name, broken: bool = False) -> list[Job]:
+        sent: list[Job] = []
 
-        def take(runnable: Runnable) -> None:
+        def take(sent_job: Job) -> None:
             if broken:
                 raise OperationalError("away")
-            sent.append(runnable)
+            sent.append(sent_job)
 
         extensions = client.application.extensions
         watch = HealthWatch(lambda: report, world.clock)
@@ -54,7 +54,7 @@ def test_run_now_sends_the_task_to_its_queue_and_records_it(client: FlaskClient,
 
 
 def test_the_backfill_goes_to_its_own_queue(press: Press) -> None:
-    (sent,) = press(health_reports.healthy(), BACKFILL_JOB)
+    (sent,) = press(health_reports.healthy(), BACKFILL_JOB.name)
     assert (sent.task, sent.queue) == ("keepa_deals.backfiller.backfill_deals", "backfill")
 
 
