@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from keepa_deals import atomic_file
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.keepa.types import StrangeAnswer
 from keepa_deals.redaction import redact_addresses
@@ -74,11 +74,7 @@ class KeptAnswers:
         head += f"reason: {' '.join(answer.reason.split())}\n\n"
         # Latin-1 maps every byte to a letter and back: what is no UTF-8 stays as it came.
         text = redact_addresses((head.encode() + body).decode("latin-1")).encode("latin-1")
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-            file.write(text)
-        temporary.replace(path)
+        atomic_file.write(path, text)
 
     def _prune(self) -> None:
         for path in _newest_first(self._folder)[MOST_FILES:]:

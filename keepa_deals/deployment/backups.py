@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
+from keepa_deals.atomic_file import DRAFT_SUFFIX, draft_of
 from keepa_deals.clock import SystemClock
 from keepa_deals.db.session import Database
 from keepa_deals.deployment.console import Say
@@ -22,7 +23,6 @@ from keepa_deals.settings import Settings, inherited_environment
 
 KEPT = 5
 """Copies that are kept; older ones are deleted."""
-_UNFINISHED = ".part"
 RESTORE_PATIENCE = 30.0
 """Seconds to wait for whoever still writes."""
 
@@ -35,14 +35,14 @@ def make(home: Home, database: Database, now: datetime) -> Path:
     name = f"deals-{now:%Y%m%dT%H%M%SZ}"
     source = database.path
     target = home.backups / f"{name}{'.dump' if source is None else '.db'}"
-    for left_over in home.backups.glob(f"*{_UNFINISHED}"):
+    for left_over in home.backups.glob(f"*{DRAFT_SUFFIX}"):
         left_over.unlink()
-    with _written(target) as part:
+    with _written(target) as draft:
         if source is None:
-            _dump_postgresql(database, part)
+            _dump_postgresql(database, draft)
         else:
             try:
-                _copy_sqlite(source, part)
+                _copy_sqlite(source, draft)
             except sqlite3.Error as error:
                 raise OpsError(f"the database could not be copied to {target}: {error}") from None
     for outdated in sorted(home.backups.glob("deals-*"))[:-KEPT]:
@@ -102,9 +102,9 @@ def put_back(copy: Path, path: Path, now: datetime) -> Path | None:
     What was there, with its log of changes, is moved into a folder beside it, which is returned.
     """
     _refuse_unusable(copy)
-    with _written(path) as part:
+    with _written(path) as draft:
         try:
-            _copy_sqlite(copy, part)
+            _copy_sqlite(copy, draft)
         except sqlite3.Error as error:
             raise OpsError(f"{copy} could not be brought back: {error}") from None
         return _move_away(path, now)
@@ -140,17 +140,15 @@ def _move_away(path: Path, now: datetime) -> Path | None:
 @contextlib.contextmanager
 def _written(target: Path) -> Iterator[Path]:
     """A private file that becomes ``target`` when the block ends well, and is gone otherwise."""
-    part = target.with_name(f".{target.name}{_UNFINISHED}")
     try:
-        part.unlink(missing_ok=True)
-        part.touch(mode=0o600)
-        yield part
-        part.replace(target)
+        with draft_of(target) as draft:
+            try:
+                yield draft
+            finally:
+                for suffix in ("-journal", "-wal", "-shm"):
+                    draft.with_name(draft.name + suffix).unlink(missing_ok=True)
     except OSError as error:
         raise OpsError(f"{target} cannot be written ({error.strerror})") from None
-    finally:
-        for suffix in ("", "-journal", "-wal", "-shm"):
-            part.with_name(part.name + suffix).unlink(missing_ok=True)
 
 
 def _copy_sqlite(source: Path, target: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from keepa_deals import atomic_file
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.processes import command_of, describe, is_ours, recorded
 
@@ -79,10 +80,8 @@ def _process(text: str) -> psutil.Process | None:
 
 
 def _write(path: Path) -> None:
-    fresh = path.with_suffix(".pid.new")
     try:
-        fresh.write_text(f"{os.getpid()}\n", encoding="ascii")
-        fresh.replace(path)
+        atomic_file.write(path, f"{os.getpid()}\n")
     except OSError as error:
         log.warning("no pid file, which is for people only: %s", error)
 

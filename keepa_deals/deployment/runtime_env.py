@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
+from keepa_deals import atomic_file
 from keepa_deals import settings as settings_module
 from keepa_deals.deployment import embedded_redis
 from keepa_deals.deployment.home import Home
@@ -24,7 +24,7 @@ def write(home: Home, settings: Settings, *, sandbox: bool) -> None:
     lines = [*([SANDBOX_LINE] if sandbox else []), f"{settings_module.HOME_LINE}{home.path}"]
     given = sorted(settings.model_fields_set - {"keepa_deals_home"})
     lines.extend(f"{name.upper()}={_quoted(getattr(settings, name))}" for name in given)
-    private(home.runtime, "\n".join(lines) + "\n")
+    atomic_file.write(home.runtime, "\n".join(lines) + "\n")
 
 
 def with_sandbox(home: Home) -> bool | None:
@@ -56,15 +56,6 @@ def _own_domain(settings: Settings) -> int | None:
     with contextlib.suppress(SettingsError):
         return selection_of(settings).domain_id
     return None
-
-
-def private(path: Path, text: str) -> None:
-    """Replace ``path`` by ``text`` in one step, readable by its owner alone."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    fresh.touch(mode=0o600)
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
 
 
 def _quoted(value: Any) -> str:

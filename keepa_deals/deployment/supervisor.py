@@ -17,6 +17,7 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from keepa_deals.deployment.errors import OpsError
 from keepa_deals.deployment.home import Home
+from keepa_deals.deployment.log_files import SUPERVISOR_LOG
 from keepa_deals.deployment.processes import home_of, is_our_supervisor, marks, recorded
 from keepa_deals.deployment.supervisor_config import WARM_SHUTDOWN, supervisor_socket
 from keepa_deals.settings import PROJECT_ROOT, inherited_environment
@@ -138,8 +139,6 @@ def _ask(home: Home, method: str, *arguments: Any, content_with: int | None = No
             f"see the logs in {home.log}"
         ) from None
     except UNREACHABLE as error:
-        raise OpsError(
-            f"the supervisor does not answer ({error}); see {home.log / 'supervisord.log'}"
-        ) from None
+        raise OpsError(f"the supervisor does not answer ({error}); see {home.log / SUPERVISOR_LOG}") from None
     finally:
         transport.close()

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from keepa_deals.deployment import embedded_redis
 from keepa_deals.deployment.home import Home
+from keepa_deals.deployment.log_files import SUPERVISOR_LOG, log_of
 from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB, worker_of
 from keepa_deals.settings import PROJECT_ROOT, Settings
 
@@ -28,14 +29,13 @@ but a command that has changed is replaced by a deploy."""
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One supervised process. ``log`` is a file's name below ``log/``.
+    """One supervised process.
 
     Each is a group of its own for the supervisor: a deploy then restarts only what has changed.
     """
 
     name: str
     command: tuple[str, ...]
-    log: str
     priority: int = SERVICE
     stop_wait: int = 10
     start_seconds: int = 1
@@ -46,7 +46,7 @@ def programs(home: Home, settings: Settings, *, sandbox: bool) -> list[Program]:
     chosen = []
     if uses_embedded_redis(home, settings):
         server = str(embedded_redis.find_server())
-        chosen.append(Program("redis", (server, str(home.redis_conf)), "redis.log", priority=STORES))
+        chosen.append(Program("redis", (server, str(home.redis_conf)), priority=STORES))
     if sandbox:
         chosen.append(_sandbox(home, settings))
     return [*chosen, *_workers(), _beat(), _dashboard(), _guard()]
@@ -61,19 +61,19 @@ def uses_embedded_redis(home: Home, settings: Settings) -> bool:
 
 def _workers() -> list[Program]:
     return [
-        _worker(UPSERT_JOB.queue, "celery_worker.log", processes=2),
-        _worker(BACKFILL_JOB.queue, "celery_worker_backfill.log", processes=1),
+        _worker(UPSERT_JOB.queue, processes=2),
+        _worker(BACKFILL_JOB.queue, processes=1),
     ]
 
 
-def _worker(queue: str, log: str, *, processes: int) -> Program:
+def _worker(queue: str, *, processes: int) -> Program:
     flags = ("-Q", queue, "-n", f"{queue}@%h", "-c", str(processes), "-l", "INFO")
     command = (*_celery(), "worker", *flags, "--without-gossip", "--without-mingle")
-    return Program(worker_of(queue), command, log, stop_wait=WARM_SHUTDOWN)
+    return Program(worker_of(queue), command, stop_wait=WARM_SHUTDOWN)
 
 
 def _beat() -> Program:
-    return Program("beat", (*_celery(), "beat", "-l", "INFO"), "celery_beat.log")
+    return Program("beat", (*_celery(), "beat", "-l", "INFO"))
 
 
 def _celery() -> tuple[str, ...]:
@@ -83,11 +83,11 @@ def _celery() -> tuple[str, ...]:
 def _dashboard() -> Program:
     flags = ("-k", WORKER_CLASS, "-c", "python:keepa_deals.web.gunicorn_conf")
     command = (sys.executable, "-m", "gunicorn", *flags, "keepa_deals.web.app:create_app()")
-    return Program("dashboard", command, "dashboard.log", stop_wait=30)
+    return Program("dashboard", command, stop_wait=30)
 
 
 def _guard() -> Program:
-    return Program("guard", (*_own_command(), "ops", "guard"), "guard.log")
+    return Program("guard", (*_own_command(), "ops", "guard"))
 
 
 def _own_command() -> tuple[str, ...]:
@@ -100,7 +100,7 @@ def _sandbox(home: Home, settings: Settings) -> Program:
     # A fixed seed: a sandbox that was restarted goes on with the same products.
     flags = ("--port", str(port), "--tick-seconds", f"{settings.keepa_tick_seconds:g}", "--seed", "sandbox")
     token = ("--control-token-file", str(home.run / "sandbox.token"))
-    return Program("sandbox", (*_own_command(), "sandbox", *flags, *token), "sandbox.log", priority=STORES)
+    return Program("sandbox", (*_own_command(), "sandbox", *flags, *token), priority=STORES)
 
 
 # -- the supervisor's configuration --------------------------------------------------------------
@@ -111,7 +111,7 @@ file={socket}
 chmod=0700
 
 [supervisord]
-logfile={log}/supervisord.log
+logfile={log}/{log_name}
 logfile_maxbytes=5MB
 logfile_backups=3
 pidfile={pid}
@@ -157,6 +157,7 @@ def render(home: Home, chosen: list[Program]) -> str:
     head = _HEAD.format(
         socket=_escaped(supervisor_socket(home)),
         log=_escaped(home.log),
+        log_name=SUPERVISOR_LOG,
         run=_escaped(home.run),
         pid=_escaped(home.supervisor_pid),
         root=_escaped(PROJECT_ROOT),
@@ -177,7 +178,7 @@ def _program(home: Home, program: Program) -> str:
         priority=program.priority,
         start_seconds=program.start_seconds,
         stop_wait=program.stop_wait,
-        log=_escaped(home.log / program.log),
+        log=_escaped(home.log / log_of(program.name)),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from keepa_deals.deployment.log_files import SUPERVISOR_LOG
 from keepa_deals.deployment.log_tail import read_end
 
 _LINE = re.compile(r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ \w+ (?P<what>.*)")
@@ -50,7 +51,7 @@ class Supervision:
 
 def read_supervision(log_dir: Path) -> Supervision:
     """The end of ``supervisord.log``; ``OSError`` when it cannot be read."""
-    return parse(read_end(log_dir / "supervisord.log").splitlines())
+    return parse(read_end(log_dir / SUPERVISOR_LOG).splitlines())
 
 
 def parse(lines: Iterable[str]) -> Supervision:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from keepa_deals.deployment.log_files import SUPERVISOR_LOG, log_of
 from keepa_deals.deployment.log_tail import read_tail
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.facts import Line, facts
 from keepa_deals.diagnosis.resolved import Past, healed
-from keepa_deals.diagnosis.rules.processes import log_of
 from keepa_deals.diagnosis.verdict import Cause, verdict
 from keepa_deals.health.error_text import describe
-from keepa_deals.jobs import BACKFILL_JOB
+from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB
 
 HEALTHY, PROBLEMS, BLIND = 0, 1, 2
 WORDS = {HEALTHY: "healthy", PROBLEMS: "problems", BLIND: "incomplete"}
-ALWAYS = ("celery_beat.log", "celery_worker.log")
+ALWAYS = (log_of("beat"), log_of(UPSERT_JOB.worker))
 _MORE_LOGS = ("redis", "dashboard", "sandbox")
 """Programs whose log is shown when a cause speaks of them."""
 _SUPERVISED = {"supervisor_down", "program_crashing", "worker_down", "beat_down", "not_running"}
@@ -71,5 +71,5 @@ def _logs_that_matter(causes: tuple[Cause, ...], trouble: str) -> list[str]:
     if BACKFILL_JOB.worker in text or BACKFILL_JOB.name in text:
         more.append(log_of(BACKFILL_JOB.worker))
     if names & _SUPERVISED:
-        more.append("supervisord.log")
+        more.append(SUPERVISOR_LOG)
     return [*ALWAYS, *more]

@@ -25,6 +25,7 @@ from keepa_deals.deployment import supervisor as supervisor_client
 from keepa_deals.deployment.console import Say
 from keepa_deals.deployment.errors import OpsError, UnhealthyError
 from keepa_deals.deployment.home import Home
+from keepa_deals.deployment.log_files import log_of
 from keepa_deals.deployment.ports import free_port
 from keepa_deals.deployment.processes import describe, ours
 from keepa_deals.health.report import HealthReport
@@ -178,7 +179,7 @@ def wait_until_healthy(
             told = missing
             say(f"  wait  {missing}")
         if time.monotonic() - since > within:
-            lines = "\n".join(_tail(home, "celery_worker.log"))
+            lines = "\n".join(_tail(home, log_of(UPSERT_JOB.worker)))
             raise UnhealthyError(
                 f"not healthy after {within:.0f} s: {missing}. It goes on trying; "
                 f"see {home.log} and 'keepa-deals status'.\n{lines}"
@@ -228,17 +229,8 @@ class _Attempts:
             starts = self._starts.setdefault(program.name, set())
             starts.add(program.since)
             if program.state == "FATAL" or len(starts) > FAILURES:
-                lines = "\n".join(_tail(self._home, _log_of(program.name)))
+                lines = "\n".join(_tail(self._home, log_of(program.name)))
                 raise OpsError(f"{program.name} does not stay alive: {program.detail}\n{lines}")
-
-
-def _log_of(name: str) -> str:
-    logs = {
-        "worker-upsert": "celery_worker.log",
-        "worker-backfill": "celery_worker_backfill.log",
-        "beat": "celery_beat.log",
-    }
-    return logs.get(name, f"{name}.log")
 
 
 def _tail(home: Home, name: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from keepa_deals.deployment import supervisor
 from keepa_deals.deployment.dashboard_probe import Hearing
 from keepa_deals.deployment.errors import BusyError, OpsError
 from keepa_deals.deployment.home import Home
+from keepa_deals.deployment.log_files import log_of
 from keepa_deals.deployment.operation_lock import GUARD, abandoned, only_one
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.ops import start as starting
@@ -91,10 +92,10 @@ def _step_out_of_its_shadow(home: Home) -> None:
 
     Nobody else keeps the log short now.
     """
-    path = home.log / "guard.log"
+    path = home.log / log_of("guard")
     with contextlib.suppress(OSError):
         if path.stat().st_size > LONGEST_LOG:
-            path.replace(path.with_name("guard.log.1"))
+            path.replace(path.with_name(f"{path.name}.1"))
     target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     for stream in (1, 2):
         os.dup2(target, stream)

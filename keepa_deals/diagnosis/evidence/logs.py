@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from keepa_deals.deployment.log_files import log_of
 from keepa_deals.deployment.log_tail import read_end, troubles
+from keepa_deals.jobs import WORKERS
 from keepa_deals.settings import Settings
 
-LOGS_OF_JOBS = ("celery_worker.log", "celery_worker_backfill.log", "celery_beat.log")
+LOGS_OF_JOBS = tuple(log_of(program) for program in (*WORKERS, "beat"))
 
 
 @dataclass(frozen=True, slots=True)

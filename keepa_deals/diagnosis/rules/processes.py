@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from keepa_deals.deployment.log_files import log_of
 from keepa_deals.deployment.process_table import Process
 from keepa_deals.deployment.supervisor_log import Down
 from keepa_deals.diagnosis.evidence.gather import Evidence
@@ -15,19 +16,9 @@ CRASHES = 3
 CRASHES_WITHIN = timedelta(minutes=10)
 CRASH_QUIET = timedelta(seconds=15)
 """So long after its last end at least a program counts as still crashing; four times that at most."""
-OWN_LOGS = {
-    "beat": "celery_beat.log",
-    "worker-upsert": "celery_worker.log",
-    "worker-backfill": "celery_worker_backfill.log",
-}
 STARTING = timedelta(seconds=30)
 """A program that is younger may not answer yet."""
 _NOT_THE_SERVICE = {"sandbox", "redis"}
-
-
-def log_of(program: str) -> str:
-    """The log file of a program."""
-    return OWN_LOGS.get(program, f"{program}.log")
 
 
 @rule(

@@ -22,6 +22,7 @@ from keepa_deals.deployment import backups, git_version, runtime_env, supervisor
 from keepa_deals.deployment.console import Say
 from keepa_deals.deployment.errors import HalfWayError, OpsError, UnhealthyError
 from keepa_deals.deployment.home import Home, keep_key_private
+from keepa_deals.deployment.log_files import DEPLOY_LOG
 from keepa_deals.diagnosis.diagnose import diagnose
 from keepa_deals.diagnosis.evidence.gather import gather
 from keepa_deals.diagnosis.render_text import to_text
@@ -275,7 +276,7 @@ def _go_back(d: _Deploy, copy: Path | None, error: BaseException) -> NoReturn:
         _log(d.home, f"the way back failed: {words.splitlines()[0]}", d.plan, second)
         raise HalfWayError(
             f"the new version did not work, and the way back failed: {words}. ./start_celery.sh starts "
-            f"what is stopped, as {_short(git_version.current())}; see {d.home.log / 'deploy.log'}"
+            f"what is stopped, as {_short(git_version.current())}; see {d.home.log / DEPLOY_LOG}"
         ) from None
     if supervisor.live_supervisor(d.home) is None:
         raise PreviousVersionError(f"nothing runs; {_short(d.plan.previous)} is checked out again")
@@ -379,5 +380,5 @@ def _log(home: Home, outcome: str, plan: Plan | str, error: BaseException | None
     if error is not None and not isinstance(error, (KeepaDealsError, KeyboardInterrupt)):
         where = redact("".join(traceback.format_exception(error))).splitlines()
         lines = [*(f"    {line}" for line in where), *lines]
-    with contextlib.suppress(OSError), (home.log / "deploy.log").open("a", encoding="utf-8") as log:
+    with contextlib.suppress(OSError), (home.log / DEPLOY_LOG).open("a", encoding="utf-8") as log:
         log.writelines(f"{line}\n" for line in lines)

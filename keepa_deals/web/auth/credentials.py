@@ -21,6 +21,7 @@ from pathlib import Path
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from keepa_deals import atomic_file
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.settings import Settings
 
@@ -164,7 +165,7 @@ class CredentialStore:
                 key = path.read_bytes()
             except FileNotFoundError:
                 key = secrets.token_bytes(_KEY_BYTES)
-                _replace(path, key)
+                _store(path, key)
             except OSError as error:
                 raise AccessError(f"{path}: cannot be read ({error.strerror})") from None
         if len(key) < _KEY_BYTES:
@@ -193,7 +194,7 @@ class CredentialStore:
 
     def _write(self, new: Credentials) -> None:
         text = json.dumps(asdict(new), default=datetime.isoformat, indent=1)
-        _replace(self._path, text.encode())
+        _store(self._path, text)
 
 
 def may_start(settings: Settings, known: Credentials) -> str | None:
@@ -206,17 +207,9 @@ def may_start(settings: Settings, known: Credentials) -> str | None:
     )
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write a private file whole or not at all."""
-    draft = path.with_name(f"{path.name}.new")
+def _store(path: Path, content: str | bytes) -> None:
     try:
-        draft.unlink(missing_ok=True)
-        handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        atomic_file.write(path, content)
     except OSError as error:
         raise AccessError(f"{path}: cannot be written ({error.strerror})") from None
 
