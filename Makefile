@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test nightly lint faults fuzz format pins constraints audit
+.PHONY: help test nightly lint faults fuzz format reference pins constraints audit
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,10 @@ fuzz:  ## ten minutes of what strangers may send: executions and findings
 
 format:  ## let ruff format and mend
 	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
+
+reference:  ## docs/reference.md, docs/runbook.md and docs/alerts.yml, from the code
+	.venv/bin/python -m tests.support.reference docs
+	.venv/bin/python -m keepa_deals.diagnosis.runbook docs
 
 # For every Python from the oldest supported on, with the sums of all files of a release. No addresses.
 COMPILE = .venv-pin/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \

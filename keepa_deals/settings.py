@@ -59,46 +59,111 @@ def _host_and_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def _setting(
+    default: Any, meaning: str, allowed: str = "", *, ge: float | None = None, le: float | None = None
+) -> Any:
+    """A setting with its words for people, which docs/reference.md lists. Bounds need none in ``allowed``."""
+    return Field(default, description=meaning, json_schema_extra={"allowed": allowed}, ge=ge, le=le)
+
+
 class Settings(BaseSettings):
     """The settings of one deployment. Build it with :func:`load`, which words the errors for people."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    keepa_api_key: SecretStr | None = Field(None, description="Keepa API key: 64 characters")
-    keepa_api_url: Annotated[str, AfterValidator(_http_url)] = "https://api.keepa.com"
-    keepa_domain_id: int = 1
-    keepa_deal_selection: Path = Path(__file__).parent / "deal_selection.json"
-    keepa_tick_seconds: float = Field(60.0, ge=0.05, le=3600)
+    keepa_api_key: SecretStr | None = _setting(
+        None, "Your Keepa API key. Without one: ./start_celery.sh --sandbox", f"{KEY_LENGTH} characters"
+    )
+    keepa_api_url: Annotated[str, AfterValidator(_http_url)] = _setting(
+        "https://api.keepa.com", "The API, or a sandbox's address", "http:// or https://"
+    )
+    keepa_domain_id: int = _setting(
+        1,
+        "Amazon's locale. Set, it wins over the deal query's own domainId; unset, that one counts, and 1 "
+        "where it has none",
+        ", ".join(f"{number} ({market.tld})" for number, market in MARKETPLACES.items()),
+    )
+    keepa_deal_selection: Path = _setting(
+        Path(__file__).parent / "deal_selection.json",
+        'The deal query, as keepa.com\'s "Show API query" gives it (selection.md)',
+        "a JSON file; relative paths start at the project's root",
+    )
+    keepa_tick_seconds: float = _setting(
+        60.0,
+        "Seconds between two refills of the account. Keepa's is 60; a smaller one makes a sandbox run faster",
+        ge=0.05,
+        le=3600,
+    )
 
-    redis_url: Annotated[SecretStr | None, Field(description="redis://, rediss:// or unix:// address")] = None
-    redis_key_prefix: Annotated[str, AfterValidator(_key_prefix)] = "keepa_deals"
-    database_url: SecretStr | None = None
-    keepa_deals_home: Path = Path("var")
-    lock_ttl_seconds: int = Field(45, ge=3, le=3600)
+    redis_url: SecretStr | None = _setting(
+        None,
+        "Redis 6.2 or newer, or Valkey, with maxmemory-policy noeviction. Unset: one of our own is started",
+        "redis://, rediss:// or unix:// address",
+    )
+    redis_key_prefix: Annotated[str, AfterValidator(_key_prefix)] = _setting(
+        "keepa_deals",
+        "First part of every Redis key: give each deployment on a shared Redis its own",
+        "letters, digits, _, - and .",
+    )
+    database_url: SecretStr | None = _setting(
+        None, "The database. Unset: SQLite in the home", "sqlite:/// or postgresql+psycopg:// address"
+    )
+    keepa_deals_home: Path = _setting(
+        Path("var"),
+        "Database, logs, pid files, data of the embedded Redis",
+        "a folder; relative paths start at the project's root",
+    )
+    lock_ttl_seconds: int = _setting(
+        45,
+        "For how long the lock of a killed worker keeps the next run waiting; a live one renews it in time",
+        ge=3,
+        le=3600,
+    )
 
-    dashboard_host: str = "127.0.0.1"
-    dashboard_port: int = Field(8000, ge=1, le=65535)
-    dashboard_trusted_hosts: str = ""
-    dashboard_proxies: int = Field(0, ge=0, le=5)
+    dashboard_host: str = _setting(
+        "127.0.0.1",
+        "Where the dashboard listens. Beyond loopback it wants a password (dashboard.md)",
+        "an address or a host name",
+    )
+    dashboard_port: int = _setting(8000, "The dashboard's port", ge=1, le=65535)
+    dashboard_trusted_hosts: str = _setting(
+        "",
+        "Names that the dashboard answers to beside localhost. Without any, and listening beyond loopback, "
+        "it answers to every name",
+        "names, comma-separated",
+    )
+    dashboard_proxies: int = _setting(
+        0, "Reverse proxies in front whose X-Forwarded-* headers are believed", ge=0, le=5
+    )
 
-    upsert_interval_seconds: int = Field(60, ge=1, le=3600)
-    deal_fresh_minutes: int = Field(60, ge=1, le=24 * 60)
+    upsert_interval_seconds: int = _setting(
+        60, "Seconds between two runs of update_recent_deals", ge=1, le=3600
+    )
+    deal_fresh_minutes: int = _setting(
+        60, "A live deal must have been seen within this many minutes", ge=1, le=24 * 60
+    )
 
-    prep_cost: int = Field(0, ge=0)
-    shipping_cost: int = Field(0, ge=0)
-    sell_price: Literal["average_90", "average_30", "buy_box"] = "average_90"
+    prep_cost: int = _setting(0, "What you add to each unit for its preparation, in cents", ge=0)
+    shipping_cost: int = _setting(0, "What you add to each unit for shipping to Amazon, in cents", ge=0)
+    sell_price: Literal["average_90", "average_30", "buy_box"] = _setting(
+        "average_90", "The price that you expect to sell at: the average of 90 or 30 days, or the buy box"
+    )
 
-    retain_points_days: int = Field(365, ge=1)
-    retain_ended_days: int = Field(180, ge=1)
-    retain_events_days: int = Field(180, ge=1)
-    retain_samples_days: int = Field(90, ge=1)
-    retain_runs_days: int = Field(14, ge=1)
+    retain_points_days: int = _setting(365, "Days for which prices and ranks are kept", ge=1)
+    retain_ended_days: int = _setting(
+        180, "Days for which deals are kept after their end, or after they were last seen", ge=1
+    )
+    retain_events_days: int = _setting(180, "Days for which changes of state are kept", ge=1)
+    retain_samples_days: int = _setting(90, "Days for which the samples of each minute are kept", ge=1)
+    retain_runs_days: int = _setting(14, "Days for which the runs of the jobs are kept", ge=1)
 
-    deploy_verify_commits: bool = False
+    deploy_verify_commits: bool = _setting(
+        default=False, meaning="Whether a deploy refuses a version with a commit that has no good signature"
+    )
 
-    min_token_threshold: int = Field(50, ge=0)
-    recovery_target: int = Field(55, ge=0)
-    priority_pass_max_cost: int = Field(10, ge=1)
+    min_token_threshold: int = _setting(50, "Below this balance big requests wait …", ge=0)
+    recovery_target: int = _setting(55, "… until it is back at this one", "MIN_TOKEN_THRESHOLD or more", ge=0)
+    priority_pass_max_cost: int = _setting(10, "Requests of up to so many tokens have priority", ge=1)
 
     @field_validator("keepa_api_key")
     @classmethod
