@@ -37,7 +37,7 @@ def deals() -> str:
     view = requested_view(here)
     shown = browse(here, view, requested_cursor(view), requested_since())
     return render_template(
-        "deals.html",
+        "deals/list.html",
         browse=shown,
         view=view,
         chips=chips(view, {category.id: category.name for category in shown.categories}),
@@ -60,7 +60,7 @@ def deal(domain_id: int, asin: str) -> str:
     found = requested_deal(here, domain_id, asin)
     costs = Costs(here.settings.prep_cost, here.settings.shipping_cost)
     return render_template(
-        "deal.html",
+        "deals/detail.html",
         deal=deal_row.shown(found.row, found.moment),
         curve=curve(found),
         entries=timeline.entries(found),
@@ -88,7 +88,7 @@ def health() -> str:
     hours = _requested_hours()
     curve, runs, actions = _past(here, hours)
     return render_template(
-        "health.html",
+        "status/page.html",
         report=report,
         age=age_text,
         lasted=duration_text,

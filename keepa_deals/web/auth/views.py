@@ -26,7 +26,7 @@ def log_in() -> ResponseReturnValue:
     """The form."""
     if reader() in (Reader.ANYBODY, Reader.SESSION):
         return redirect(_destination(), 303)
-    return render_template("login.html", destination=_destination(), wrong=False)
+    return render_template("auth/login.html", destination=_destination(), wrong=False)
 
 
 @blueprint.post("/login")
@@ -38,7 +38,7 @@ def try_password() -> ResponseReturnValue:
     attempt = rate_limit.take_attempt()
     if not here.credentials.verify(request.form.get("password", "")):
         current_app.logger.warning("wrong password from %s", request.remote_addr)
-        return render_template("login.html", destination=_destination(), wrong=True), 401
+        return render_template("auth/login.html", destination=_destination(), wrong=True), 401
     attempt.give_back()
     sessions.begin(here.credentials, here.clock.now())
     current_app.logger.info("log-in from %s", request.remote_addr)

@@ -44,7 +44,7 @@ def live() -> Response:
         counts = count_statuses(reads, view, moment)
         named = saved_views.read_all(reads.connection)
         page = render_template(
-            "live.html",
+            "deals/polled.html",
             view=view,
             moment=moment,
             since=since,

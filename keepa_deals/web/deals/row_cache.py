@@ -67,7 +67,7 @@ def configure(app: Flask) -> None:
 
     @lru_cache(maxsize=MOST_KEPT)
     def made(line: Line) -> Markup:
-        module = app.jinja_env.get_template("_deals.html").module
+        module = app.jinja_env.get_template("deals/_rows.html").module
         return Markup(getattr(module, macros[line.layout])(line))  # noqa: S704  # the macro escapes
 
     def markup(shown: Sequence[Line]) -> Markup:

@@ -48,7 +48,7 @@ def answer(status: int, text: str, *, parameter: str | None = None) -> Response:
         response = jsonify(body)
     else:
         page = render_template(
-            "error.html", status=status, headline=_WORDS.get(status, "That did not work"), text=text
+            "layouts/error.html", status=status, headline=_WORDS.get(status, "That did not work"), text=text
         )
         response = make_response(page)
     response.status_code = status

@@ -1,7 +1,7 @@
 // Renews the health page part by part, so that what is being read or used stays where it is.
 // Without this script the page reloads itself.
 
-import { setServerTime, tick } from "./ages.js";
+import { setServerTime, tick } from "./relative_time.js";
 import { drawAll } from "./chart.js";
 
 const PERIOD = 15000;

@@ -197,7 +197,12 @@ def test_a_database_that_is_gone_is_said_in_words(client: FlaskClient, world: Wo
 def test_scripts_and_styles_stand_under_the_address_of_their_version(client: FlaskClient) -> None:
     page = client.get("/").text
     files = re.findall(r'(?:href|src)="(/static/[0-9a-f]{12}/[^"]+)"', page)
-    assert {file.rpartition("/")[2] for file in files} >= {"base.css", "deals.css", "live.js", "page.js"}
+    assert {file.rpartition("/")[2] for file in files} >= {
+        "base.css",
+        "deals.css",
+        "polling.js",
+        "shortcuts.js",
+    }
     for file in files:
         with client.get(file) as answer:
             assert answer.status_code == 200

@@ -1,7 +1,7 @@
 // Keeps an open list true without moving what is being read: the deals that are shown are renewed in
 // their place, new ones are announced and come on request. Without this script the page reloads itself.
 
-import { serverNow, setServerTime, tick, useOwnClock } from "./ages.js";
+import { serverNow, setServerTime, tick, useOwnClock } from "./relative_time.js";
 import { clock } from "./formats.js";
 
 const PERIOD = 15000, HIDDEN_PERIOD = 60000, LONGEST = 120000;

@@ -53,7 +53,7 @@ function renewForm(fresh, sent) {
 // -- the way there ---------------------------------------------------------------------------------
 // Another version of the service, or no list at all: then this page can't show it.
 function fits(fresh) {
-  const version = (page) => page.querySelector('script[src*="visit.js"]')?.getAttribute("src");
+  const version = (page) => page.querySelector('script[src*="navigation.js"]')?.getAttribute("src");
   return version(fresh) === version(document) && PARTS.every((part) => fresh.querySelector(part));
 }
 
