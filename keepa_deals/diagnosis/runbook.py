@@ -25,7 +25,7 @@ def render() -> str:
             f"## {rule.name}\n{rule.meaning}\n\n**Seen by:** {rule.seen_by}\n\n**Fix:** {rule.fix}\n"
         )
         if causes := explanations(rule):
-            links = ", ".join(f"[{name}](#{name})" for name in causes)
+            links = " · ".join(f"[{name}](#{name})" for name in causes)
             parts.append(f"**May follow from:** {links}\n")
     return "\n".join(parts)
 
