@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from keepa_deals.diagnosis.diagnose import WORDS, Diagnosis
-from keepa_deals.health.report import iso
+from keepa_deals.humanize import iso
 
 
 def to_json(diagnosis: Diagnosis) -> dict[str, Any]:

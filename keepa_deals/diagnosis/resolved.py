@@ -11,7 +11,7 @@ from keepa_deals.diagnosis.evidence.gather import PAST, Evidence
 from keepa_deals.diagnosis.rules import classify
 from keepa_deals.diagnosis.rules.redis import lost_at
 from keepa_deals.diagnosis.verdict import Cause
-from keepa_deals.health.readiness import duration_text
+from keepa_deals.humanize import duration_text
 from keepa_deals.jobs import UPSERT_JOB, WORKERS
 
 ORDERED = timedelta(seconds=30)

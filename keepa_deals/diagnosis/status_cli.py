@@ -9,10 +9,10 @@ import click
 
 from keepa_deals import health, settings
 from keepa_deals.deployment import dashboard_probe
-from keepa_deals.health.readiness import age_text
 from keepa_deals.health.report import HealthReport
+from keepa_deals.humanize import age_text
 
-PATIENCE = 2.0
+TIMEOUT = 2.0
 
 
 @click.command()
@@ -21,14 +21,14 @@ def status(*, as_json: bool) -> None:
     """Say how the service is. Exit 0 when it is well, 1 when something is wrong."""
     here = settings.load()
     report = health.collect(here)
-    hears = dashboard_probe.answers(here.dashboard_url, PATIENCE)
+    hears = dashboard_probe.answers(here.dashboard_url, TIMEOUT)
     if as_json:
         click.echo(json.dumps(report.to_status(), indent=2))
     else:
         for line in _lines(report):
             click.echo(line)
         if not hears:
-            click.echo(f"wrong   dashboard_down: no answer at {here.dashboard_url} within {PATIENCE:.0f} s")
+            click.echo(f"wrong   dashboard_down: no answer at {here.dashboard_url} within {TIMEOUT:.0f} s")
     sys.exit(1 if report.problems or not hears else 0)
 
 
@@ -46,6 +46,6 @@ def _lines(report: HealthReport) -> list[str]:
     for job in report.jobs.value or ():
         success = age_text(job.last_success_at, now)
         lines.append(f"job     {job.name}: last success {success}, last outcome {job.last_outcome}")
-    lines += [f"error   {name}: {r.error}" for name, r in report.readings().items() if r.error]
+    lines += [f"error   {name}: {error}" for name, error in report.errors().items()]
     lines += [f"wrong   {problem.name}: {problem.text}" for problem in report.problems]
     return lines or ["nothing could be read"]

@@ -27,14 +27,14 @@ from keepa_deals.diagnosis.render_json import to_json
 from keepa_deals.diagnosis.render_text import to_text
 from keepa_deals.health.error_text import redact
 from keepa_deals.health.parts.database import probe_engine
-from keepa_deals.health.probing import look
+from keepa_deals.health.probing import run_probes
 from keepa_deals.kept_answers import FOLDER as KEPT_ANSWERS
 from keepa_deals.redis_store import connect_probe
 from keepa_deals.settings import Settings
 
 LOG_LINES = 400
 MOST_ROWS = 500
-PATIENCE = 5.0
+TIMEOUT = 5.0
 _WIDTH = 160
 
 
@@ -66,7 +66,7 @@ def _parts(evidence: Evidence) -> Iterator[tuple[str, Any]]:
         "redis.json": lambda: _redis(evidence.settings),
         "database.json": lambda: _database(evidence.settings),
     }
-    readings = look(asked, timeout=PATIENCE)
+    readings = run_probes(asked, timeout=TIMEOUT)
     for name, probe in asked.items():
         reading = readings.take(name, probe)
         yield name, reading.value if reading.known else {"error": reading.error}

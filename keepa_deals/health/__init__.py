@@ -2,7 +2,8 @@
 
 from keepa_deals.health.collect import collect
 from keepa_deals.health.probing import Reading
+from keepa_deals.health.problems import Problem
 from keepa_deals.health.readiness import Readiness, readiness
-from keepa_deals.health.report import HealthReport, Problem
+from keepa_deals.health.report import HealthReport
 
 __all__ = ["HealthReport", "Problem", "Readiness", "Reading", "collect", "readiness"]

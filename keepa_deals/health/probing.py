@@ -35,26 +35,26 @@ class Reading(Generic[T]):
 
 
 class Readings:
-    """The results of :func:`look`, typed where they are taken out."""
+    """The results of :func:`run_probes`, typed where they are taken out."""
 
-    def __init__(self, found: Mapping[str, Reading[Any]]) -> None:
-        self._found = found
+    def __init__(self, readings: Mapping[str, Reading[Any]]) -> None:
+        self.all = readings
 
     def take(self, name: str, probe: Callable[..., T]) -> Reading[T]:
         """The reading called ``name``; ``probe`` only says which type it has."""
         del probe
-        return cast("Reading[T]", self._found[name])
+        return cast("Reading[T]", self.all[name])
 
 
-def look(probes: Mapping[str, Callable[[], Any]], *, timeout: float = PROBE_TIMEOUT) -> Readings:
+def run_probes(probes: Mapping[str, Callable[[], Any]], *, timeout: float = PROBE_TIMEOUT) -> Readings:
     """Every probe's result or error, after ``timeout`` seconds at the latest. Never raises.
 
     Each probe has a daemon thread of its own: one that hangs is left behind, and ends with the process
     or with its own time-out.
     """
-    found: dict[str, Reading[Any]] = {}
+    done: dict[str, Reading[Any]] = {}
     threads = {
-        name: threading.Thread(target=_run, args=(name, probe, found), name=f"probe-{name}", daemon=True)
+        name: threading.Thread(target=_run, args=(name, probe, done), name=f"probe-{name}", daemon=True)
         for name, probe in probes.items()
     }
     for thread in threads.values():
@@ -63,14 +63,14 @@ def look(probes: Mapping[str, Callable[[], Any]], *, timeout: float = PROBE_TIME
     for thread in threads.values():
         thread.join(max(0.0, deadline - time.monotonic()))
     late = Reading[Any](error=f"no answer within {timeout:g} s", seconds=timeout)
-    return Readings({name: found.get(name, late) for name in probes})
+    return Readings({name: done.get(name, late) for name in probes})
 
 
-def _run(name: str, probe: Callable[[], Any], found: dict[str, Reading[Any]]) -> None:
+def _run(name: str, probe: Callable[[], Any], done: dict[str, Reading[Any]]) -> None:
     started = time.monotonic()
     try:
         value = probe()
     except BaseException as error:  # noqa: BLE001  # whatever it is, it is this probe's result
-        found[name] = Reading(error=describe(error), seconds=time.monotonic() - started)
+        done[name] = Reading(error=describe(error), seconds=time.monotonic() - started)
     else:
-        found[name] = Reading(value=value, seconds=time.monotonic() - started)
+        done[name] = Reading(value=value, seconds=time.monotonic() - started)

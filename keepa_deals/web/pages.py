@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from keepa_deals.deals.economics import Costs
 from keepa_deals.deals.money import notation
 from keepa_deals.formats import as_data
-from keepa_deals.health.readiness import age_text, duration_text
+from keepa_deals.humanize import age_text, duration_text
 from keepa_deals.query.columns import RANGES, SORTS, Interval
 from keepa_deals.query.view import FLAGS, ParameterError
 from keepa_deals.web.deals import controls, timeline

@@ -14,7 +14,7 @@ from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.evidence.home import HomeState
 from keepa_deals.diagnosis.evidence.pid_files import PidFile
 from keepa_deals.health.probing import Reading
-from keepa_deals.health.readiness import find_problems
+from keepa_deals.health.problems import find_problems
 from keepa_deals.health.report import HealthReport
 from tests.support.health_reports import NOW, ago, healthy
 

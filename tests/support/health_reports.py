@@ -7,20 +7,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from keepa_deals.call_log import Answers
+from keepa_deals.health.parts.database import DatabaseHealth
+from keepa_deals.health.parts.deals import DealsHealth
+from keepa_deals.health.parts.flow import FlowHealth
+from keepa_deals.health.parts.history import HistoryHealth
 from keepa_deals.health.parts.host import HostHealth
+from keepa_deals.health.parts.jobs import JobHealth
+from keepa_deals.health.parts.locks import LockHealth
+from keepa_deals.health.parts.queues import QueueHealth
+from keepa_deals.health.parts.redis import RedisHealth
 from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.probing import Reading
-from keepa_deals.health.report import (
-    DatabaseHealth,
-    DealsHealth,
-    FlowHealth,
-    HealthReport,
-    HistoryHealth,
-    JobHealth,
-    LockHealth,
-    QueueHealth,
-    RedisHealth,
-)
+from keepa_deals.health.report import HealthReport
 from keepa_deals.jobs import BACKFILL_JOB, MAINTENANCE_JOB, UPSERT_JOB
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -100,4 +98,4 @@ def healthy(**parts: Any) -> HealthReport:
         name: value if isinstance(value, Reading) else Reading(value=value)
         for name, value in {**base, **parts}.items()
     }
-    return HealthReport(taken_at=NOW, behind_after=6 * MINUTE, **readings)
+    return HealthReport(taken_at=NOW, readings=readings, behind_after=6 * MINUTE)

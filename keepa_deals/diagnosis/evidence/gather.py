@@ -22,16 +22,15 @@ from keepa_deals.diagnosis.evidence.logs import Trouble, read_troubles
 from keepa_deals.diagnosis.evidence.pid_files import PidFile, read_pid_files, recorded_pids
 from keepa_deals.diagnosis.evidence.sqlite import LockHolder, check_integrity, lock_holders, try_to_write
 from keepa_deals.health.parts.database import probe_engine, sqlite_path
-from keepa_deals.health.probing import Reading, look
-from keepa_deals.health.readiness import age_text
+from keepa_deals.health.probing import Reading, run_probes
 from keepa_deals.health.report import HealthReport
+from keepa_deals.humanize import age_text
 from keepa_deals.keepa.selection import selection_of
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.kept_answers import KeptAnswer, kept_answers
 from keepa_deals.settings import Settings
 
 TIMEOUT = 2.0
-FAILED_OUTCOMES = ("failed", "lost_lock")
 PAST = timedelta(hours=1)
 """How far back a fault that has healed is reported."""
 
@@ -75,7 +74,7 @@ class Evidence:
         """Whether everything could be looked at: only then "healthy" means something."""
         own = (self.processes, self.pid_files, self.supervision, self.home, self.integrity, self.selection)
         asked = (self.token_status,) if self.token_status is not None else ()
-        readings = (*self.report.readings().values(), *own, self.dashboard, *asked)
+        readings = (*self.report.readings.values(), *own, self.dashboard, *asked)
         tokens = self.report.tokens.value
         if self.blind or self.settings_error or tokens is None or tokens.available is None:
             return False
@@ -90,7 +89,7 @@ class Evidence:
         return [
             (job.name, job.last_error)
             for job in self.report.jobs.value or ()
-            if job.last_outcome in FAILED_OUTCOMES and job.last_error
+            if job.failed and job.last_error
         ]
 
     def ours(self) -> dict[str, Process]:
@@ -120,7 +119,7 @@ def gather(settings: Settings, *, live: bool = False, settings_error: str | None
     }
     if live:
         probes["token_status"] = lambda: _ask_keepa(settings)
-    answers = look(probes, timeout=TIMEOUT)
+    answers = run_probes(probes, timeout=TIMEOUT)
     report = answers.take("report", health.collect)
     return Evidence(
         settings=settings,

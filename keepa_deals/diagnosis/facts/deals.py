@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.facts.base import Level, Line, warn_if
-from keepa_deals.health.report import ARRIVALS
+from keepa_deals.health.parts.flow import ARRIVALS
 
 
 def lines(evidence: Evidence) -> Iterator[Line]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.facts.base import Level, Line
-from keepa_deals.health.readiness import age_text
-from keepa_deals.health.report import REPORTED_JOBS, JobHealth
-from keepa_deals.jobs import UPSERT_JOB
+from keepa_deals.health.parts.jobs import JobHealth
+from keepa_deals.humanize import age_text
+from keepa_deals.jobs import FEEDING_JOBS, UPSERT_JOB
 
 
 def lines(evidence: Evidence) -> Iterator[Line]:
@@ -18,13 +18,13 @@ def lines(evidence: Evidence) -> Iterator[Line]:
         yield Line("jobs", Level.UNKNOWN, str(evidence.report.jobs.error))
         return
     behind = any(problem.name == "upserter_behind" for problem in evidence.report.problems)
-    for name in REPORTED_JOBS:
+    for name in (job.name for job in FEEDING_JOBS):
         job = evidence.report.job(name)
         if job is None:
             yield Line("jobs", Level.FAIL, f"{name}: never ran")
             continue
         late = behind and name == UPSERT_JOB.name
-        bad = job.last_outcome in ("failed", "lost_lock") or job.paused or late
+        bad = job.failed or job.paused or late
         yield Line("jobs", Level.FAIL if bad else Level.OK, f"{name}: {_job(evidence, job)}")
     history = evidence.report.history.value
     if history and history.last_sample_at:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.facts.base import Level, Line
-from keepa_deals.health.report import LockHealth
+from keepa_deals.health.parts.locks import LockHealth
 from keepa_deals.jobs import job_of
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.facts.base import Level, Line, warn_if
 from keepa_deals.diagnosis.rules.locks_and_queues import QUEUE_WAIT
-from keepa_deals.health.readiness import duration_text
+from keepa_deals.humanize import duration_text
 
 
 def lines(evidence: Evidence) -> Iterator[Line]:

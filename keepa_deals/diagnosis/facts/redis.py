@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.facts.base import Level, Line, warn_if
-from keepa_deals.health.readiness import duration_text
-from keepa_deals.health.report import RedisHealth
+from keepa_deals.health.parts.redis import RedisHealth
+from keepa_deals.humanize import duration_text
 
 
 def lines(evidence: Evidence) -> Iterator[Line]:
@@ -19,14 +19,13 @@ def lines(evidence: Evidence) -> Iterator[Line]:
     up = duration_text(redis.uptime_seconds)
     text = f"{redis.version}, {redis.role}, up {up}, {redis.clients} clients"
     yield Line("redis", warn_if(redis.role != "master"), text)
-    evicts = redis.policy not in ("noeviction", "unknown")
     limit = f" of {redis.max_memory >> 20}" if redis.max_memory else ""
     full = redis.max_memory and redis.used_memory > 0.9 * redis.max_memory
     memory = f"memory: {redis.used_memory >> 20}{limit} MB, {redis.policy}, {redis.evicted_keys} keys evicted"
-    yield Line("redis", warn_if(evicts or full), memory)
+    yield Line("redis", warn_if(redis.evicts or full), memory)
     yield Line(
         "redis",
-        warn_if(not (redis.aof_ok and redis.last_save_ok)),
+        warn_if(not redis.saves),
         f"persistence: {_saving(evidence, redis)}",
     )
 

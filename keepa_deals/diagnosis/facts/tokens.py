@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.facts.base import Level, Line, warn_if
 from keepa_deals.diagnosis.rules.tokens import live_drift, patience_of_small
 from keepa_deals.health.parts.tokens import TokenHealth
-from keepa_deals.health.readiness import duration_text
+from keepa_deals.humanize import duration_text
+from keepa_deals.tokens.counters import LaneCounters
 
 
 def lines(evidence: Evidence) -> Iterator[Line]:
@@ -44,31 +45,30 @@ def _account(evidence: Evidence, tokens: TokenHealth) -> Iterator[Line]:
         f"{tokens.available} of {tokens.capacity}, {tokens.refill_rate} a tick, {tokens.reserved} reserved, "
         f"told {told}{tick}{mode}",
     )
-    count = tokens.counters.get
+    count = tokens.counters.total
     lost = ", ".join(
-        f"{words} {count(name, 0)}"
+        f"{words} {count(name)}"
         for name, words in (("foreign", "foreign"), ("wasted", "overflowed"), ("expired", "unanswered"))
     )
     yield Line(
         "tokens",
         warn_if(tokens.foreign_tokens),
-        f"since the start: {count('rejected_429', 0)} refusals (429); tokens: {lost}",
+        f"since the start: {count('rejected_429')} refusals (429); tokens: {lost}",
     )
 
 
 def _lane(evidence: Evidence, name: str, tokens: TokenHealth) -> Line:
-    lane = tokens.small if name == "small" else tokens.bulk
+    lane = tokens.lane(name)
     longest = lane.longest_wait_seconds or 0
     now = f", the longest for {duration_text(longest)}" if longest else ""
     late = name == "small" and longest > patience_of_small(evidence)
     return Line(
-        "tokens", warn_if(late), f"{name} lane: {lane.waiting} wait{now}; {_waited(name, tokens.counters)}"
+        "tokens",
+        warn_if(late),
+        f"{name} lane: {lane.waiting} wait{now}; {_waited(tokens.counters.lane(name))}",
     )
 
 
-def _waited(lane: str, counters: Mapping[str, int]) -> str:
-    granted = counters.get(f"grants|{lane}", 0)
-    waits = sum(n for name, n in counters.items() if name.startswith(f"waited_le|{lane}|"))
-    seconds = counters.get(f"waited_ms|{lane}", 0) / 1000
-    mean = f", {seconds / waits:.0f} s each" if waits else ""
-    return f"{granted} granted so far, {waits} after a wait{mean}"
+def _waited(lane: LaneCounters) -> str:
+    mean = f", {lane.mean_wait:.0f} s each" if lane.mean_wait is not None else ""
+    return f"{lane.grants} granted so far, {lane.waits} after a wait{mean}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import Alert, Finding, Rank, Stops, rule
-from keepa_deals.health.report import DealsHealth, Point
+from keepa_deals.health.parts.history import Point
 
 FALL = 0.2
 """A loss of this part of the live deals within the hour is no normal change."""
@@ -32,12 +32,12 @@ def janitor_at_work(evidence: Evidence) -> Iterator[Finding]:
         return
     ended = {reason: n for (kind, reason), n in flow.last_hour.items() if kind == "ended"}
     total = sum(n for reason, n in ended.items() if reason != MERGED)
-    vanished = rows(most) - _rows(deals)
+    vanished = most.total - deals.total
     if fell(most.live, deals.live) and total > max(FEW, FALL * most.live):
         reasons = ", ".join(f"{reason} {n}" for reason, n in sorted(ended.items(), key=str))
         yield Finding(f"{total} deals ended within the last hour ({reasons}), {flow.arrivals} came")
-    elif vanished > max(FEW, FALL * rows(most)):
-        yield Finding(f"the table has {_rows(deals)} deals, {vanished} less than {_when(evidence, most)}")
+    elif vanished > max(FEW, FALL * most.total):
+        yield Finding(f"the table has {deals.total} deals, {vanished} less than {_when(evidence, most)}")
 
 
 @rule(
@@ -98,15 +98,6 @@ def fullest(evidence: Evidence) -> Point | None:
 def fell(before: int, now: int) -> bool:
     """Whether so many are gone that it wants a reason."""
     return before - now > max(FEW, FALL * before)
-
-
-def rows(point: Point) -> int:
-    """The deals of a sample, whatever their state."""
-    return point.live + point.stale + point.ended
-
-
-def _rows(deals: DealsHealth) -> int:
-    return deals.live + deals.stale + deals.ended
 
 
 def _when(evidence: Evidence, point: Point) -> str:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import Alert, Finding, Rank, Stops, classify, rule
-from keepa_deals.health.readiness import upserter_is_behind
+from keepa_deals.health.problems import upserter_is_behind
 from keepa_deals.jobs import UPSERT_JOB
 
 _OF_THE_MOMENT = ("redis_down", "redis_not_saving", "database_unavailable")

@@ -20,7 +20,8 @@ from keepa_deals.diagnosis.rules.base import (
     start_again,
 )
 from keepa_deals.diagnosis.rules.tokens import plan_of
-from keepa_deals.health.readiness import duration_text, upserter_is_behind
+from keepa_deals.health.problems import upserter_is_behind
+from keepa_deals.humanize import duration_text
 from keepa_deals.jobs import UPSERT_JOB
 
 CLOCK_TOLERANCE = timedelta(seconds=30)

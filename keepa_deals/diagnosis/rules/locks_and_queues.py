@@ -8,11 +8,10 @@ from datetime import timedelta
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import RESTART, Alert, Finding, Rank, Stops, rule
 from keepa_deals.diagnosis.rules.redis import redis_cli
-from keepa_deals.health.readiness import duration_text, upserter_is_behind
-from keepa_deals.health.report import LockHealth
+from keepa_deals.health.parts.locks import LockHealth
+from keepa_deals.health.problems import upserter_is_behind
+from keepa_deals.humanize import duration_text
 from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB, WORKERS, worker_of
-from keepa_deals.keepa.time import from_unix_ms
-from keepa_deals.redis_store import MESSAGES_DROPPED, MESSAGES_DROPPED_AT
 
 QUEUE_WAIT = timedelta(seconds=120)
 """No message of ours waits longer: a slice of the backfiller lasts at most 60 s."""
@@ -80,17 +79,13 @@ def messages_lost(evidence: Evidence) -> Iterator[Finding]:
     alert=Alert("sum(increase(keepa_deals_messages_dropped_total[10m])) > 0", "0m"),
 )
 def foreign_messages(evidence: Evidence) -> Iterator[Finding]:
-    counters = evidence.report.tokens.value.counters if evidence.report.tokens.value else {}
-    last = counters.get(MESSAGES_DROPPED_AT)
-    if last is None or evidence.report.taken_at - from_unix_ms(last) > FOREIGN_FOR:
+    tokens = evidence.report.tokens.value
+    last = tokens.counters.dropped_at if tokens else None
+    if tokens is None or last is None or evidence.report.taken_at - last > FOREIGN_FOR:
         return
-    by_queue = {
-        name.partition("|")[2]: count
-        for name, count in counters.items()
-        if name.startswith(f"{MESSAGES_DROPPED}|")
-    }
-    counts = ", ".join(f"{count} in {queue!r}" for queue, count in sorted(by_queue.items()))
-    when = evidence.age(from_unix_ms(last))
+    dropped = sorted(tokens.counters.dropped.items())
+    counts = ", ".join(f"{count} in {queue!r}" for queue, count in dropped)
+    when = evidence.age(last)
     yield Finding(f"messages that are none of ours were dropped: {counts}, the last one {when}")
 
 

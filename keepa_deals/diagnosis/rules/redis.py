@@ -18,8 +18,7 @@ from keepa_deals.diagnosis.rules.base import (
     last_error,
     rule,
 )
-from keepa_deals.keepa.time import from_unix_ms
-from keepa_deals.redis_store import COUNTING_SINCE, who_may_write
+from keepa_deals.redis_store import who_may_write
 
 NEARLY_FULL = 0.95
 RELEARNED_WITHIN = timedelta(minutes=3)
@@ -100,7 +99,7 @@ def redis_full(evidence: Evidence) -> Iterator[Finding]:
 )
 def redis_evicts(evidence: Evidence) -> Iterator[Finding]:
     redis = evidence.report.redis.value
-    if redis and redis.policy not in ("noeviction", "unknown"):
+    if redis and redis.evicts:
         yield Finding(
             f"maxmemory-policy is {redis.policy}, {redis.evicted_keys} keys were evicted so far",
             f"{redis_cli(evidence)} CONFIG SET maxmemory-policy noeviction",
@@ -119,7 +118,7 @@ def redis_evicts(evidence: Evidence) -> Iterator[Finding]:
 )
 def redis_not_saving(evidence: Evidence) -> Iterator[Finding]:
     redis = evidence.report.redis.value
-    if redis and not (redis.aof_ok and redis.last_save_ok):
+    if redis and not redis.saves:
         what = "its append-only file" if not redis.aof_ok else "its snapshot"
         yield Finding(f"its last attempt to write {what} failed")
 
@@ -159,10 +158,10 @@ def lost_at(evidence: Evidence) -> datetime | None:
     tokens, history = evidence.report.tokens.value, evidence.report.history.value
     if tokens is None or history is None or history.first_run_at is None:
         return None
-    noted = tokens.counters.get(COUNTING_SINCE)
+    noted = tokens.counters.since
     if noted is None and tokens.available is not None:
         return None  # a beat from before this was noted
-    since = from_unix_ms(noted) if noted else evidence.report.taken_at
+    since = noted or evidence.report.taken_at
     recent = evidence.report.taken_at - since < PAST
     return since if recent and since - history.first_run_at > timedelta(minutes=1) else None
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import Alert, Finding, Rank, Stops, rule
-from keepa_deals.health.readiness import duration_text, upserter_is_behind
+from keepa_deals.health.problems import upserter_is_behind
+from keepa_deals.humanize import duration_text
 from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.token_costs import DEAL_PAGE_TOKENS
 
@@ -27,7 +28,7 @@ def foreign_spender(evidence: Evidence) -> Iterator[Finding]:
     tokens = evidence.report.tokens.value
     if tokens is None:
         return
-    total = tokens.counters.get("foreign", 0)
+    total = tokens.counters.total("foreign")
     if tokens.foreign_at and evidence.report.taken_at - tokens.foreign_at <= present(evidence):
         when = evidence.age(tokens.foreign_at)
         yield Finding(

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from keepa_deals.health.metric import AnyMetric, gauge
+from keepa_deals.health.part import Part, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class HostHealth:
         return self.memory_available < min(200 << 20, self.memory_total // 50)
 
 
-def read_host(home: Path) -> HostHealth:
+def read(home: Path) -> HostHealth:
     """Disk and memory; a home that does not exist is looked for further up."""
     existing = next(path for path in (home, *home.parents) if _is_there(path))
     disk, nodes, memory = shutil.disk_usage(existing), os.statvfs(existing), psutil.virtual_memory()
@@ -43,3 +47,17 @@ def _is_there(path: Path) -> bool:
         return path.exists()
     except OSError:
         return False
+
+
+def _metrics(snapshot: Snapshot) -> Iterator[AnyMetric]:
+    host = snapshot.value(PART)
+    if host is None:
+        return
+    yield from gauge("disk_free_bytes", "Free where the home is", host.disk_free)
+    yield from gauge("disk_bytes", "Size of the disk that the home is on", host.disk_total)
+    yield from gauge("memory_available_bytes", "Memory that is left", host.memory_available)
+
+
+PART: Part[HostHealth] = Part(
+    "host", lambda sources: read(sources.settings.keepa_deals_home), metrics=_metrics
+)

@@ -1,21 +1,50 @@
-"""What Redis tells: itself, the locks, the queues and beat's heartbeat."""
+"""Redis's own view of itself."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from redis import Redis
 
-from keepa_deals import locks
-from keepa_deals.health.report import LockHealth, QueueHealth, RedisHealth
-from keepa_deals.jobs import FEEDING_JOBS, QUEUES
+from keepa_deals.health.metric import AnyMetric, gauge
+from keepa_deals.health.part import Part, Snapshot
 from keepa_deals.keepa.time import from_unix_ms
-from keepa_deals.redis_store import Keys
 
 
-def read_redis(client: Redis) -> RedisHealth:
+@dataclass(frozen=True, slots=True)
+class RedisHealth:
+    """What ``INFO`` says; memory in bytes, ``max_memory`` 0 for no limit."""
+
+    version: str
+    role: str
+    uptime_seconds: int
+    used_memory: int
+    max_memory: int
+    policy: str
+    loading: bool
+    aof_enabled: bool
+    aof_ok: bool
+    last_save_ok: bool
+    last_save_at: datetime | None
+    evicted_keys: int
+    clients: int
+    clock: datetime
+    """Redis's own clock: the token bucket runs on it."""
+
+    @property
+    def evicts(self) -> bool:
+        """Whether it may throw keys away."""
+        return self.policy not in ("noeviction", "unknown")
+
+    @property
+    def saves(self) -> bool:
+        """Whether its last attempts to write its data worked."""
+        return self.aof_ok and self.last_save_ok
+
+
+def read(client: Redis) -> RedisHealth:
     """Redis's own view of itself."""
     pipe = client.pipeline(transaction=False)
     pipe.info()
@@ -40,43 +69,16 @@ def read_redis(client: Redis) -> RedisHealth:
     )
 
 
-def read_locks(client: Redis, prefix: str) -> tuple[LockHealth, ...]:
-    """Who holds each single-flight lock."""
-    return tuple(_lock(client, job.lock, Keys(prefix)) for job in FEEDING_JOBS)
+def _metrics(snapshot: Snapshot) -> Iterator[AnyMetric]:
+    redis = snapshot.value(PART)
+    if redis is None:
+        return
+    yield from gauge("redis_evicts", "1 where Redis may throw keys away", float(redis.evicts))
+    yield from gauge("redis_save_failed", "1 while Redis cannot write its data", float(not redis.saves))
+    yield from gauge("redis_replica", "1 where Redis takes no writes", float(redis.role != "master"))
+    yield from gauge("redis_memory_bytes", "Memory that Redis uses", redis.used_memory)
+    yield from gauge("redis_memory_limit_bytes", "Redis's maxmemory, 0 for none", redis.max_memory)
+    yield from gauge("redis_uptime_seconds", "Since Redis started", redis.uptime_seconds)
 
 
-def _lock(client: Redis, name: str, keys: Keys) -> LockHealth:
-    holder = locks.read_holder(client, keys.lock(name))
-    if holder is None:
-        return LockHealth(name)
-    return LockHealth(name, holder.owner, holder.host, holder.pid, holder.ttl, dead=holder.is_dead)
-
-
-def read_queues(client: Redis, prefix: str) -> tuple[QueueHealth, ...]:
-    """How many messages wait in each of Celery's queues, and since when the oldest one."""
-    pipe = client.pipeline(transaction=False)
-    for name in QUEUES:
-        pipe.llen(Keys(prefix).queue(name))
-        pipe.lindex(Keys(prefix).queue(name), -1)
-    found = pipe.execute()
-    return tuple(
-        QueueHealth(name, int(depth), _sent_at(oldest))
-        for name, depth, oldest in zip(QUEUES, found[::2], found[1::2], strict=True)
-    )
-
-
-def _sent_at(message: str | None) -> datetime | None:
-    """When a message of kombu's was sent, by the header that ``celery_app`` puts on it."""
-    if message is None:
-        return None
-    try:
-        headers: dict[str, Any] = json.loads(message).get("headers") or {}
-        return from_unix_ms(int(headers["sent_at"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def read_beat(client: Redis, prefix: str) -> datetime | None:
-    """Beat's last tick; ``None`` when it never ticked on this Redis."""
-    value = client.get(Keys(prefix).beat_last_tick)
-    return from_unix_ms(int(value)) if value is not None else None
+PART: Part[RedisHealth] = Part("redis", lambda sources: read(sources.redis()), metrics=_metrics)

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from keepa_deals.health.readiness import duration_text, is_ahead, upserter_is_behind
-from keepa_deals.health.report import HealthReport, JobHealth
+from keepa_deals.health.parts.jobs import JobHealth
+from keepa_deals.health.problems import is_ahead, upserter_is_behind
+from keepa_deals.health.report import HealthReport
+from keepa_deals.humanize import duration_text
 from keepa_deals.jobs import UPSERT_JOB
 
 _NAMES = {

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from keepa_deals.db import soundness
 from keepa_deals.db.models import JobRun, Sample
-from keepa_deals.health.readiness import duration_text
+from keepa_deals.humanize import duration_text
 
 SPANS = {1: "1 h", 6: "6 h", 24: "24 h", 168: "7 d"}
 """The windows that a reader can choose, in hours."""

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from keepa_deals.health.forecast import Forecast
+from keepa_deals.health.parts.deals import DealsHealth
+from keepa_deals.health.parts.flow import FlowHealth
+from keepa_deals.health.parts.jobs import JobHealth
+from keepa_deals.health.parts.locks import LockHealth
+from keepa_deals.health.parts.queues import QueueHealth
 from keepa_deals.health.parts.tokens import TokenHealth
-from keepa_deals.health.readiness import duration_text
-from keepa_deals.health.report import (
-    DealsHealth,
-    FlowHealth,
-    Forecast,
-    HealthReport,
-    JobHealth,
-    LockHealth,
-    QueueHealth,
-)
+from keepa_deals.health.report import HealthReport
+from keepa_deals.humanize import duration_text
 from keepa_deals.jobs import BACKFILL_JOB, FEEDING_JOBS, Job
 from keepa_deals.web.deals.row import ENDED_REASONS
 
@@ -90,18 +88,14 @@ def lanes(tokens: TokenHealth | None) -> list[Lane]:
 
 
 def _lane(tokens: TokenHealth, name: str, label: str) -> Lane:
-    now = tokens.small if name == "small" else tokens.bulk
-    counted = tokens.counters
-    prefix = f"waited_le|{name}|"
-    waits = sum(count for key, count in counted.items() if key.startswith(prefix))
-    seconds = counted.get(f"waited_ms|{name}", 0) / 1000
+    now, counted = tokens.lane(name), tokens.counters.lane(name)
     return Lane(
         label=label,
         waiting=now.waiting,
         longest=now.longest_wait_seconds,
-        grants=counted.get(f"grants|{name}", 0),
-        waits=waits,
-        mean=seconds / waits if waits else None,
+        grants=counted.grants,
+        waits=counted.waits,
+        mean=counted.mean_wait,
     )
 
 

@@ -11,9 +11,9 @@ import pytest
 import redis
 
 from keepa_deals.errors import StoreUnavailableError
-from keepa_deals.health.parts.redis import read_locks
+from keepa_deals.health.parts import locks
 from keepa_deals.locks import SingleFlightLock, read_holder
-from keepa_deals.redis_store import DEFAULT_PREFIX, Keys
+from keepa_deals.redis_store import Keys
 from tests.support.servers.redis import RedisServer
 
 KEY = "update_recent_deals_lock"
@@ -111,7 +111,7 @@ def test_a_lock_is_read_as_a_dead_ones_whatever_the_clock_says(real_redis: redis
     host, pid, _, uuid = owner.rsplit(":", 3)
     for holder, dead in ((int(pid), False), (dead_pid(), True)):
         real_redis.set(KEY, f"{host}:{holder}:1:{uuid}")
-        assert {lock.name: lock.dead for lock in read_locks(real_redis, DEFAULT_PREFIX)}[KEY] is dead
+        assert {lock.name: lock.dead for lock in locks.read(real_redis, Keys())}[KEY] is dead
 
 
 def test_a_value_of_another_program_is_shown_as_it_is(real_redis: redis.Redis) -> None:

@@ -18,9 +18,12 @@ from keepa_deals.diagnosis.evidence.pid_files import PidFile
 from keepa_deals.diagnosis.facts import SECTIONS, Line
 from keepa_deals.diagnosis.render_json import to_json
 from keepa_deals.diagnosis.render_text import to_text
+from keepa_deals.health.forecast import Forecast
+from keepa_deals.health.parts import READ
+from keepa_deals.health.parts.flow import FlowHealth
+from keepa_deals.health.parts.history import HistoryHealth
 from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.probing import Reading
-from keepa_deals.health.report import PARTS, FlowHealth, Forecast, HistoryHealth
 from keepa_deals.kept_answers import KeptAnswer
 from tests.support.evidence import HOME, ago, down, evidence, healthy, home, process, table
 from tests.support.health_reports import MINUTE, job, jobs
@@ -29,7 +32,7 @@ NOTHING: Reading[Any] = Reading(
     error="no answer within 1.5 s, and a rather long explanation why that is so " * 3
 )
 SICK = evidence(
-    healthy(**dict.fromkeys(PARTS, NOTHING)),
+    healthy(**dict.fromkeys((part.name for part in READ), NOTHING)),
     **dict.fromkeys(("processes", "pid_files", "supervision", "home", "integrity", "dashboard"), NOTHING),
     token_status=NOTHING,
     settings_error="DASHBOARD_PORT='http': must be a number",

@@ -13,10 +13,12 @@ from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.evidence.logs import Trouble
 from keepa_deals.diagnosis.resolved import healed
 from keepa_deals.diagnosis.verdict import verdict
+from keepa_deals.health.parts.flow import FlowHealth
+from keepa_deals.health.parts.history import Gap, HistoryHealth, RunFailure
 from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.probing import Reading
-from keepa_deals.health.report import FlowHealth, Gap, HistoryHealth, RunFailure
 from keepa_deals.keepa.time import unix_ms
+from keepa_deals.tokens.counters import Counters
 from tests.support.evidence import ago, down, evidence, healthy, home
 from tests.support.health_reports import job, jobs
 
@@ -69,7 +71,7 @@ HEALED: list[tuple[str, str, Any]] = [
     (
         "redis_lost_data",
         "12 min ago",
-        evidence(healthy(tokens=replace(TOKENS, counters={"since": unix_ms(ago(minutes=12))}))),
+        evidence(healthy(tokens=replace(TOKENS, counters=Counters({"since": unix_ms(ago(minutes=12))})))),
     ),
 ]
 
@@ -92,7 +94,7 @@ def test_a_healed_fault_is_past_and_not_present(rule: str, words: str, case: Evi
         evidence(supervision=Supervision({"beat": (down(5, 8, "terminated by SIGTERM", died=False),)})),
         evidence(healthy(keepa=answers(61))),
         evidence(healthy(tokens=replace(TOKENS, foreign_at=ago(minutes=61)))),
-        evidence(healthy(tokens=replace(TOKENS, counters={"since": unix_ms(ago(hours=5))}))),
+        evidence(healthy(tokens=replace(TOKENS, counters=Counters({"since": unix_ms(ago(hours=5))})))),
         evidence(healthy(keepa=Reading(error="no"), history=Reading(error="no"), tokens=Reading(error="no"))),
         evidence(home=home(readable=False), supervision=Supervision({"beat": (down(5),)})),
     ],

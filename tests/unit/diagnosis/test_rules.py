@@ -18,18 +18,16 @@ from keepa_deals.diagnosis.evidence.pid_files import PidFile
 from keepa_deals.diagnosis.evidence.sqlite import LockHolder
 from keepa_deals.diagnosis.rules import RULES, classify
 from keepa_deals.diagnosis.verdict import explanations, verdict
+from keepa_deals.health.parts.database import DatabaseHealth
+from keepa_deals.health.parts.flow import FlowHealth
+from keepa_deals.health.parts.history import HistoryHealth, Point
 from keepa_deals.health.parts.host import HostHealth
+from keepa_deals.health.parts.locks import LockHealth
+from keepa_deals.health.parts.queues import QueueHealth
 from keepa_deals.health.parts.tokens import LaneHealth, TokenHealth
 from keepa_deals.health.probing import Reading
-from keepa_deals.health.report import (
-    DatabaseHealth,
-    FlowHealth,
-    HistoryHealth,
-    LockHealth,
-    Point,
-    QueueHealth,
-)
 from keepa_deals.jobs import UPSERT_JOB
+from keepa_deals.tokens.counters import Counters
 from tests.support.evidence import HOME, PROGRAMS, ago, down, evidence, healthy, home, process, table
 from tests.support.health_reports import deals, job, jobs, redis_health
 
@@ -137,10 +135,10 @@ CASES: dict[str, list[Any]] = {
             healthy(
                 tokens=replace(
                     TOKENS,
-                    counters={
+                    counters=Counters({
                         "messages_dropped|upsert": 3,
                         "messages_dropped_at": round(ago(minutes=2).timestamp() * 1000),
-                    },
+                    }),
                 )
             )
         )

@@ -12,9 +12,10 @@ from keepa_deals.call_log import Answers, LastAnswer
 from keepa_deals.db.soundness import Unreadable
 from keepa_deals.diagnosis import runbook
 from keepa_deals.diagnosis.rules import RULES
+from keepa_deals.health.parts.locks import LockHealth
 from keepa_deals.health.parts.tokens import TokenHealth
-from keepa_deals.health.readiness import find_problems
-from keepa_deals.health.report import LockHealth
+from keepa_deals.health.problems import find_problems
+from keepa_deals.tokens.counters import Counters
 from keepa_deals.web.status.metrics import exposition
 from tests.support.health_reports import ago, healthy, job, jobs
 from tests.support.paths import ROOT
@@ -46,7 +47,7 @@ def samples() -> dict[str, set[tuple[str, str]]]:
     """What ``/metrics`` exports of a service with something in every part: name → labels seen."""
     tokens = TokenHealth(
         40, 20, 1200, ago(seconds=20), foreign_at=ago(minutes=9), clock_offset_seconds=0.1,
-        counters={"answers|/deal|200": 4},
+        counters=Counters({"answers|/deal|200": 4}),
     )  # fmt: skip
     lock = LockHealth("update_recent_deals_lock", "h:1:2:u", "h", 1, 40.0)
     report = healthy(tokens=tokens, locks=(lock,), keepa=ANSWERS, jobs=jobs(job()))

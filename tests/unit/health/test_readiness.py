@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from keepa_deals import settings as settings_module
+from keepa_deals.health.parts.database import DatabaseHealth
+from keepa_deals.health.parts.queues import QueueHealth
 from keepa_deals.health.probing import Reading
-from keepa_deals.health.readiness import age_text, behind_after, duration_text, find_problems, readiness
-from keepa_deals.health.report import DatabaseHealth, HealthReport, QueueHealth
+from keepa_deals.health.problems import behind_after, find_problems
+from keepa_deals.health.readiness import readiness
+from keepa_deals.health.report import HealthReport
+from keepa_deals.humanize import age_text, duration_text
 from tests.support.health_reports import NOW, ago, healthy, job, jobs
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+from keepa_deals.health.parts import READ
+from keepa_deals.health.parts.locks import LockHealth
 from keepa_deals.health.probing import Reading
-from keepa_deals.health.report import PARTS, HealthReport, LockHealth, Problem
+from keepa_deals.health.problems import Problem
+from keepa_deals.health.report import HealthReport
 from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB
 from tests.support.health_reports import NOW, ago, deals, healthy, job, jobs
 
@@ -14,7 +17,7 @@ JOB_KEYS = {"last_started_at", "last_success_at", "last_outcome", "lock_holder",
 
 def unreadable() -> HealthReport:
     no: Reading[None] = Reading(error="out of order")
-    return healthy(**dict.fromkeys(PARTS, no))
+    return healthy(**dict.fromkeys((part.name for part in READ), no))
 
 
 def test_the_status_has_the_shape_of_the_contract() -> None:
@@ -74,8 +77,8 @@ def test_problems_are_listed() -> None:
     base = healthy()
     report = HealthReport(
         taken_at=NOW,
+        readings=base.readings,
         problems=(Problem("beat_down", "silent"),),
         behind_after=base.behind_after,
-        **base.readings(),
     )
     assert report.to_status()["problems"] == [{"name": "beat_down", "text": "silent"}]

@@ -9,12 +9,15 @@ from types import SimpleNamespace
 import pytest
 from flask.testing import FlaskClient
 
+from keepa_deals.health.forecast import Forecast
+from keepa_deals.health.parts.flow import FlowHealth
 from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.probing import Reading
-from keepa_deals.health.readiness import find_problems
-from keepa_deals.health.report import FlowHealth, Forecast, HealthReport
+from keepa_deals.health.problems import find_problems
+from keepa_deals.health.report import HealthReport
 from keepa_deals.query.columns import Interval
 from keepa_deals.query.view import parse_view
+from keepa_deals.tokens.counters import Counters
 from keepa_deals.web.deals.active_filters import chips
 from keepa_deals.web.deals.row import change
 from keepa_deals.web.status.banner import banner
@@ -113,7 +116,11 @@ def test_trouble_that_does_not_age_the_deals_is_told_apart() -> None:
 def test_an_account_that_cannot_be_read_is_no_lane() -> None:
     assert lanes(None) == []
     health = TokenHealth(
-        1, 5, 300, NOW, counters={"grants|small": 9, "waited_le|small|5000": 2, "waited_ms|small": 6000}
+        1,
+        5,
+        300,
+        NOW,
+        counters=Counters({"grants|small": 9, "waited_le|small|5000": 2, "waited_ms|small": 6000}),
     )
     small, bulk = lanes(health)
     assert (small.grants, small.waits, small.mean) == (9, 2, 3.0)

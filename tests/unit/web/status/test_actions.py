@@ -11,8 +11,10 @@ from flask.testing import FlaskClient
 from kombu.exceptions import OperationalError
 from werkzeug.test import TestResponse
 
+from keepa_deals.health.parts.locks import LockHealth
+from keepa_deals.health.parts.queues import QueueHealth
 from keepa_deals.health.probing import Reading
-from keepa_deals.health.report import HealthReport, LockHealth, QueueHealth
+from keepa_deals.health.report import HealthReport
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.run import Outcome
 from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB, Job
@@ -84,7 +86,7 @@ def test_a_second_press_at_once_sends_nothing(client: FlaskClient, press: Press,
 def test_what_speaks_against_a_run_is_said_and_recorded(
     client: FlaskClient, press: Press, changes: dict[str, Reading[object]], said: str
 ) -> None:
-    assert press(replace(health_reports.healthy(), **changes)) == []  # type: ignore[arg-type]
+    assert press(health_reports.healthy(**changes)) == []
     assert f"update_recent_deals: not sent: {said}" in client.get("/health").text
 
 

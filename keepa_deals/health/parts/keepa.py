@@ -1,0 +1,45 @@
+"""What Keepa answered of late (``call_log``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from keepa_deals.call_log import Answers, LastAnswer, read_answers
+from keepa_deals.health.metric import AnyMetric, gauge
+from keepa_deals.health.part import Json, Part, Snapshot
+from keepa_deals.humanize import iso
+
+
+def _to_json(snapshot: Snapshot) -> Json:
+    """The last answers of Keepa by call, and how many of each kind the last hour brought."""
+    answers = snapshot.value(PART)
+    if answers is None:
+        return {"keepa": {"last": {}, "last_bad": {}, "last_hour": []}}
+    counts = sorted(answers.counts.items())
+    return {
+        "keepa": {
+            "last": {call: _answer(answer) for call, answer in answers.last.items()},
+            "last_bad": {call: _answer(answer) for call, answer in answers.last_bad.items()},
+            "last_hour": [{"call": call, "result": result, "answers": n} for (call, result), n in counts],
+        }
+    }
+
+
+def _answer(answer: LastAnswer) -> Json:
+    return {
+        "result": answer.result,
+        "at": iso(answer.at),
+        "seconds": answer.seconds,
+        "tokens": answer.tokens,
+    }
+
+
+def _metrics(snapshot: Snapshot) -> Iterator[AnyMetric]:
+    answers = snapshot.value(PART)
+    ahead = answers.clock_ahead if answers else None
+    yield from gauge("keepa_clock_ahead_seconds", "Keepa's clock less ours, at its last answer", ahead)
+
+
+PART: Part[Answers] = Part(
+    "keepa", lambda sources: read_answers(sources.redis(), sources.keys, sources.now), _to_json, _metrics
+)
