@@ -22,15 +22,6 @@ DEFAULT_PREFIX = "keepa_deals"
 _CONSTANTS = "--#constants"
 _INCLUDE = re.compile(r"^ *--#include (\w+)$", re.MULTILINE)
 
-COUNTING_SINCE = "since"
-"""Among the metrics: Unix milliseconds of beat's first tick on this Redis, so a later one than expected
-means that Redis lost its data."""
-
-MESSAGES_DROPPED = "messages_dropped"
-MESSAGES_DROPPED_AT = "messages_dropped_at"
-"""Among the metrics: messages that were none of ours, by queue (``messages_dropped|upsert``), and Unix
-milliseconds of the last one."""
-
 CONNECT_TIMEOUT = 3.0
 ANSWER_TIMEOUT = 5.0
 PROBE_TIMEOUT = 1.0

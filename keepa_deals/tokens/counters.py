@@ -12,8 +12,15 @@ from datetime import datetime
 from typing import Any
 
 from keepa_deals.keepa.time import from_unix_ms
-from keepa_deals.redis_store import COUNTING_SINCE, MESSAGES_DROPPED, MESSAGES_DROPPED_AT
 
+COUNTING_SINCE = "since"
+"""Unix milliseconds of beat's first tick on this Redis, so a later one than expected
+means that Redis lost its data."""
+
+MESSAGES_DROPPED = "messages_dropped"
+MESSAGES_DROPPED_AT = "messages_dropped_at"
+"""Messages that were none of ours, by queue (``messages_dropped|upsert``), and Unix
+milliseconds of the last one."""
 WAIT_EDGES_MS = (1000, 5000, 15_000, 60_000, 120_000, 300_000, 900_000)
 """Upper edges of the waits that ``grant.lua`` counts; what waited longer is under ``inf``."""
 _DIGITS = 20

@@ -19,7 +19,8 @@ from kombu import Connection
 from kombu.transport import redis as over_redis
 
 from keepa_deals import settings
-from keepa_deals.redis_store import MESSAGES_DROPPED, MESSAGES_DROPPED_AT, Keys, connect_probe, now_ms
+from keepa_deals.redis_store import Keys, connect_probe, now_ms
+from keepa_deals.tokens.counters import MESSAGES_DROPPED, MESSAGES_DROPPED_AT
 from keepa_deals.worker.messages import UnusableMessageError, cleaned
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from celery import beat
 
 from keepa_deals import settings
 from keepa_deals.deployment.beat_lock import hold
-from keepa_deals.redis_store import COUNTING_SINCE, Keys, connect_probe
+from keepa_deals.redis_store import Keys, connect_probe
+from keepa_deals.tokens.counters import COUNTING_SINCE
 
 FULL = 100
 """Messages in a queue: far more than a worker that listens leaves there, and than the diagnosis must see."""

@@ -22,12 +22,14 @@ from keepa_deals.cli import cli
 from keepa_deals.db.soundness import Unreadable
 from keepa_deals.diagnosis.cli import main as diagnosis
 from keepa_deals.diagnosis.rules import RULES
+from keepa_deals.health.parts.locks import LockHealth
 from keepa_deals.health.parts.tokens import TokenHealth
-from keepa_deals.health.readiness import find_problems
-from keepa_deals.health.report import HealthReport, LockHealth
+from keepa_deals.health.problems import find_problems
+from keepa_deals.health.report import HealthReport
 from keepa_deals.jobs import JOBS, UPSERT_JOB
 from keepa_deals.query.cache.cache import CopyState
 from keepa_deals.settings import PROJECT_ROOT, Settings
+from keepa_deals.tokens.counters import Counters
 from keepa_deals.web.status.metrics import exposition
 from tests.support.health_reports import ago, healthy, job, jobs
 
@@ -151,7 +153,7 @@ def complete_report() -> HealthReport:
     tokens = TokenHealth(
         40, 20, 1200, ago(seconds=20), next_tick_at=ago(seconds=-40), foreign_at=ago(minutes=9),
         clock_offset_seconds=0.1, tick_seconds=60.2,
-        counters={"answers|/deal|200": 4, "spent|update_recent_deals": 20},
+        counters=Counters({"answers|/deal|200": 4, "spent|update_recent_deals": 20}),
     )  # fmt: skip
     keepa = Answers({"/deal": LastAnswer("200", ago(seconds=9), 0.1, 5, 0.2)}, {}, {}, {})
     lock = LockHealth("update_recent_deals_lock", "h:1:2:u", "h", 1, 40.0)

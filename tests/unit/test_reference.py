@@ -28,7 +28,7 @@ def test_no_figure_of_the_report_behind_the_metrics_is_unknown() -> None:
     """Else a metric that is left out while its figure is unknown would be missing from the page."""
     unknown = [
         f"{part}.{field.name}"
-        for part, reading in complete_report().readings().items()
+        for part, reading in complete_report().readings.items()
         if dataclasses.is_dataclass(reading.value)
         for field in dataclasses.fields(reading.value)
         if getattr(reading.value, field.name) is None
