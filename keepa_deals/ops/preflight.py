@@ -19,7 +19,7 @@ from keepa_deals.errors import SettingsError
 from keepa_deals.keepa.selection import Selection, selection_of
 from keepa_deals.redis_store import connect_probe, who_may_write
 from keepa_deals.settings import Settings
-from keepa_deals.web.auth.credentials import AccessError, CredentialStore, may_start
+from keepa_deals.web.credentials import AccessError, CredentialStore, may_start
 
 LEAST_DISK_MB = 200
 

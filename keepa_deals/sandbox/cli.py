@@ -21,8 +21,8 @@ from keepa_deals.sandbox.account import TICK_LATE_MS, Account
 from keepa_deals.sandbox.behaviour import RECORDED, Behaviour
 from keepa_deals.sandbox.catalogue.catalogue import Catalogue
 from keepa_deals.sandbox.core import Sandbox
+from keepa_deals.sandbox.faults import Fault, Faults, parse_fault
 from keepa_deals.sandbox.http.app import create_app
-from keepa_deals.sandbox.http.faults import Fault, Faults, parse_fault
 
 
 class _Handler(WSGIRequestHandler):

@@ -18,7 +18,7 @@ from keepa_deals.sandbox.catalogue.catalogue import Catalogue
 from keepa_deals.sandbox.deal_query import DealQuery, parse_query
 from keepa_deals.sandbox.deal_search import DealFinder
 from keepa_deals.sandbox.errors import BadRequest
-from keepa_deals.sandbox.http.faults import Faults
+from keepa_deals.sandbox.faults import Faults
 
 KEY_STATES = ("accepted", "refused", "lapsed")
 CACHED_SECONDS = 120

@@ -8,15 +8,20 @@ from flask_compress import Compress
 from keepa_deals import settings as settings_module
 from keepa_deals.clock import Clock
 from keepa_deals.settings import Settings
-from keepa_deals.web import pages, services
+from keepa_deals.web import format as web_format
+from keepa_deals.web import services
 from keepa_deals.web.api import views as api
-from keepa_deals.web.auth import csrf, guard, sessions
+from keepa_deals.web.auth import change_limits, csrf, guard, sessions
 from keepa_deals.web.auth import views as access_pages
-from keepa_deals.web.deals import export, feed, polling, row_cache, saved_views
-from keepa_deals.web.deals import row as deal_row
-from keepa_deals.web.http import change_limits, errors, headers, response_cache, static_files
+from keepa_deals.web.deals import detail_page, export, feed, list_page, polling, row_cache, saved_views
+from keepa_deals.web.http import errors, headers, response_cache, static_files
 from keepa_deals.web.status import actions, probes
+from keepa_deals.web.status import page as status_page
 
+PAGES = (
+    *(list_page, detail_page, polling, saved_views, export, feed),
+    *(status_page, actions, probes, api, access_pages),
+)
 COMPRESSED = [
     *("text/html", "text/css", "text/csv", "text/plain", "text/javascript"),
     *("application/json", "application/atom+xml", "image/svg+xml"),
@@ -55,11 +60,11 @@ def _configure_security(app: Flask, settings: Settings) -> None:
     # What is registered last sees an answer first: kept, then made conditional and headed, then compressed.
     Compress(app)
     headers.configure(app, settings)
-    response_cache.configure(app)
+    response_cache.configure(app, reader=guard.reader, form_token=csrf.csrf_token)
 
 
 def _configure_templates(app: Flask) -> None:
-    app.jinja_env.globals.update(deal_row.template_helpers())
+    app.jinja_env.globals.update(web_format.template_helpers())
     static_files.configure(app)
     row_cache.configure(app)
 
@@ -69,5 +74,5 @@ def _configure_errors(app: Flask) -> None:
 
 
 def _configure_views(app: Flask) -> None:
-    for views in (pages, polling, saved_views, actions, api, export, feed, probes, access_pages):
+    for views in PAGES:
         app.register_blueprint(views.blueprint)

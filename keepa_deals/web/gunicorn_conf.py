@@ -8,7 +8,7 @@ from typing import Any
 from keepa_deals import redaction, settings
 from keepa_deals.deployment.supervisor_config import WORKER_CLASS
 from keepa_deals.errors import KeepaDealsError
-from keepa_deals.web.auth.credentials import CredentialStore, may_start
+from keepa_deals.web.credentials import CredentialStore, may_start
 from keepa_deals.web.http import response_cache
 from keepa_deals.web.services import EXTENSION
 

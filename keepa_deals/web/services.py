@@ -20,7 +20,7 @@ from keepa_deals.query.cache.cache import Reading, Replica, reading
 from keepa_deals.query.reader import Moment
 from keepa_deals.query.view_counts import Tallies
 from keepa_deals.settings import Settings
-from keepa_deals.web.auth.credentials import CredentialStore
+from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.http import throttle
 from keepa_deals.web.http.throttle import Throttle
 from keepa_deals.worker.dispatch import send

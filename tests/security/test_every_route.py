@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from keepa_deals.db.models import Base
-from keepa_deals.web.auth.credentials import CredentialStore
+from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.services import EXTENSION
 from tests.support.world import World
 from tests.unit.web.auth.test_access import PASSWORD, log_in, token_on

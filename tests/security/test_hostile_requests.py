@@ -17,7 +17,7 @@ from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.query.view import VIEW_PARAMETERS
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
-from keepa_deals.web.auth.credentials import CredentialStore
+from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.services import EXTENSION
 from tests.security.test_every_route import EVERYTHING, addresses
 from tests.support.examples import examples

@@ -11,8 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from limits.storage import MemoryStorage
 
-from keepa_deals.web.auth.credentials import CredentialStore
 from keepa_deals.web.auth.rate_limit import networks
+from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.http.throttle import Rule, Throttle, ThrottledError
 from tests.support.world import World
 from tests.unit.web.auth.test_access import PASSWORD, token_on

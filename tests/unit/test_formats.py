@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from keepa_deals import formats
 from keepa_deals.deals.money import digits, from_minor, money, to_minor, whole
 from keepa_deals.marketplaces import MARKETPLACES
-from keepa_deals.web.deals.row import ago, percent, percent_tenth, stars
+from keepa_deals.web.format import ago, percent, percent_tenth, stars
 from keepa_deals.web.http import static_files
 
 AMOUNTS = st.integers(-(2**53), 2**53)

@@ -14,8 +14,8 @@ from keepa_deals.sandbox.account import Account
 from keepa_deals.sandbox.catalogue.catalogue import Catalogue
 from keepa_deals.sandbox.core import Answer, Sandbox
 from keepa_deals.sandbox.errors import BadRequest
+from keepa_deals.sandbox.faults import Fault, Faults
 from keepa_deals.sandbox.http.control import add_control_paths
-from keepa_deals.sandbox.http.faults import Fault, Faults
 from keepa_deals.sandbox.http.responses import Delivery
 
 KEY_LENGTH = 64

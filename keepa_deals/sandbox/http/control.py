@@ -16,7 +16,7 @@ from flask import Flask, Response, request
 
 from keepa_deals.sandbox.core import KEY_STATES, Sandbox
 from keepa_deals.sandbox.errors import BadRequest
-from keepa_deals.sandbox.http.faults import parse_fault
+from keepa_deals.sandbox.faults import parse_fault
 
 PREFIX = "/_sandbox/"
 OPEN = PREFIX + "stats"

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Response, request
 
-from keepa_deals.sandbox.http.faults import Fault
+from keepa_deals.sandbox.faults import Fault
 
 SILENCE = 120.0
 """Seconds without an answer: longer than any client waits."""

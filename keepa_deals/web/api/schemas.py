@@ -10,7 +10,7 @@ from keepa_deals.db.models import Deal
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.jobs import FEEDING_JOBS
 from keepa_deals.marketplaces import MARKETPLACES
-from keepa_deals.web.deals.row import COPIED, MOMENTS
+from keepa_deals.web.deals.serializers import COPIED, MOMENTS
 
 Json = dict[str, Any]
 

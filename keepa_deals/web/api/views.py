@@ -6,8 +6,9 @@ from flask import Blueprint, Response, jsonify
 
 from keepa_deals.query import reader
 from keepa_deals.web.api import openapi
-from keepa_deals.web.deals import row as deal_row
-from keepa_deals.web.deals.list_page import requested_cursor, requested_deal, requested_view
+from keepa_deals.web.deals.detail import requested_deal
+from keepa_deals.web.deals.request import requested_cursor, requested_view
+from keepa_deals.web.deals.serializers import deal_json, event_json, past_json, point_json
 from keepa_deals.web.services import services
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
@@ -24,7 +25,7 @@ def deals() -> Response:
         page = reader.read_page(reads, view, moment, cursor)
         total = reader.count(reads, view, moment)
     return jsonify(
-        deals=[deal_row.to_json(row, moment) for row in page.rows],
+        deals=[deal_json(row, moment) for row in page.rows],
         total=total,
         next=page.next.encode() if page.next else None,
     )
@@ -33,12 +34,12 @@ def deals() -> Response:
 @blueprint.get("/deals/<int:domain_id>/<asin>")
 def deal(domain_id: int, asin: str) -> Response:
     """One deal with its recorded history and the events of its life."""
-    found = requested_deal(services(), domain_id, asin)
+    detail = requested_deal(services(), domain_id, asin)
     return jsonify(
-        deal=deal_row.to_json(found.row, found.moment),
-        history=[deal_row.point_json(point) for point in found.points],
-        keepa_history=deal_row.past_json(found.past, found.past_read_at) if found.past else None,
-        events=[deal_row.event_json(event) for event in found.events],
+        deal=deal_json(detail.row, detail.moment),
+        history=[point_json(point) for point in detail.points],
+        keepa_history=past_json(detail.past, detail.past_read_at) if detail.past else None,
+        events=[event_json(event) for event in detail.events],
     )
 
 

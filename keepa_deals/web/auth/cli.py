@@ -9,7 +9,7 @@ import click
 from keepa_deals import settings as settings_module
 from keepa_deals.clock import SystemClock
 from keepa_deals.deployment.home import Home
-from keepa_deals.web.auth.credentials import LEAST_PASSWORD, CredentialStore
+from keepa_deals.web.credentials import LEAST_PASSWORD, CredentialStore
 
 
 @click.group()

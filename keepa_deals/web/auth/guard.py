@@ -8,15 +8,15 @@ from flask import Flask, Response, abort, g, redirect, request, url_for
 from flask.globals import request_ctx
 
 from keepa_deals.web.auth import sessions
-from keepa_deals.web.auth.credentials import AccessError, Credentials
+from keepa_deals.web.credentials import AccessError, Credentials
 from keepa_deals.web.http import errors
 from keepa_deals.web.http.addresses import parts_of
+from keepa_deals.web.http.methods import READ_ONLY_METHODS
 from keepa_deals.web.services import services
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 OPEN_TO_ALL = frozenset({"static", "probes.healthz", "probes.readyz", "access.log_in", "access.try_password"})
 """What a reader without a log-in may see: no deal, no figure, no name."""
-READ_ONLY_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Reader(StrEnum):

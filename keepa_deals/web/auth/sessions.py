@@ -9,7 +9,7 @@ from flask import Flask, request, session
 from flask.sessions import SecureCookieSessionInterface
 
 from keepa_deals.settings import Settings
-from keepa_deals.web.auth.credentials import CredentialStore
+from keepa_deals.web.credentials import CredentialStore
 
 LIFETIME = timedelta(days=14)
 _ID, _STAMP, _UNTIL = "id", "stamp", "until"

@@ -10,7 +10,7 @@ from keepa_deals.formats import span
 from keepa_deals.marketplaces import marketplace
 from keepa_deals.query.columns import RANGES, Range, Unit
 from keepa_deals.query.view import Status, View
-from keepa_deals.web.deals.row import ENDED_REASONS
+from keepa_deals.web.format import ENDED_REASONS
 
 STATUS_WORDS = {
     Status.LIVE: "live",

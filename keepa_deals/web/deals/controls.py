@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from keepa_deals.query.columns import Interval
 from keepa_deals.query.view import LOOKS, Density, Layout, Status, View
-from keepa_deals.web.deals.row import ENDED_REASONS
 from keepa_deals.web.deals.saved_views import Named
+from keepa_deals.web.format import ENDED_REASONS
 
 FOUND_WITHIN = {1: "1 hour", 6: "6 hours", 24: "1 day", 72: "3 days", 168: "7 days"}
 SEEN_WITHIN = {5: "5 min", 15: "15 min", 30: "30 min"}

@@ -24,8 +24,10 @@ from keepa_deals.query.cache.scan import Look
 from keepa_deals.query.cursor import Cursor
 from keepa_deals.query.reader import DealRow, Moment
 from keepa_deals.query.view import View
-from keepa_deals.web.deals import row as deal_row
-from keepa_deals.web.deals.list_page import requested_view
+from keepa_deals.web.deals.request import requested_view
+from keepa_deals.web.deals.row import status_of
+from keepa_deals.web.deals.serializers import deal_json
+from keepa_deals.web.format import amazon_url, iso
 from keepa_deals.web.services import Services, services
 
 blueprint = Blueprint("export", __name__)
@@ -61,7 +63,7 @@ def as_json() -> Response:
     view, moment = requested_view(here, strict=True), here.moment()
     with _Slot() as slot:
         deals = _started(_deals(here, view, moment))
-        head = {"as_of": deal_row.iso(moment.now), "view": f"{request.url_root}?{view.query()}"}
+        head = {"as_of": iso(moment.now), "view": f"{request.url_root}?{view.query()}"}
         parts = _objects(head, deals, moment)
         return slot.until_closed(_download(parts, "json", "application/json", moment))
 
@@ -135,7 +137,7 @@ def _objects(head: dict[str, Any], rows: Iterator[DealRow], moment: Moment) -> I
     yield json.dumps(head)[:-1] + ', "deals": ['
     separator = "\n"
     for row in rows:
-        yield separator + json.dumps(deal_row.to_json(row, moment))
+        yield separator + json.dumps(deal_json(row, moment))
         separator = ",\n"
     yield "\n]}\n"
 
@@ -174,7 +176,7 @@ def _decimal(name: str, places: int) -> Cell:
 
 
 def _moment(name: str) -> Cell:
-    return lambda row: deal_row.iso(getattr(row, name))
+    return lambda row: iso(getattr(row, name))
 
 
 _CELLS: dict[str, Cell] = {
@@ -210,7 +212,7 @@ _CELLS: dict[str, Cell] = {
     "last_seen_at": _moment("last_seen_at"),
     "ended_at": _moment("ended_at"),
     "ended_reason": lambda row: str(row.ended_reason or ""),
-    "amazon_url": lambda row: deal_row.amazon_url(row.domain_id, row.asin),
+    "amazon_url": lambda row: amazon_url(row.domain_id, row.asin),
 }
 COLUMNS = ("status", *_CELLS)
 
@@ -228,4 +230,4 @@ def _lines(rows: Iterator[DealRow], moment: Moment) -> Iterator[str]:
 
 
 def _cells(row: DealRow, moment: Moment) -> tuple[Any, ...]:
-    return (deal_row.status_of(row, moment), *(cell(row) for cell in _CELLS.values()))
+    return (status_of(row, moment), *(cell(row) for cell in _CELLS.values()))

@@ -13,7 +13,8 @@ from keepa_deals.query.columns import Interval
 from keepa_deals.query.reader import DealRow, Moment
 from keepa_deals.query.view import View
 from keepa_deals.web.deals import row as deal_row
-from keepa_deals.web.deals.list_page import requested_view
+from keepa_deals.web.deals.request import requested_view
+from keepa_deals.web.format import iso, number
 from keepa_deals.web.services import services
 
 blueprint = Blueprint("feed", __name__)
@@ -45,7 +46,7 @@ def _feed(view: View, changes: list[datetime], moment: Moment) -> Xml.Element:
     own = f"{request.url_root}feed.atom?{view.query()}"
     _add(feed, "id", own)
     _add(feed, "title", f"Deals: {view.query()}" if view.query() else "Deals")
-    _add(feed, "updated", deal_row.iso(max(changes, default=moment.now)))
+    _add(feed, "updated", iso(max(changes, default=moment.now)))
     _add(feed, "link", None, rel="self", href=own, type="application/atom+xml")
     _add(feed, "link", None, rel="alternate", href=page, type="text/html")
     _add(Xml.SubElement(feed, _name("author")), "name", "keepa_deals")
@@ -64,19 +65,19 @@ def _entry(row: DealRow, moment: Moment) -> Xml.Element:
     entry = Xml.Element(_name("entry"))
     _add(entry, "id", f"urn:keepa-deals:{row.domain_id}:{row.asin}")  # of the deal, whatever becomes of it
     _add(entry, "title", f"{deal.title_text} – {deal.money(row.price)}")
-    _add(entry, "published", deal_row.iso(row.found_at))
-    _add(entry, "updated", deal_row.iso(_updated(row)))
-    address = url_for("pages.deal", domain_id=row.domain_id, asin=row.asin, _external=True)
+    _add(entry, "published", iso(row.found_at))
+    _add(entry, "updated", iso(_updated(row)))
+    address = url_for("detail_page.deal", domain_id=row.domain_id, asin=row.asin, _external=True)
     _add(entry, "link", None, rel="alternate", href=address, type="text/html")
     _add(entry, "link", None, rel="related", href=deal.amazon_url)
     if row.category_name:
         _add(entry, "category", None, term=row.category_name)
     parts = (
         f"{deal.money(row.price)}, 90-day average {deal.money(row.price_avg_90)} ({change.percent_text})",
-        f"rank {deal_row.number(row.sales_rank)}",
-        f"price since {deal_row.iso(row.deal_created_at)}",
+        f"rank {number(row.sales_rank)}",
+        f"price since {iso(row.deal_created_at)}",
         f"profit {deal.money(row.profit)}",
-        f"{deal.status}, seen at {deal_row.iso(row.last_seen_at)}",
+        f"{deal.status}, seen at {iso(row.last_seen_at)}",
     )
     _add(entry, "summary", " · ".join(parts), type="text")
     return entry

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from flask import abort, request
+from flask import Blueprint, render_template
 from sqlalchemy import Connection
-from werkzeug.datastructures import MultiDict
 
-from keepa_deals.db import soundness
-from keepa_deals.deals.price_history import Past, unpack
 from keepa_deals.query import reader
 from keepa_deals.query.cache.cache import Reading
 from keepa_deals.query.cache.refresh import select_newest_event
-from keepa_deals.query.cursor import Cursor, decode_cursor
-from keepa_deals.query.reader import Category, DealRow, Moment
-from keepa_deals.query.view import VIEW_PARAMETERS, Status, View, parse_view, reject_unknown
-from keepa_deals.web.deals import saved_views
+from keepa_deals.query.columns import RANGES, SORTS, Interval
+from keepa_deals.query.cursor import Cursor
+from keepa_deals.query.reader import Category, Moment
+from keepa_deals.query.view import FLAGS, Status, View
+from keepa_deals.web.deals import controls, saved_views
+from keepa_deals.web.deals.active_filters import STATUS_WORDS, chips
+from keepa_deals.web.deals.request import requested_cursor, requested_since, requested_view
 from keepa_deals.web.deals.row_cache import Line, lines
 from keepa_deals.web.deals.saved_views import Named
-from keepa_deals.web.services import Services
+from keepa_deals.web.services import Services, services
+from keepa_deals.web.status.banner import banner
 
-ASIN = re.compile(r"[A-Z0-9]{10}")
+blueprint = Blueprint("list_page", __name__)
+
 OLDEST_PAGE = timedelta(days=2)
 """A page that was left open for longer is told of the arrivals of this time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Browse:
+class ListPage:
     """What the deals page shows."""
 
     view: View
@@ -51,26 +51,30 @@ class Browse:
     next: str | None
 
 
-def arguments() -> dict[str, list[str]]:
-    """The present request's parameters, each with all its values."""
-    given: MultiDict[str, str] = request.args
-    return {name: given.getlist(name) for name in given}
+@blueprint.get("/")
+def deals() -> str:
+    """The deals of a view, one page of them. ``since`` marks those that are newer."""
+    here = services()
+    view = requested_view(here)
+    shown = browse(here, view, requested_cursor(view), requested_since())
+    return render_template(
+        "deals/list.html",
+        browse=shown,
+        view=view,
+        chips=chips(view, {category.id: category.name for category in shown.categories}),
+        sorts=SORTS,
+        ranges=RANGES,
+        flags=FLAGS,
+        intervals=Interval,
+        statuses=STATUS_WORDS,
+        status_choices=controls.statuses(view, shown.statuses),
+        choices=controls,
+        fresh_seconds=int(shown.moment.fresh.total_seconds()),
+        banner=banner(here.health.report()),
+    )
 
 
-def requested_view(services: Services, *, strict: bool = False, extra: Sequence[str] = ()) -> View:
-    """The view that the request asks for. ``strict`` (programs) refuses unknown and empty parameters."""
-    given = arguments()
-    if strict:
-        reject_unknown(given, (*VIEW_PARAMETERS, *extra))
-    return parse_view(given, domain_id=services.settings.keepa_domain_id, lenient=not strict)
-
-
-def requested_cursor(view: View) -> Cursor | None:
-    token = request.args.get("cursor")
-    return decode_cursor(token, view.sort, view.order) if token is not None else None
-
-
-def browse(services: Services, view: View, cursor: Cursor | None, since: datetime | None = None) -> Browse:
+def browse(services: Services, view: View, cursor: Cursor | None, since: datetime | None = None) -> ListPage:
     """The page of ``view`` at ``cursor`` and what surrounds it; deals that came after ``since`` are new."""
     moment = services.moment()
     with services.reading() as reads:
@@ -78,7 +82,7 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
         newest = newest_event(reads, view, moment)
         statuses = count_statuses(reads, view, moment)  # first: the other questions look among its finds
         page = reader.read_page(reads, view, moment, cursor)
-        return Browse(
+        return ListPage(
             view=view,
             moment=moment,
             news_since=newest or moment.now - OLDEST_PAGE,
@@ -129,46 +133,3 @@ def count_statuses(reads: Reading, view: View, moment: Moment) -> dict[Status, i
         Status.OPEN: live + stale,
         Status.ALL: live + stale + ended,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class FoundDeal:
-    """One deal with its recorded history (oldest first) and the events of its life (newest first)."""
-
-    row: DealRow
-    points: Sequence[Any]
-    past: Past | None
-    """What Keepa told of the 90 days before ``past_read_at``."""
-    past_read_at: datetime | None
-    events: Sequence[Any]
-    moment: Moment
-
-
-def requested_deal(services: Services, domain_id: int, asin: str) -> FoundDeal:
-    """The deal that an address names; 404 when there is none."""
-    if not 0 < domain_id < 100 or not ASIN.fullmatch(asin):
-        abort(404, "There is no such deal: an address is /deals/<domain>/<ASIN>, like /deals/1/B000000000.")
-    key, moment = (domain_id, asin), services.moment()
-    with services.reading() as reads:
-        row = reader.read_deal(reads, key)
-        if row is None:
-            abort(404, f"There is no deal {asin} of domain {domain_id}: it was never found here.")
-        if not moment.left_out.readable([row]):
-            abort(404, _unreadable(asin, row))
-        points, events = reader.read_points(reads, key), reader.read_events(reads, key)
-        told = reader.read_past(reads, row)
-    past = _unpacked(told.packed) if told else None
-    return FoundDeal(row, points, past, told.read_at if past else None, events, moment)
-
-
-def _unreadable(asin: str, row: DealRow) -> str:
-    problem = soundness.fault(row._mapping)
-    return f"The deal {asin} can't be read, and is left out until its row in the table is mended: {problem}."
-
-
-def _unpacked(packed: bytes) -> Past | None:
-    """A history that can't be read is none: the page has more to say."""
-    try:
-        return unpack(packed)
-    except ValueError:
-        return None

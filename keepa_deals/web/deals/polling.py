@@ -9,7 +9,7 @@ told, not silently kept.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 from flask import Blueprint, Response, make_response, render_template, request
 from sqlalchemy import Connection, func, select
@@ -21,7 +21,8 @@ from keepa_deals.query.reader import Moment
 from keepa_deals.query.view import FLAGS, MAX_LIMIT, ParameterError, View
 from keepa_deals.web.deals import controls, saved_views
 from keepa_deals.web.deals.active_filters import STATUS_WORDS
-from keepa_deals.web.deals.list_page import OLDEST_PAGE, count_statuses, requested_view, tally
+from keepa_deals.web.deals.list_page import OLDEST_PAGE, count_statuses, tally
+from keepa_deals.web.deals.request import requested_since, requested_view
 from keepa_deals.web.deals.row_cache import lines
 from keepa_deals.web.services import services
 from keepa_deals.web.status.banner import banner
@@ -62,22 +63,6 @@ def live() -> Response:
     response = make_response(page)
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def requested_since() -> datetime | None:
-    """The parameter ``since``: ISO 8601 with a zone; ``ParameterError`` for anything else."""
-    text = request.args.get("since", "").strip()
-    if not text:
-        return None
-    wrong = ParameterError("since", "must be a time in ISO 8601 with its zone")
-    try:
-        moment = datetime.fromisoformat(text)
-        moment = moment.astimezone(UTC) if moment.tzinfo else moment
-    except (ValueError, OverflowError):
-        raise wrong from None
-    if moment.tzinfo is None:
-        raise wrong
-    return moment
 
 
 def requested_keys() -> list[tuple[int, str]]:

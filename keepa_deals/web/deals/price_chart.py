@@ -15,7 +15,7 @@ from typing import Any
 
 from keepa_deals.deals.money import money, whole
 from keepa_deals.deals.price_history import Past, Step
-from keepa_deals.web.deals.list_page import FoundDeal
+from keepa_deals.web.deals.detail import DealDetail
 
 MOST_CHARTED = 800
 """Records of ours, the newest; Keepa's history is bounded where it is kept."""
@@ -112,17 +112,17 @@ class Curve:
         )
 
 
-def curve(found: FoundDeal) -> Curve:
+def curve(detail: DealDetail) -> Curve:
     """The history of a deal. Only of our latest records, when there are very many."""
-    points = found.points[-MOST_CHARTED:]
+    points = detail.points[-MOST_CHARTED:]
     first = int(points[0].at.timestamp()) // 60 if points else None
-    told = found.past or NOTHING
+    told = detail.past or NOTHING
     return Curve(
         keepa=Past(_before(told.prices, first), _before(told.ranks, first)),
         points=points,
-        until=found.row.ended_at or found.row.last_seen_at,
-        average=found.row.price_avg_90,
-        domain_id=found.row.domain_id,
+        until=detail.row.ended_at or detail.row.last_seen_at,
+        average=detail.row.price_avg_90,
+        domain_id=detail.row.domain_id,
     )
 
 

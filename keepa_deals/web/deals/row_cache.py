@@ -17,7 +17,8 @@ from markupsafe import Markup
 from keepa_deals.query.columns import Interval
 from keepa_deals.query.reader import DealRow, Moment
 from keepa_deals.query.view import Layout, View
-from keepa_deals.web.deals.row import Change, Presented, ago, change, status_of
+from keepa_deals.web.deals.row import Change, Presented, change, status_of
+from keepa_deals.web.format import ago
 
 MOST_KEPT = 4096
 """Some 5 kB each: the rows of a few dozen views."""

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from keepa_deals.deals.kinds import DealEventKind
 from keepa_deals.deals.money import money
-from keepa_deals.web.deals.list_page import FoundDeal
-from keepa_deals.web.deals.row import ENDED_REASONS
+from keepa_deals.web.deals.detail import DealDetail
+from keepa_deals.web.format import ENDED_REASONS
 
 MOST_ENTRIES = 60
 
@@ -32,23 +32,23 @@ class Entry:
     text: str
 
 
-def entries(found: FoundDeal) -> list[Entry]:
+def entries(detail: DealDetail) -> list[Entry]:
     """The deal's life, newest first."""
-    everything = [*_events(found), *_prices(found)]
+    everything = [*_events(detail), *_prices(detail)]
     return sorted(everything, key=lambda entry: entry.at, reverse=True)[:MOST_ENTRIES]
 
 
-def _events(found: FoundDeal) -> Iterator[Entry]:
-    for event in found.events:
+def _events(detail: DealDetail) -> Iterator[Entry]:
+    for event in detail.events:
         text = _WORDS[event.kind]
         if event.reason:
             text = f"{text}: {ENDED_REASONS[event.reason]}"
         yield Entry(event.at, str(event.kind), text)
 
 
-def _prices(found: FoundDeal) -> Iterator[Entry]:
-    domain_id = found.row.domain_id
-    for before, after in pairwise(found.points):
+def _prices(detail: DealDetail) -> Iterator[Entry]:
+    domain_id = detail.row.domain_id
+    for before, after in pairwise(detail.points):
         if before.price == after.price:
             continue
         if before.price is None or after.price is None:

@@ -6,7 +6,7 @@ from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from keepa_deals.settings import Settings
-from keepa_deals.web.deals.row import IMAGE_HOST
+from keepa_deals.web.format import IMAGE_HOST
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (

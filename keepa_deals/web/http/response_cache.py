@@ -16,8 +16,7 @@ from dataclasses import dataclass
 
 from flask import Flask, Response, current_app, g, request
 
-from keepa_deals.web.auth.csrf import csrf_token
-from keepa_deals.web.auth.guard import READ_ONLY_METHODS, reader
+from keepa_deals.web.http.methods import READ_ONLY_METHODS
 
 SECONDS = "ANSWERS_KEPT_SECONDS"
 """The setting of the application; 0, the default, keeps nothing."""
@@ -29,7 +28,7 @@ OVERHEAD = 1000
 """Bytes that an answer takes up beside its text and its key."""
 PLACEHOLDER = secrets.token_hex(16)
 """Stands for the token in a kept page; nobody outside this process knows it, so no title can hold it."""
-_VIEWS = frozenset({"pages.deals", "api.deals"})
+_VIEWS = frozenset({"list_page.deals", "api.deals"})
 
 Key = tuple[str, bytes, str]
 
@@ -101,33 +100,36 @@ class Answers:
             self._bytes -= old.bytes
 
 
-def configure(app: Flask) -> None:
+def configure(app: Flask, *, reader: Callable[[], str], form_token: Callable[[], str]) -> None:
+    """Keep answers apart by ``reader`` (who asks); ``form_token`` makes the token of one answer's forms."""
     app.config.setdefault(SECONDS, 0)
     answers = Answers()
-    app.before_request(lambda: _answer_at_once(answers))
-    app.after_request(lambda response: _keep(answers, response))
-    app.jinja_env.globals["csrf_token"] = _token
-    app.context_processor(lambda: {"csrf_token": _token})
+
+    def token() -> str:
+        """The token, or what stands for it until the page leaves."""
+        return PLACEHOLDER if "answer_key" in g else form_token()
+
+    app.before_request(lambda: _answer_at_once(answers, reader, form_token))
+    app.after_request(lambda response: _keep(answers, response, form_token))
+    app.jinja_env.globals["csrf_token"] = token
+    app.context_processor(lambda: {"csrf_token": token})
 
 
-def _token() -> str:
-    """The token, or what stands for it until the page leaves."""
-    return PLACEHOLDER if "answer_key" in g else csrf_token()
-
-
-def _answer_at_once(answers: Answers) -> Response | None:
+def _answer_at_once(
+    answers: Answers, reader: Callable[[], str], form_token: Callable[[], str]
+) -> Response | None:
     seconds = current_app.config[SECONDS]
     if not seconds or request.method != "GET" or request.endpoint not in _VIEWS:
         return None
-    key = (request.path, request.query_string, str(reader()))
+    key = (request.path, request.query_string, reader())
     kept = answers.get(key, seconds)
     if kept is None:
         g.answer_key = key
         return None
-    return _for_this_reader(Response(kept.body, content_type=kept.content_type))
+    return _for_this_reader(Response(kept.body, content_type=kept.content_type), form_token)
 
 
-def _keep(answers: Answers, response: Response) -> Response:
+def _keep(answers: Answers, response: Response, form_token: Callable[[], str]) -> Response:
     if request.method not in READ_ONLY_METHODS and response.status_code < 400:  # a refusal changed nothing
         answers.clear()
     key = g.pop("answer_key", None)
@@ -137,12 +139,12 @@ def _keep(answers: Answers, response: Response) -> Response:
         answers.put(key, response.get_data(), response.content_type)
     else:
         answers.give_up(key)
-    return _for_this_reader(response)
+    return _for_this_reader(response, form_token)
 
 
-def _for_this_reader(response: Response) -> Response:
+def _for_this_reader(response: Response, form_token: Callable[[], str]) -> Response:
     body = response.get_data()
     if PLACEHOLDER.encode() in body:
         g.one_of_a_kind = True  # a mask of its own: no ETag can ever match
-        response.set_data(body.replace(PLACEHOLDER.encode(), csrf_token().encode()))
+        response.set_data(body.replace(PLACEHOLDER.encode(), form_token().encode()))
     return response

@@ -16,7 +16,7 @@ from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.report import HealthReport
 from keepa_deals.humanize import duration_text
 from keepa_deals.jobs import BACKFILL_JOB, FEEDING_JOBS, Job
-from keepa_deals.web.deals.row import ENDED_REASONS
+from keepa_deals.web.format import ENDED_REASONS
 
 
 @dataclass(frozen=True, slots=True)

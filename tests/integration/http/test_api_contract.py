@@ -16,7 +16,7 @@ from schemathesis.generation import GenerationMode
 from keepa_deals.settings import Settings
 from keepa_deals.web.api.openapi import describe
 from keepa_deals.web.app import create_app
-from keepa_deals.web.auth.credentials import CredentialStore
+from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.services import EXTENSION
 from tests.support.deal_rows import fill_deals
 from tests.support.nightly import amount

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
-from keepa_deals.web.auth.credentials import CredentialStore
+from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.services import EXTENSION
 from tests.support.servers.redis import RedisServer
 from tests.unit.web.auth.test_access import PASSWORD, log_in

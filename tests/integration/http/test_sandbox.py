@@ -25,8 +25,8 @@ from keepa_deals.sandbox.account import TICK_LATE_MS, Account
 from keepa_deals.sandbox.behaviour import Behaviour
 from keepa_deals.sandbox.catalogue.catalogue import Catalogue
 from keepa_deals.sandbox.core import Sandbox
+from keepa_deals.sandbox.faults import Fault, Faults
 from keepa_deals.sandbox.http.app import create_app
-from keepa_deals.sandbox.http.faults import Fault, Faults
 from tests.support.accounts import ManualTime
 from tests.support.paths import SAMPLES
 from tests.support.servers.sandbox import KEY, SandboxProcess, ask, serving

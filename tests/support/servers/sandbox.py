@@ -19,8 +19,8 @@ from werkzeug.serving import make_server
 from keepa_deals.sandbox.account import Account
 from keepa_deals.sandbox.behaviour import RECORDED, Behaviour
 from keepa_deals.sandbox.catalogue.catalogue import Catalogue
+from keepa_deals.sandbox.faults import Faults
 from keepa_deals.sandbox.http.app import create_app
-from keepa_deals.sandbox.http.faults import Faults
 
 KEY = "k" * 64
 TOKEN = "the tests' own control token"

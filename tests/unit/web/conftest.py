@@ -16,7 +16,7 @@ from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
-from keepa_deals.web.auth.credentials import CredentialStore
+from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.services import EXTENSION
 from tests.support.world import START, World, make_deal, make_world
 

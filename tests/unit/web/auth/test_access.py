@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 from keepa_deals import cli
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
-from keepa_deals.web.auth.credentials import AccessError, CredentialStore, may_start
 from keepa_deals.web.auth.csrf import unmasked
+from keepa_deals.web.credentials import AccessError, CredentialStore, may_start
 from keepa_deals.web.services import EXTENSION
 from tests.support.world import START, World
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
-from keepa_deals.web.auth.credentials import CredentialStore
+from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.http import response_cache
 from tests.support.world import START
 from tests.unit.web.auth.test_access import PASSWORD, log_in, token_on

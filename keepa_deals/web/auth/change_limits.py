@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, request
 
-from keepa_deals.web.auth.guard import READ_ONLY_METHODS
+from keepa_deals.web.http.methods import READ_ONLY_METHODS
 from keepa_deals.web.http.networks import reader_networks
 from keepa_deals.web.http.throttle import Rule
 from keepa_deals.web.services import services

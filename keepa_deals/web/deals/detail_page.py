@@ -1,0 +1,47 @@
+"""The page of one deal."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request
+
+from keepa_deals.deals.economics import Costs
+from keepa_deals.deals.money import notation
+from keepa_deals.formats import as_data
+from keepa_deals.web.deals import row as deal_row
+from keepa_deals.web.deals import timeline
+from keepa_deals.web.deals.detail import requested_deal
+from keepa_deals.web.deals.price_chart import curve
+from keepa_deals.web.deals.what_if import what_if
+from keepa_deals.web.format import ENDED_REASONS
+from keepa_deals.web.http.addresses import parts_of
+from keepa_deals.web.services import services
+from keepa_deals.web.status.banner import banner
+
+blueprint = Blueprint("detail_page", __name__)
+
+
+@blueprint.get("/deals/<int:domain_id>/<asin>")
+def deal(domain_id: int, asin: str) -> str:
+    """One deal: what is known of it, its history, the events of its life, and what it would earn."""
+    here = services()
+    detail = requested_deal(here, domain_id, asin)
+    costs = Costs(here.settings.prep_cost, here.settings.shipping_cost)
+    return render_template(
+        "deals/detail.html",
+        deal=deal_row.shown(detail.row, detail.moment),
+        curve=curve(detail),
+        entries=timeline.entries(detail),
+        reasons=ENDED_REASONS,
+        what_if=what_if(detail.row, costs, request.args.to_dict()),
+        money_notation=as_data(notation(domain_id)),
+        back=_way_back(),
+        banner=banner(here.health.report()),
+    )
+
+
+def _way_back() -> str:
+    """The list that the reader came from; the default view otherwise."""
+    came_from = parts_of(request.referrer or "")
+    if came_from.netloc == request.host and came_from.path == "/" and came_from.query:
+        return f"/?{came_from.query}"
+    return "/"

@@ -1,0 +1,48 @@
+"""What a request asks for: a view, a place in it, and since when it knows the deals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from flask import request
+from werkzeug.datastructures import MultiDict
+
+from keepa_deals.query.cursor import Cursor, decode_cursor
+from keepa_deals.query.view import VIEW_PARAMETERS, ParameterError, View, parse_view, reject_unknown
+from keepa_deals.web.services import Services
+
+
+def arguments() -> dict[str, list[str]]:
+    """The present request's parameters, each with all its values."""
+    given: MultiDict[str, str] = request.args
+    return {name: given.getlist(name) for name in given}
+
+
+def requested_view(services: Services, *, strict: bool = False, extra: Sequence[str] = ()) -> View:
+    """The view that the request asks for. ``strict`` (programs) refuses unknown and empty parameters."""
+    given = arguments()
+    if strict:
+        reject_unknown(given, (*VIEW_PARAMETERS, *extra))
+    return parse_view(given, domain_id=services.settings.keepa_domain_id, lenient=not strict)
+
+
+def requested_cursor(view: View) -> Cursor | None:
+    token = request.args.get("cursor")
+    return decode_cursor(token, view.sort, view.order) if token is not None else None
+
+
+def requested_since() -> datetime | None:
+    """The parameter ``since``: ISO 8601 with a zone; ``ParameterError`` for anything else."""
+    text = request.args.get("since", "").strip()
+    if not text:
+        return None
+    wrong = ParameterError("since", "must be a time in ISO 8601 with its zone")
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
+        raise wrong from None
+    if moment.tzinfo is None:
+        raise wrong
+    return moment

@@ -1,0 +1,90 @@
+"""Numbers, moments and addresses as the pages write them. Texts stay plain: the templates escape them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from keepa_deals import formats
+from keepa_deals.deals.money import symbol, whole
+from keepa_deals.marketplaces import marketplace
+
+IMAGE_HOST = "https://m.media-amazon.com"
+_IMAGE_NAME = re.compile(r"[A-Za-z0-9+_%.,-]{1,120}")
+_SIZED = re.compile(r"\.(?=[a-z]+$)")
+
+ENDED_REASONS = {
+    "price_recovered": "the price recovered",
+    "out_of_stock": "out of stock",
+    "no_longer_matches": "it no longer matches the selection",
+    "product_gone": "the product is gone",
+    "no_longer_listed": "Keepa’s list no longer shows it, though its product page says that the price holds",
+    "merged": "another variation of the same product stands for it",
+}
+MINUS = "−"
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC with ``Z``, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def image_url(name: str | None, size: int | None = None) -> str | None:
+    """The picture's address, in Amazon's scaled form when ``size`` pixels are given."""
+    if not name or not _IMAGE_NAME.fullmatch(name):
+        return None
+    if size and "._" not in name:
+        name = _SIZED.sub(f"._SL{size}_.", name)
+    return f"{IMAGE_HOST}/images/I/{name}"
+
+
+def amazon_url(domain_id: int, asin: str) -> str:
+    return f"https://www.amazon.{marketplace(domain_id).tld}/dp/{asin}"
+
+
+def keepa_url(domain_id: int, asin: str) -> str:
+    return f"https://keepa.com/#!product/{domain_id}-{asin}"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago, in the words of a person: ``just now``, ``3 min ago``, ``2 h ago``, ``5 d ago``.
+
+    Counted from the whole second: pages carry no more of a moment, and their scripts go on counting.
+    """
+    return formats.age((now - moment.replace(microsecond=0)).total_seconds())
+
+
+def signed(text: str, fallen: int) -> str:
+    """``text`` (of a magnitude) with the sign of a price's movement: ``fallen`` positive is a minus."""
+    return f"{MINUS if fallen > 0 else '+' if fallen < 0 else ''}{text}"
+
+
+def percent(basis_points: int | None) -> str:
+    """Basis points as whole percent: ``35 %``."""
+    return formats.write(basis_points, formats.PERCENT)
+
+
+def percent_tenth(basis_points: int | None) -> str:
+    """Basis points with a tenth of a percent: ``35.4 %``."""
+    return formats.write(basis_points, formats.PERCENT_TENTHS)
+
+
+def number(value: int | None) -> str:
+    return formats.write(value, formats.COUNT)
+
+
+def stars(value: int | None) -> str:
+    return formats.write(value, formats.STARS)
+
+
+def template_helpers() -> Mapping[str, Any]:
+    """What the templates may call."""
+    helpers = (percent, percent_tenth, number, stars, ago, iso, whole, currency_of)
+    return {"formats": formats.rules, **{helper.__name__: helper for helper in helpers}}
+
+
+def currency_of(domain_id: int) -> str:
+    """The sign of the currency in which amounts of the domain are typed."""
+    return symbol(domain_id)
