@@ -83,9 +83,9 @@ class Listing:
         window = schedule.window(head, timing, self._family, number)
         found: tuple[Match, ...] = ()
         if minute >= window.end:
-            event = schedule.window(head, timing, self._family, number + 1).start
-        elif minute < window.start:
-            event = window.start
+            event = schedule.window(head, timing, self._family, number + 1).shown
+        elif minute < window.shown:
+            event = window.shown
         else:
             items = [self._catalogue.item(index) for index in self._catalogue.variations(head)]
             matches = (match_of(self._catalogue, item, window, self._query, minute) for item in items)

@@ -79,7 +79,7 @@ class _Clock:
         self.moment += timedelta(seconds=seconds)
 
 
-def sandbox_sweeps(seed: str, *, deals: int = 750, behaviour: Behaviour = RECORDED) -> list[Sweep]:
+def sandbox_sweeps(seed: str, *, deals: int = 760, behaviour: Behaviour = RECORDED) -> list[Sweep]:
     """Three sweeps of a sandbox with the shipped selection, sorted by percent as the recorded ones."""
     clock = _Clock()
     catalogue = Catalogue.for_deals(deals, seed=seed, behaviour=behaviour)
@@ -123,6 +123,9 @@ def statistics_of(sweeps: Sequence[Sweep]) -> dict[str, float]:
         "deals whose date another one has": mean(_tied(sweep) for sweep in sweeps),
         "deals younger than 3 h": mean(_younger(sweep, 180) for sweep in sweeps),
         "deals younger than a day": mean(_younger(sweep, 1440) for sweep in sweeps),
+        "deals younger than three days": mean(_younger(sweep, 3 * 1440) for sweep in sweeps),
+        "deals younger than a week": mean(_younger(sweep, 7 * 1440) for sweep in sweeps),
+        "deals younger than two weeks": mean(_younger(sweep, 14 * 1440) for sweep in sweeps),
         "sweeps whose last page is short": mean(float(_last_page(sweep) < PAGE) for sweep in sweeps),
         "deals shown twice in a sweep": mean(len(s) - len({e.asin for e in s}) for s in sweeps),
         "dates at an odd minute": mean(float(e.changed % 2) for sweep in sweeps for e in sweep),
@@ -176,7 +179,7 @@ def _text(name: str, value: float) -> str:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seeds", type=int, default=5)
-    arguments.add_argument("--deals", type=int, default=750)
+    arguments.add_argument("--deals", type=int, default=760)
     options = arguments.parse_args()
     recorded = statistics_of(recorded_sweeps()) if RECORDING.is_file() else None
     seeds = [f"statistics {number}" for number in range(options.seeds)]

@@ -42,7 +42,7 @@ DROP_DAYS = (30, 90, 180, 365)
 _CONSTANT = (CsvType.COUNT_REVIEWS, CsvType.RATING, CsvType.LISTPRICE, CsvType.COUNT_NEW, CsvType.COUNT_USED)
 """The types that no series stands behind."""
 REMEMBERED = 60_000
-"""Products whose series are kept in memory at least, about 5 KB each; half of a larger catalogue."""
+"""Products whose series are kept in memory at least, about 5 KB each; a fifth of a larger catalogue."""
 SHARE_OF_DEFAULT_SELECTION = 0.6
 """How many of the products with a deal of family NEW match the shipped selection (measured)."""
 
@@ -174,12 +174,11 @@ class Item:
         return grow
 
     def _grow_rank(self, number: int) -> Points:
-        surge, *deals = (self._deal(f, number) for f in (Family.RANK, Family.NEW, Family.USED))
-        return rank_points(self._rank_name(number), self.facts.rank, surge, tuple(deals))
+        return rank_points(self._rank_name(number), self.facts.rank, self._deal(Family.RANK, number))
 
     def _sales(self, number: int) -> list[int]:
-        surge, *deals = (self._deal(f, number) for f in (Family.RANK, Family.NEW, Family.USED))
-        return sales(f"{self._rank_name(number)}/sales", self.facts.rank, surge, tuple(deals))
+        surge = self._deal(Family.RANK, number)
+        return sales(f"{self._rank_name(number)}/sales", self.facts.rank, surge)
 
     def _rank_name(self, number: int) -> str:
         return f"{self._seed}/rank/{number}/{self.facts.head}"  # one for the whole family
@@ -200,7 +199,7 @@ class Catalogue:
         self.size = size
         self.behaviour = behaviour
         self.schedule = Schedule(seed, behaviour)
-        self._remembered = max(REMEMBERED, size // 2)
+        self._remembered = max(REMEMBERED, size // 5)
         self._items: OrderedDict[int, Item] = OrderedDict()
 
     @classmethod

@@ -14,7 +14,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
-from keepa_deals.sandbox.catalogue.prng import DRAWS, RANGE, chance, draws, pick, stream
+from keepa_deals.sandbox.catalogue.prng import RANGE, chance, draws, pick, stream
 
 NO_OFFER = -1
 Points = tuple[list[int], list[int]]
@@ -22,30 +22,30 @@ Points = tuple[list[int], list[int]]
 
 DEPTH = (35, 64)
 """By how many percent a price falls for a deal."""
-RANK_DEPTH = (82, 96)
-"""By how many percent a rank falls for a deal in ranks."""
+RANK_DEPTH = (50, 88)
+"""By how many percent a rank falls for a deal in ranks, which then fades."""
 _SHALLOWEST, _DEEPEST = 0.67, 0.30
 """The range of a deal's price, in shares of the ordinary one."""
 _SAME_PRICE = 0.08
 """Share of the moves that end at the same price (recorded: 9 of 148)."""
 _OUT_MIDWAY, _OUT_AT_END, _OUT_BETWEEN, _SPIKE = 0.04, 0.12, 0.10, 0.22
-PLATEAU_CYCLES = 3
+PLATEAU_CYCLES = 2
 _PLATEAU_PERCENT = 7
 """How long prices keep a level, and by how many percent levels differ."""
+_STEPS = (6, 18)
+_EPISODES = 2
+"""How many steps a cycle has, and how often a spike or a time without an offer may come."""
 _QUICK = 1 / 3
 """Share of the deals whose sellers fight; the others keep their price for days (recorded: 31 % of the deals
 move within 8 hours, but only 41 % within 27)."""
 _CALM = 0.1
 """The hourly moves of a calm deal, in shares of ``Behaviour.repriced``."""
-_DEAD_RANK = (2_000_000, 9_000_000)
-"""Ranks of products that nobody has bought for months: beyond what selections ask for."""
-
 _CLIMB = ((12, 45), (30, 70), (60, 100))
 """When a rank has climbed how far between two sales, in percent."""
 
 
 class Deal(NamedTuple):
-    """The low price in ``[start, end)`` of a cycle of ``length`` minutes; hidden until ``shown``."""
+    """The low price in ``[start, end)`` of a cycle of ``length`` minutes; not listed until ``shown``."""
 
     start: int
     shown: int
@@ -61,16 +61,28 @@ class Moves:
     quick_minutes: float
     calm_minutes: float
     """Minutes between two moves in the mean."""
+    hidden: float = 0.0
+    """The share of the deals that are hidden at first."""
 
     @classmethod
-    def of(cls, repriced: float) -> Moves:
-        """Such that the share ``repriced`` of all deals has moved after an hour."""
+    def of(cls, repriced: float, hidden: float = 0.0) -> Moves:
+        """Such that the share ``repriced`` of all deals has moved after an hour.
+
+        ``quick`` is a share of all deals; those that are hidden at first are the last to be among them.
+        """
         if repriced == 0:
-            return cls(0.0, math.inf, math.inf)
+            return cls(0.0, math.inf, math.inf, hidden)
         calm_rate = _CALM * repriced
         quick = max(_QUICK, min(0.95, 1.5 * repriced))
         moved = (repriced - (1 - quick) * (1 - math.exp(-calm_rate))) / quick
-        return cls(quick, -60 / math.log(1 - min(0.999, moved)), 60 / calm_rate)
+        return cls(quick, -60 / math.log(1 - min(0.999, moved)), 60 / calm_rate, hidden)
+
+    def quick_share(self, *, is_hidden: bool) -> float:
+        """Of the deals that are hidden at first, or of the others: those are quick before these are."""
+        others = 1 - self.hidden
+        if not is_hidden:
+            return min(1.0, self.quick / others)
+        return max(0.0, self.quick - others) / self.hidden
 
 
 def price_points(name: str, plateau: str, base: int, deal: Deal, moves: Moves) -> Points:
@@ -86,11 +98,11 @@ def price_points(name: str, plateau: str, base: int, deal: Deal, moves: Moves) -
 
 def _add_steps(points: list[tuple[int, int]], d: Iterator[int], ordinary: int, deal: Deal) -> None:
     """The steps outside the deal: small ones, a spike, a time without an offer."""
-    for _ in range(pick(next(d), 2, 6)):
+    for _ in range(pick(next(d), *_STEPS)):
         minute = _even(next(d), 30, deal.length)
         if not deal.start <= minute < deal.end:
             points.append((minute, _priced(ordinary * pick(next(d), 96, 103) // 100)))
-    for share, is_spike in ((_SPIKE, True), (_OUT_BETWEEN, False)):
+    for share, is_spike in ((_SPIKE, True), (_OUT_BETWEEN, False)) * _EPISODES:
         if not chance(next(d), share):
             continue
         minute = _even(next(d), 30, deal.length)
@@ -105,12 +117,14 @@ def _add_deal(
     points: list[tuple[int, int]], d: Iterator[int], ordinary: int, deal: Deal, moves: Moves
 ) -> None:
     """The deal's begin, its moves, and its end, which may be that the offer is gone."""
-    mean = moves.quick_minutes if chance(next(d), moves.quick) else moves.calm_minutes
+    is_hidden = deal.start < deal.shown
+    is_quick = chance(next(d), moves.quick_share(is_hidden=is_hidden))
+    mean = moves.quick_minutes if is_quick else moves.calm_minutes
     price = max(1, ordinary * (100 - pick(next(d), *DEPTH)) // 100)
     points.append((deal.start, price))
-    out = _even(next(d), deal.start + 20, deal.end) if chance(next(d), _OUT_MIDWAY) else 0
+    out = _even(next(d), deal.shown + 20, deal.end) if chance(next(d), _OUT_MIDWAY) else 0
     back = min(out + pick(next(d), 10, 200) * 2, deal.end - 6) if out else 0
-    minute, last = float(deal.start), deal.end - 4
+    minute, last = float(deal.shown), deal.end - 4
     while True:
         minute += max(4.0, mean * -math.log((next(d) + 1) / (RANGE + 1)))
         if minute >= last:
@@ -146,59 +160,61 @@ def _moved(draw: int, size: int, price: int, ordinary: int) -> int:
     return max(1, after if after != price else after - 1)
 
 
-def sales(name: str, rank: int, surge: Deal, deals: tuple[Deal, ...]) -> list[int]:
-    """The minutes of one cycle at which the rank falls, from 0 on; none while one of ``deals`` is hidden."""
-    d = draws(name)
+def sales(name: str, rank: int, surge: Deal) -> list[int]:
+    """The minutes of one cycle at which the rank falls, from 0 on; one of them begins the ``surge``."""
+    d = stream(name)
     # About as many as are sold in a cycle, if Keepa looks at most twice a day.
     expected = min(surge.length / 700, 2_000_000 / (rank + 400) * surge.length / 43_200)
-    count = max(1, min(DRAWS - 2, round(expected * pick(d[0], 60, 140) / 100)))
+    count = max(1, round(expected * pick(next(d), 60, 140) / 100))
     every = surge.length // count
-    found = [(place * every + d[place + 1] * (every - 8) // RANGE) // 2 * 2 for place in range(count)]
+    found = [(place * every + next(d) * (every - 8) // RANGE) // 2 * 2 for place in range(count)]
     found[0] = 0
-    for awake in [surge.shown, *(deal.shown for deal in deals if deal.start < deal.shown)]:
-        found = [minute for minute in found if not awake - 8 < minute < awake + 8]
-        found.append(awake)
-    for deal in deals:
-        if deal.start < deal.shown:
-            found = [minute for minute in found if not deal.start - 8 <= minute < deal.shown or minute == 0]
-    return sorted(found)
+    found = [minute for minute in found if minute == 0 or not -8 < minute - surge.shown < 8]
+    return sorted([*found, surge.shown])
 
 
-def rank_points(name: str, rank: int, surge: Deal, deals: tuple[Deal, ...]) -> Points:
+def rank_points(name: str, rank: int, surge: Deal) -> Points:
     """A rank's values over one cycle: it falls with each sale and climbs until the next.
 
-    During the ``surge``, a deal in ranks, it is far lower; while one of ``deals`` is hidden, far higher.
+    With the ``surge``, a deal in ranks, it falls far lower, and comes back by its end.
     """
     d = stream(name)
-    points = _climbs(d, rank, sales(f"{name}/sales", rank, surge, deals), surge.length)
-    percent = 100 - pick(next(d), *RANK_DEPTH)
-    back = [value for minute, value in points if minute <= surge.end][-1]
-    points = [(m, max(1, v * percent // 100) if surge.shown <= m < surge.end else v) for m, v in points]
+    depth = (100 - pick(next(d), *RANK_DEPTH)) / 100
+    lasts = surge.end - surge.shown
+    share = 1.0
+    back = rank
+    points: list[tuple[int, int]] = []
+    for minute, value, is_sale in _climbs(d, rank, sales(f"{name}/sales", rank, surge), surge.length):
+        if minute <= surge.end:
+            back = value
+        if not surge.shown <= minute < surge.end:
+            share = 1.0
+        elif minute == surge.shown:
+            share = depth
+        elif not is_sale:  # a sale leads down, whatever has faded meanwhile
+            share = depth ** (1 - (minute - surge.shown) / lasts)
+        points.append((minute, max(1, int(value * share))))
     points.append((surge.end, back))
-    dead = max(2 * rank, pick(next(d), *_DEAD_RANK))
-    for deal in deals:
-        if deal.start < deal.shown:
-            points = [point for point in points if not deal.start <= point[0] < deal.shown]
-            points.append((deal.start, dead))
     return _tidy(points)
 
 
-def _climbs(d: Iterator[int], rank: int, times: list[int], length: int) -> list[tuple[int, int]]:
-    """From each sale on a climb in three steps, always to above what any sale leads down to."""
+def _climbs(d: Iterator[int], rank: int, times: list[int], length: int) -> Iterator[tuple[int, int, bool]]:
+    """From each sale on a climb in three steps, always to above what any sale leads down to.
+
+    The minute, the rank, and whether a sale leads to it.
+    """
     swing = min(0.72, max(0.06, (math.log10(rank) - 1.5) * 0.17))
-    points: list[tuple[int, int]] = []
     for sale, until in pairwise([*times, length]):
         low = int(rank * (1 - swing * (0.45 + 0.55 * next(d) / RANGE)))
         climb = int(rank * (1 + 0.9 * swing * next(d) / RANGE)) + 1 - low
         room = (until - sale) // 2
-        points.append((sale, max(1, low)))
+        yield sale, max(1, low), True
         last = sale
         for step, share in _CLIMB:
             minute = sale + max(1, room * step // 100) * 2
             if last < minute < until:
-                points.append((minute, max(2, low + climb * share // 100)))
+                yield minute, max(2, low + climb * share // 100), False
                 last = minute
-    return points
 
 
 def _even(draw: int, low: int, high: int) -> int:

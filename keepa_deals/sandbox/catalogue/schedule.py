@@ -15,23 +15,28 @@ from keepa_deals.sandbox.catalogue.histories import Moves
 from keepa_deals.sandbox.catalogue.prng import mixed, seed_number
 
 _QUANTILES = 4096
-_LONGEST = 3.0
+_LONGEST = 5.0
 """The longest deal, in means of the distribution before it is cut."""
 _CUT_MEAN = 1 - _LONGEST / (math.exp(_LONGEST) - 1)
 """The mean of an exponential distribution that is cut there."""
-CYCLE = (3.4, 5.2)
-"""The length of a cycle in means of a deal's length."""
+CYCLE = (10.0, 14.0)
+"""The length of a cycle in means of a deal's length: two to three weeks, so that a deal can be as old."""
 _MARGIN = 60
 _LOOKS = ((60, 240, 55), (240, 640, 27), (640, 1320, 18))
 """Minutes between two looks of Keepa's, and the share of products: half of the recorded looks are at most
 two hours old, a tenth are 12 to 22 hours old."""
-_SLEEP_HOURS = (0.5, 1.0, 2.0, 4.0, 9.0, 18.0, 34.0, 60.0, 90.0, 120.0)
-"""How long a deal with an old date is hidden (recorded: a minute to 61 days); its cycle cuts that."""
+_SLEEP_HOURS = (0.2, 9.0, 12.0, 29.0, 69.0, 88.0, 106.0, 138.0, 192.0, 415.0, 543.0, 666.0)
+"""How old a deal is that comes with an old date, as recorded (the newcomers of four hours: 0 to 765 hours;
+others up to 61 days); its cycle cuts that."""
+_STAYING = 3.0
+"""How much longer a deal stays that comes with an old date, so that a third of the list is older than three
+days, as recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The price is low in ``[start, end)``; until ``shown`` a rank of a product that nobody buys hides it."""
+    """The price is low in ``[start, end)``; until ``shown`` the feed does not list it, for no reason that
+    ``/product`` tells. (Recorded newcomers with an old date came to match by rank or average.)"""
 
     start: int
     shown: int
@@ -68,16 +73,28 @@ class Schedule:
     def __init__(self, seed: str, behaviour: Behaviour) -> None:
         self._seed = seed_number(seed)
         self.behaviour = behaviour
-        self.moves = Moves.of(behaviour.repriced)
+        self.moves = Moves.of(behaviour.repriced, self._hidden_share)
         mean = 60 / behaviour.gone
         self.mean_minutes = mean
-        scale = mean / _CUT_MEAN / 2
-        quantiles = ((q + 0.5) / _QUANTILES for q in range(_QUANTILES))
-        self._lengths = [
-            max(3, round(-math.log(1 - q * (1 - math.exp(-_LONGEST))) * scale)) * 2 for q in quantiles
-        ]
+        shares = [(q + 0.5) / _QUANTILES * (1 - math.exp(-_LONGEST)) for q in range(_QUANTILES)]
+        scale = mean / _CUT_MEAN / 2 / self._evened
+        self._lengths = tuple(
+            [max(3, round(-math.log(1 - share) * scale * stays)) * 2 for share in shares]
+            for stays in (1.0, _STAYING)
+        )
+        """Of a deal that is shown at once, and of one that comes with an old date."""
         self._shortest_cycle = CYCLE[0] * mean / _CUT_MEAN
         self._cycle_spread = (CYCLE[1] - CYCLE[0]) * mean / _CUT_MEAN
+
+    @property
+    def _hidden_share(self) -> float:
+        """The share of the deals in a list that came with an old date."""
+        return self.behaviour.deep * _STAYING / self._evened
+
+    @property
+    def _evened(self) -> float:
+        """By what all lengths are divided, so that their mean is as asked for though some stay longer."""
+        return 1 + (_STAYING - 1) * self.behaviour.deep
 
     @property
     def live_share(self) -> float:
@@ -103,16 +120,17 @@ class Schedule:
     def window(self, index: int, timing: Timing, family: int, number: int) -> Window:
         """The deal of a family in cycle ``number`` of a product."""
         a = self._mix(index, 2 + family, number)
-        length = self._lengths[a & 4095]
+        is_hidden = (a >> 32 & 0xFFFF) < self.behaviour.deep * 65536
+        most = timing.cycle - 2 * _MARGIN - 2
+        length, asleep = min(most, self._lengths[is_hidden][a & 4095]), 0
         begin = timing.anchor + number * timing.cycle
-        room = timing.cycle - length - 2 * _MARGIN
-        shown = begin + _MARGIN + (a >> 16 & 0xFFFF) * room // 65536 // 2 * 2
-        end = shown + length
-        start = shown
-        if (a >> 32 & 0xFFFF) < self.behaviour.deep * 65536:
-            asleep = round(_SLEEP_HOURS[(a >> 48) % len(_SLEEP_HOURS)] * 60) + (a >> 52 & 15) * 2
-            start = max(begin + _MARGIN // 2, shown - asleep)
-        return Window(start, shown, end)
+        room = most - length
+        if is_hidden:
+            hours = _SLEEP_HOURS[(a >> 48) % len(_SLEEP_HOURS)]
+            asleep = min(room, round(hours * 30) * 2 + (a >> 52 & 15) * 2)
+        start = begin + _MARGIN + (a >> 16 & 0xFFFF) * (room - asleep) // 65536 // 2 * 2
+        shown = start + asleep
+        return Window(start, shown, shown + length)
 
     def _mix(self, index: int, purpose: int, number: int) -> int:
         return mixed(mixed(self._seed + index * 0x9E3779B97F4A7C15) + (number << 3) + purpose)

@@ -6,10 +6,10 @@ stay, so that an average over any span needs two whole cycles at most.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from itertools import pairwise
-from operator import itemgetter
+from itertools import compress, pairwise
+from operator import itemgetter, mul, sub
 
 from keepa_deals.sandbox.catalogue.histories import NO_OFFER, Points
 from keepa_deals.sandbox.catalogue.schedule import Timing
@@ -150,13 +150,12 @@ def _nothing(number: int) -> Points:  # noqa: ARG001  # the same in every cycle
 def _area(points: Points, until: int) -> tuple[int, int]:
     """Value-minutes and minutes with an offer, from the begin of a cycle to ``until``."""
     minutes, values = points
-    area = covered = 0
-    for place, value in enumerate(values):
-        begin = minutes[place]
-        if begin >= until:
-            break
-        if value >= 0:
-            end = min(until, minutes[place + 1]) if place + 1 < len(minutes) else until
-            area += value * (end - begin)
-            covered += end - begin
-    return area, covered
+    count = bisect_left(minutes, until)
+    if not count:
+        return 0, 0
+    lasts = list(map(sub, (*minutes[1:count], until), minutes))
+    area = sum(map(mul, values, lasts))
+    if NO_OFFER not in values:
+        return area, until
+    missing = sum(compress(lasts, map(NO_OFFER.__eq__, values)))
+    return area - NO_OFFER * missing, until - missing

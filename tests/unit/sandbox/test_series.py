@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from statistics import median
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from keepa_deals.keepa.types import CsvType
 from keepa_deals.sandbox.behaviour import Behaviour
@@ -64,6 +67,22 @@ def test_prices_stand_on_plateaus_and_ranks_fall_and_climb() -> None:
             ranks = [value for _, value in item.series[Family.RANK].changes(NOW - 90 * DAY, NOW)]
             falls = sum(b < a for a, b in pairwise(ranks))
             assert 0 < falls < len(ranks) / 2
+
+
+@given(index=st.integers(0, 59), day=st.integers(0, 300))
+@settings(max_examples=60, deadline=None)
+def test_a_rank_is_noise_around_a_level_with_falls_and_no_spikes(index: int, day: int) -> None:
+    """What a chart of 90 days shows, at any time: no lone point flattens the rest of the line."""
+    item = CATALOGUE.item(index)
+    if item.facts.rank < 0:
+        return
+    now = NOW - day * DAY
+    ranks = [value for _, value in item.series[Family.RANK].changes(now - 90 * DAY, now)]
+    level = median(ranks)
+    assert max(ranks) <= 3 * level
+    assert level <= 40 * min(ranks)
+    for before, value, after in zip(ranks, ranks[1:], ranks[2:], strict=False):
+        assert value <= 2.5 * max(before, after), "a spike"
 
 
 def test_the_same_seed_tells_the_same_and_another_order_of_questions_changes_nothing() -> None:

@@ -23,9 +23,12 @@ TOLERANCE = {
     "newcomers with an old date (3 h)": 0.12,
     "deals whose date another one has": 0.12,
     "deals younger than 3 h": 0.10,
-    "deals younger than a day": 0.16,
+    "deals younger than a day": 0.10,
+    "deals younger than three days": 0.12,
+    "deals younger than a week": 0.10,
+    "deals younger than two weeks": 0.05,
 }
-"""By how much a sandbox of 750 deals may differ: about three standard errors of the recording itself."""
+"""By how much a sandbox of 760 deals may differ: about three standard errors of the recording itself."""
 EXACT = ("moves that lead backwards", "sweeps whose last page is short", "dates at an odd minute")
 
 
