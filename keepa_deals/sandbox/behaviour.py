@@ -13,12 +13,14 @@ from dataclasses import dataclass, fields
 class Behaviour:
     """Shares lie between 0 and 1; a ``ValueError`` names the one that does not."""
 
-    repriced: float = 0.06
-    """Share of the deals whose price, and so ``creationDate``, changes in an hour (recorded: 45 of 737)."""
+    repriced: float = 0.066
+    """Share of the deals whose price, and so ``creationDate``, changes in an hour (recorded: 45 of 737,
+    and 130 of 697 in three: this is a little more, as a move may lead out of the list)."""
     gone: float = 0.025
     """Share of the deals that Keepa no longer lists an hour later (recorded: 2.0 to 3.0 %)."""
-    deep: float = 0.18
-    """Share of the newcomers with an old date: they come to match by their rank (recorded: 13 to 23 %)."""
+    deep: float = 0.15
+    """Share of the newcomers with an old date, for no reason that ``/product`` tells (recorded: 13
+    to 23 % in all; here siblings shown in turn and ranks that come into range add to it)."""
     lag_minutes: float = 3.0
     """The most minutes from a change's date to its showing in the feed (recorded: 0 to 3)."""
     siblings_every: int = 250

@@ -123,6 +123,7 @@ def describe(catalogue: Catalogue, item: Item, query: ProductQuery, minute: int)
         "variableClosingFee": CLOSING_FEE_CENTS if facts.category.name in MEDIA else 0,
         "isAdultProduct": False,
         "isHeatSensitive": "Chocolate" in (catalogue.title(item) or ""),
+        **_return_rate(catalogue, item),
         "newPriceIsMAP": catalogue.fraction(f"map/{facts.index}") < 0.01,
         "referralFeePercentage": 15.0 if catalogue.fraction(f"fee/{facts.index}") < 0.8 else 8.0,
         "monthlySold": _monthly_sold(item),
@@ -144,6 +145,13 @@ def _fba_fee(catalogue: Catalogue, item: Item) -> int:
     """Cents; 0 where it cannot be calculated, as for some products."""
     fraction = catalogue.fraction(f"fba/{item.facts.index}")
     return 0 if fraction > 0.95 else 306 + int(fraction * 900)
+
+
+def _return_rate(catalogue: Catalogue, item: Item) -> dict[str, int]:
+    """1 for a low return rate, 2 for a high one (api_backend: Product.java); without the field where it is
+    average or unavailable, as in three recorded products. The shares are assumed."""
+    fraction = catalogue.fraction(f"returns/{item.facts.index}")
+    return {"returnRate": 1} if fraction < 0.1 else {"returnRate": 2} if fraction > 0.95 else {}
 
 
 def _variations(catalogue: Catalogue, item: Item) -> list[dict[str, Any]] | None:

@@ -14,14 +14,17 @@ from collections.abc import Callable
 from keepa_deals.keepa.types import CsvType
 from keepa_deals.sandbox.behaviour import RECORDED, Behaviour
 from keepa_deals.sandbox.catalogue.histories import (
+    CALM_PRICES,
+    CALM_STEPS,
     PLATEAU_CYCLES,
+    STEPS,
     Deal,
     Points,
     price_points,
     rank_points,
     sales,
 )
-from keepa_deals.sandbox.catalogue.prng import digest
+from keepa_deals.sandbox.catalogue.prng import chance, digest, draws
 from keepa_deals.sandbox.catalogue.product_traits import (
     FAMILY_OF,
     SIBLINGS,
@@ -43,7 +46,7 @@ _CONSTANT = (CsvType.COUNT_REVIEWS, CsvType.RATING, CsvType.LISTPRICE, CsvType.C
 """The types that no series stands behind."""
 REMEMBERED = 60_000
 """Products whose series are kept in memory at least, about 5 KB each; a fifth of a larger catalogue."""
-SHARE_OF_DEFAULT_SELECTION = 0.6
+SHARE_OF_DEFAULT_SELECTION = 0.61
 """How many of the products with a deal of family NEW match the shipped selection (measured)."""
 
 
@@ -165,11 +168,13 @@ class Item:
         if family is Family.RANK:
             return self._grow_rank
         moves = self._schedule.moves
+        is_calm = chance(draws(f"{self._seed}/{family:d}/calm/{self.facts.index}")[0], CALM_PRICES)
+        steps = CALM_STEPS if is_calm else STEPS
 
         def grow(number: int) -> Points:
             name = f"{self._seed}/{family:d}/{number}/{self.facts.index}"
             plateau = f"{self._seed}/{family:d}/level/{number // PLATEAU_CYCLES}/{self.facts.index}"
-            return price_points(name, plateau, base, self._deal(family, number), moves)
+            return price_points(name, plateau, base, self._deal(family, number), moves, steps=steps)
 
         return grow
 

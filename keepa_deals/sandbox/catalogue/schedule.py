@@ -19,8 +19,11 @@ _LONGEST = 5.0
 """The longest deal, in means of the distribution before it is cut."""
 _CUT_MEAN = 1 - _LONGEST / (math.exp(_LONGEST) - 1)
 """The mean of an exponential distribution that is cut there."""
+_FILTERED_OUT = 0.22
+"""Share of the deals gone from the shipped selection's list that have not ended: the price has left the
+range, or a sibling is shown (measured). Deals last longer by it: as many are gone an hour as asked for."""
 CYCLE = (10.0, 14.0)
-"""The length of a cycle in means of a deal's length: two to three weeks, so that a deal can be as old."""
+"""The length of a cycle in means of a deal's length: three to four weeks, so that a deal can be as old."""
 _MARGIN = 60
 _LOOKS = ((60, 240, 55), (240, 640, 27), (640, 1320, 18))
 """Minutes between two looks of Keepa's, and the share of products: half of the recorded looks are at most
@@ -74,7 +77,7 @@ class Schedule:
         self._seed = seed_number(seed)
         self.behaviour = behaviour
         self.moves = Moves.of(behaviour.repriced, self._hidden_share)
-        mean = 60 / behaviour.gone
+        mean = 60 / (behaviour.gone * (1 - _FILTERED_OUT))
         self.mean_minutes = mean
         shares = [(q + 0.5) / _QUANTILES * (1 - math.exp(-_LONGEST)) for q in range(_QUANTILES)]
         scale = mean / _CUT_MEAN / 2 / self._evened

@@ -360,6 +360,7 @@ def test_a_plain_product_does_not_tell_what_offers_and_the_buy_box_would(url: st
     assert any(product["stats"]["current"][17] > 0 for product in asked)
     assert {p["availabilityAmazon"] for p in plain} == {-1, 0}
     assert {p["variableClosingFee"] for p in plain} <= {0, 180}
+    assert {p.get("returnRate") for p in plain} <= {None, 1, 2}
 
 
 def test_a_live_refresh_takes_its_time_unless_it_is_forbidden() -> None:

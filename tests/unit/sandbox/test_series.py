@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from itertools import pairwise
 from statistics import median
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 from keepa_deals.keepa.types import CsvType
 from keepa_deals.sandbox.behaviour import Behaviour
 from keepa_deals.sandbox.catalogue.catalogue import Catalogue, Item
-from keepa_deals.sandbox.catalogue.histories import Moves
+from keepa_deals.sandbox.catalogue.histories import CALM_STEPS, STEPS, Deal, Moves, price_points
 from keepa_deals.sandbox.catalogue.product_traits import Family
+from tests.support.paths import SAMPLES
 
 NOW = 7_976_000
 DAY = 1440
@@ -57,16 +59,54 @@ def test_the_counted_falls_of_a_rank_are_those_of_its_history(item: Item) -> Non
     assert item.rank_drops(NOW)[90] == pytest.approx(falls, abs=2)
 
 
-def test_prices_stand_on_plateaus_and_ranks_fall_and_climb() -> None:
-    """Not a square wave: many levels, most of the time no change, ranks with far more climbs than falls."""
-    for item in ITEMS:
-        prices = list(item.series[Family.NEW].changes(NOW - 90 * DAY, NOW))
-        assert len({value for _, value in prices}) > 15
-        assert len(prices) < 400
-        if item.facts.rank > 0:
-            ranks = [value for _, value in item.series[Family.RANK].changes(NOW - 90 * DAY, NOW)]
-            falls = sum(b < a for a, b in pairwise(ranks))
-            assert 0 < falls < len(ranks) / 2
+def test_prices_stand_on_plateaus_some_calmly_and_some_not() -> None:
+    """As recorded: a product whose price does not step, one of 16 levels in 90 days, one of 26 in 61.
+
+    Ours have a deal in each month, so the calmest stand on more than one level.
+    """
+    ninety_days = [
+        list(CATALOGUE.item(index).series[Family.NEW].changes(NOW - 90 * DAY, NOW)) for index in range(60)
+    ]
+    levels = sorted(len({value for _, value in changes}) for changes in ninety_days)
+    assert levels[0] > 4, "a square wave"
+    assert levels[6] <= 16, "a tenth of the products is as calm as the calmer of the recorded two"
+    assert levels[54] >= 26, "a tenth is as lively as the other"
+    assert max(map(len, ninety_days)) < 90 * 4, "a price stands for hours"
+
+
+@pytest.mark.parametrize(("steps", "fewest", "most"), [(CALM_STEPS, 2, 7), (STEPS, 8, 20)])
+def test_a_calm_price_hardly_changes_but_for_its_deal(steps: tuple[int, int], fewest: int, most: int) -> None:
+    deal = Deal(start=20_000, shown=20_000, end=22_000, length=40_000)
+    changes = [
+        len(price_points(f"{n}", f"level/{n}", 5_000, deal, Moves.of(0.0), steps=steps)[0]) - 1
+        for n in range(101)
+    ]
+    assert fewest <= median(changes) <= most
+
+
+@pytest.mark.skipif(
+    not list(SAMPLES.glob("product_*.json")), reason="the recorded products are not beside this checkout"
+)
+def test_the_recorded_products_stand_on_as_many_levels_as_quoted() -> None:
+    levels = []
+    for file in SAMPLES.glob("product_*.json"):
+        product = json.loads(file.read_text())
+        product = product.get("products", [product])[0]
+        flat = (product["csv"] or [None, None])[CsvType.NEW]
+        if flat:
+            since = product["lastUpdate"] - 90 * DAY
+            points = list(zip(flat[::2], flat[1::2], strict=True))
+            before = [value for minute, value in points if minute <= since][-1:]
+            levels.append(len({*before, *(value for minute, value in points if minute > since)}))
+    assert sorted(levels) == [1, 16, 26]
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: str(item.facts.asin))
+def test_ranks_fall_and_climb_far_oftener(item: Item) -> None:
+    if item.facts.rank > 0:
+        ranks = [value for _, value in item.series[Family.RANK].changes(NOW - 90 * DAY, NOW)]
+        falls = sum(b < a for a, b in pairwise(ranks))
+        assert 0 < falls < len(ranks) / 2
 
 
 @given(index=st.integers(0, 59), day=st.integers(0, 300))
