@@ -513,7 +513,7 @@ def public_client(monkeypatch: pytest.MonkeyPatch) -> Any:
                 return requests.get(address.replace("https://api.keepa.com", url), *args, **options)
 
         monkeypatch.setattr(keepa_sync, "requests", Redirected)
-        return keepa.Keepa(KEY)
+        return keepa.Keepa(KEY, timeout=60)  # a new catalogue on a busy machine takes longer than its ten
 
     return build
 
