@@ -287,7 +287,7 @@ def report(houses: Mapping[str, House], floors: Floors) -> str:
     table = [["", *names], *([label, *(rows[n][label] for n in names)] for label in rows[names[0]])]
     rooms = sorted(
         {room for house in houses.values() for room in house.rooms},
-        key=lambda room: [-house.rooms.get(room, (0, 0))[1] for house in reversed(houses.values())],
+        key=lambda room: [-house.rooms.get(room, (0, 0))[1] for house in [*houses.values()][::-1]],
     )
     sizes = [["room", *(f"{n}: files, share of lines" for n in names)]]
     for room in rooms:
