@@ -12,9 +12,10 @@ _HEADING = re.compile(r"^#{1,6}\s+(.*)$")
 _ITEM = re.compile(r"^\s*(?:[-*+]|\d+\.)\s+")
 _LINK = re.compile(r"!?\[([^\]]*)\]\(([^)\s]+)\)")
 _CODE = re.compile(r"(`+)(.+?)\1")
-_END = re.compile(r"(?<=[.!?])[)\"*_]*\s+(?=[\"*_(]*[A-Z0-9/`])| · ")
+_END = re.compile(r"(?<=[.!?])[)\"*_]*\s+(?=[\"*_(]*[^\sa-z\"*_(])| · ")
 """A stop before a new beginning, or the dot between the items of a list in a line."""
 _WORD = re.compile(r"\w")
+_PATH = re.compile(r"(?:tests|keepa_deals|docs|Diagnostics|\.ci)/[\w./-]+$")
 CODE_WORD = "Code"
 """Stands for a piece of code, which is one word to a reader."""
 
@@ -40,6 +41,7 @@ def blocks(text: str) -> Iterator[Block]:
     """The prose of a page in Markdown: no tables, no code, of links only their text."""
     first, held = 0, list[str]()
     for number, line in enumerate([*_without_code(text), ""], 1):
+        line = line.removeprefix(">").lstrip() if line.startswith(">") else line
         heading, item = _HEADING.match(line), _ITEM.match(line)
         if heading or item or not line.strip() or line.lstrip().startswith("|"):
             if held:
@@ -49,7 +51,7 @@ def blocks(text: str) -> Iterator[Block]:
             yield Block(number, _plain(heading[1]))
         elif line.strip() and not line.lstrip().startswith("|"):
             first = first if held else number
-            held = [*held, (line[item.end() :] if item else line).strip().removeprefix("> ")]
+            held = [*held, (line[item.end() :] if item else line).strip()]
 
 
 def links(text: str) -> Iterator[tuple[int, str]]:
@@ -57,6 +59,14 @@ def links(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(_without_code(text), 1):
         for match in _LINK.finditer(_CODE.sub("", line)):
             if not re.match(r"[a-z]+:", match[2]):
+                yield number, match[2]
+
+
+def paths(text: str) -> Iterator[tuple[int, str]]:
+    """Each piece of code that is the path of a file or folder of the project, and its line."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for match in _CODE.finditer(line):
+            if _PATH.match(match[2]):
                 yield number, match[2]
 
 

@@ -7,24 +7,19 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
-from tests.support.prose import anchors, blocks, links, pages, words
+from tests.support.prose import anchors, blocks, links, pages, paths, words
 
 MOST_WORDS = 30
 """Of a sentence."""
 MOST_IN_A_PARAGRAPH = 120
 PAGES = pages(ROOT)
-TO_MEND = ("dashboard.md", "freshness.md", "sandbox.md", "token-policy.md")
-MEASURED = [
-    pytest.param(page, marks=[pytest.mark.xfail(strict=True, reason="to mend")] * (page.name in TO_MEND))
-    for page in PAGES
-]
 
 
 def _name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", MEASURED, ids=_name)
+@pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_a_sentence_has_at_most_thirty_words(page: Path) -> None:
     long = [
         f"{_name(page)}:{block.line}: {words(sentence)} words: {sentence}"
@@ -35,7 +30,7 @@ def test_a_sentence_has_at_most_thirty_words(page: Path) -> None:
     assert not long, "\n".join(long)
 
 
-@pytest.mark.parametrize("page", MEASURED, ids=_name)
+@pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_a_paragraph_fits_a_screen(page: Path) -> None:
     long = [
         f"{_name(page)}:{block.line}: {words(block.text)} words: {block.text[:60]}…"
@@ -56,6 +51,16 @@ def test_a_link_leads_somewhere(page: Path) -> None:
         elif anchor and anchor not in anchors(file.read_text(encoding="utf-8")):
             broken.append(f"{_name(page)}:{line}: {target}: no such heading")
     assert not broken, "\n".join(broken)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_a_file_that_is_named_is_there(page: Path) -> None:
+    gone = [
+        f"{_name(page)}:{line}: {path}"
+        for line, path in paths(page.read_text(encoding="utf-8"))
+        if not (ROOT / path).exists()
+    ]
+    assert not gone, "\n".join(gone)
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("**/*.md")), ids=_name)
@@ -84,6 +89,14 @@ class TestTheReading:
     def test_a_heading_is_named_by_its_words(self) -> None:
         text = "## One deal (`/deals/<domain>/<ASIN>`)\n## Twice\n## Twice\n"
         assert anchors(text) == {"one-deal-dealsdomainasin", "twice", "twice-1"}
+
+    def test_a_quotation_and_the_dots_of_a_list_part_it(self) -> None:
+        found = [block.sentences for block in blocks("> one · two words\n>\n> three\n")]
+        assert found == [("one", "two words"), ("three",)]
+
+    def test_only_what_looks_like_a_path_is_one(self) -> None:
+        text = "`tests/unit` `tests.unit` `python tests/x.py` `docs/a_b.md`"
+        assert [path for _, path in paths(text)] == ["tests/unit", "docs/a_b.md"]
 
     def test_links_elsewhere_are_not_followed(self) -> None:
         text = "[a](b.md#c) ![p](images/p.png) [x](https://example.org) `[n](o)`"
