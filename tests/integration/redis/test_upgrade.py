@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from keepa_deals.call_log import read_answers
-from keepa_deals.health.parts.redis import read_beat
+from keepa_deals.health.parts import beat
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.keepa_memory import SharedMemory
 from keepa_deals.locks import SingleFlightLock, read_holder
@@ -81,15 +81,15 @@ def test_what_keepa_said_of_late_is_remembered(old_redis: redis.Redis, version: 
     memory = SharedMemory(old_redis, KEYS)
     assert set(memory.rejected()) == {"B0BADBADXX"}
     assert 60 < memory.paused() <= 120
-    beat = read_beat(old_redis, KEYS.prefix)
-    assert beat is not None
-    said = read_answers(old_redis, KEYS, beat)
+    last_tick = beat.read(old_redis, KEYS)
+    assert last_tick is not None
+    said = read_answers(old_redis, KEYS, last_tick)
     assert said.counts == {("/deal", "200"): 2, ("/deal", "429"): 1, ("/deal", "500"): 1}
     assert said.failures_in_row == {"/deal": 1}
     assert (said.last["/deal"].result, said.last_good["/deal"].result) == ("500", "200")
     assert said.last["/deal"].tokens == 5
     since = datetime.fromtimestamp(int(old_redis.hget(KEYS.metrics, COUNTING_SINCE)) / 1000, UTC)
-    assert (beat - since).total_seconds() == 3600
+    assert (last_tick - since).total_seconds() == 3600
     assert int(old_redis.hget(KEYS.metrics, "grants|bulk")) == 2
 
 

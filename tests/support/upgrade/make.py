@@ -65,7 +65,7 @@ def make(folder: Path) -> None:
 def dump_redis(client: redis.Redis) -> dict[str, Any]:
     """Every key's type, milliseconds to live, value; bytes as the letters of Latin-1, which lose nothing."""
     seconds, _ = client.time()
-    keys = {text(key): _dump(client, key) for key in sorted(client.keys())}
+    keys = {text(key): _dump(client, key) for key in sorted(map(bytes, client.keys()))}
     return {"taken_at": seconds, "keys": keys}
 
 
@@ -81,7 +81,8 @@ def _dump(client: redis.Redis, key: bytes) -> dict[str, Any]:
         case "set":
             value = sorted(text(item) for item in client.smembers(key))
         case "zset":
-            value = [[text(item), score] for item, score in client.zrange(key, 0, -1, withscores=True)]
+            scored: list[Any] = client.zrange(key, 0, -1, withscores=True)
+            value = [[text(item), score] for item, score in scored]
         case _:
             raise ValueError(f"{text(key)} is a {kind}, which no dump knows")
     return {"type": kind, "ttl_ms": left if left >= 0 else None, "value": value}

@@ -62,7 +62,7 @@ class OldVersion:
                 for table in here.sorted_tables:
                     rows = read.execute(select(there.tables[table.name])).mappings().all()
                     if rows and table.name != "alembic_version":
-                        write.execute(table.insert(), [_aware(table, row) for row in rows])
+                        write.execute(table.insert(), [_aware(table, dict(row)) for row in rows])
                         if "id" in table.columns:
                             counter = func.pg_get_serial_sequence(table.name, "id")
                             write.execute(select(func.setval(counter, max(row["id"] for row in rows))))
