@@ -23,7 +23,7 @@ fuzz:  ## ten minutes of what strangers may send: executions and findings
 format:  ## let ruff format and mend
 	.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 
-reference:  ## docs/reference.md, docs/runbook.md and docs/alerts.yml, from the code
+reference:  ## docs/reference.md, .env.example, docs/runbook.md and docs/alerts.yml, from the code
 	.venv/bin/python -m tests.support.reference docs
 	.venv/bin/python -m keepa_deals.diagnosis.runbook docs
 

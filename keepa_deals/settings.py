@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     )
     keepa_deal_selection: Path = _setting(
         Path(__file__).parent / "deal_selection.json",
-        'The deal query, as keepa.com\'s "Show API query" gives it (selection.md)',
+        'The deal query, as keepa.com\'s "Show API query" gives it (docs/selection.md)',
         "a JSON file; relative paths start at the project's root",
     )
     keepa_tick_seconds: float = _setting(
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
 
     dashboard_host: str = _setting(
         "127.0.0.1",
-        "Where the dashboard listens. Beyond loopback it wants a password (dashboard.md)",
+        "Where the dashboard listens. Beyond loopback it wants a password (docs/dashboard.md)",
         "an address or a host name",
     )
     dashboard_port: int = _setting(8000, "The dashboard's port", ge=1, le=65535)
@@ -161,8 +161,10 @@ class Settings(BaseSettings):
         default=False, meaning="Whether a deploy refuses a version with a commit that has no good signature"
     )
 
-    min_token_threshold: int = _setting(50, "Below this balance big requests wait …", ge=0)
-    recovery_target: int = _setting(55, "… until it is back at this one", "MIN_TOKEN_THRESHOLD or more", ge=0)
+    min_token_threshold: int = _setting(50, "Below this balance big requests wait", ge=0)
+    recovery_target: int = _setting(
+        55, "The balance at which big requests go on", "MIN_TOKEN_THRESHOLD or more", ge=0
+    )
     priority_pass_max_cost: int = _setting(10, "Requests of up to so many tokens have priority", ge=1)
 
     @field_validator("keepa_api_key")

@@ -1,11 +1,12 @@
-"""Makes ``docs/reference.md`` from the code, so that they can't drift apart.
+"""Makes ``docs/reference.md`` and ``.env.example`` from the code, so that they can't drift apart.
 
-``python -m tests.support.reference docs`` (``make reference``) writes it; a test compares them.
+``python -m tests.support.reference docs`` (``make reference``) writes both; a test compares them.
 """
 
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,18 @@ from keepa_deals.web.status.metrics import exposition
 from tests.support.health_reports import ago, healthy, job, jobs
 
 PAGE = "reference.md"
+EXAMPLE = ".env.example"
+GROUPS = {
+    "keepa_api_key": "Keepa",
+    "redis_url": "Stores",
+    "dashboard_host": "Dashboard",
+    "upsert_interval_seconds": "Freshness",
+    "prep_cost": "Economics",
+    "retain_points_days": "History",
+    "deploy_verify_commits": "Deploy",
+    "min_token_threshold": "Token policy",
+}
+"""The settings in groups, each by its first."""
 SCRIPTS = ("start_celery.sh", "kill_everything_force.sh", "deploy_update.sh")
 UNSAID = ("help", "version")
 """Options of every command."""
@@ -47,7 +60,7 @@ def render() -> str:
         "## Settings",
         "They come from the environment, else from `.env` (`.env.example` is one to begin with). What runs "
         "keeps what it was started with until it is stopped and started.",
-        _table(("setting", "default", "allowed", "means"), map(_setting, Settings.model_fields.items())),
+        *_settings(),
         "## Commands",
         "`keepa-deals` is `.venv/bin/keepa-deals`, the same as `.venv/bin/python -m keepa_deals`. Each has "
         "`--help`.",
@@ -74,6 +87,34 @@ def _code(text: str) -> str:
 
 
 # -- settings ------------------------------------------------------------------------------------
+def _grouped() -> Iterator[tuple[str, list[tuple[str, FieldInfo]]]]:
+    fields = list(Settings.model_fields.items())
+    begins = [n for n, (name, _) in enumerate(fields) if name in GROUPS]
+    for begin, end in zip(begins, [*begins[1:], len(fields)], strict=True):
+        yield GROUPS[fields[begin][0]], fields[begin:end]
+
+
+def _settings() -> Iterator[str]:
+    for title, fields in _grouped():
+        yield f"### {title}"
+        yield _table(("setting", "default", "allowed", "means"), map(_setting, fields))
+
+
+def render_example() -> str:
+    """``.env.example``: every setting with its meaning, commented out."""
+    lines = [
+        "# Copy to .env and fill in. Every setting, with its default; only KEEPA_API_KEY must be set.",
+        "# The environment wins over this file. Made from the code by make reference.",
+    ]
+    for title, fields in _grouped():
+        lines += ["", f"# --- {title} {'-' * (92 - len(title))}"]
+        for name, field in fields:
+            for text in (f"{field.description}.", f"Allowed: {_allowed(field)}"):
+                lines += textwrap.wrap(text, 108, initial_indent="# ", subsequent_indent="# ")
+            lines.append(f"#{name.upper()}={_default(field.default)}")
+    return "\n".join(lines) + "\n"
+
+
 def _setting(item: tuple[str, FieldInfo]) -> tuple[str, ...]:
     name, field = item
     return f"`{name.upper()}`", _code(_default(field.default)), _allowed(field), field.description or ""
@@ -170,9 +211,10 @@ def _rule(rule: Any) -> tuple[str, ...]:
 
 
 def write(folder: Path) -> None:
-    """Write the page into ``folder``."""
+    """Write the page into ``folder``, and the example of settings beside it."""
     (folder / PAGE).write_text(render(), encoding="utf-8")
+    (folder.parent / EXAMPLE).write_text(render_example(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    write(Path(sys.argv[1]).resolve())

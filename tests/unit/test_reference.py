@@ -1,4 +1,4 @@
-"""docs/reference.md is what the code says, of everything that there is."""
+"""docs/reference.md and .env.example are what the code says, of everything that there is."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import pytest
 
 from keepa_deals.settings import Settings
 from tests.support.paths import ROOT
-from tests.support.reference import PAGE, complete_report, metrics, render
+from tests.support.reference import EXAMPLE, PAGE, complete_report, metrics, render, render_example
 
 
 def test_the_page_is_up_to_date() -> None:
     assert (ROOT / "docs" / PAGE).read_text(encoding="utf-8") == render(), "run: make reference"
+
+
+def test_the_example_of_settings_is_up_to_date() -> None:
+    assert (ROOT / EXAMPLE).read_text(encoding="utf-8") == render_example(), "run: make reference"
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
