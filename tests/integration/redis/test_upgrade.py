@@ -15,7 +15,7 @@ from keepa_deals.health.parts import beat
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.keepa_memory import SharedMemory
 from keepa_deals.locks import SingleFlightLock, read_holder
-from keepa_deals.redis_store import COUNTING_SINCE, Keys
+from keepa_deals.redis_store import Keys
 from keepa_deals.worker.messages import cleaned
 from tests.support.accounts import START_MS, ManualTime, envelope, manager
 from tests.support.upgrade.recorded import VERSIONS, OldVersion
@@ -88,7 +88,7 @@ def test_what_keepa_said_of_late_is_remembered(old_redis: redis.Redis, version: 
     assert said.failures_in_row == {"/deal": 1}
     assert (said.last["/deal"].result, said.last_good["/deal"].result) == ("500", "200")
     assert said.last["/deal"].tokens == 5
-    since = datetime.fromtimestamp(int(old_redis.hget(KEYS.metrics, COUNTING_SINCE)) / 1000, UTC)
+    since = datetime.fromtimestamp(int(old_redis.hget(KEYS.metrics, "since")) / 1000, UTC)
     assert (last_tick - since).total_seconds() == 3600
     assert int(old_redis.hget(KEYS.metrics, "grants|bulk")) == 2
 
