@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from keepa_deals.deployment.errors import BusyError, HalfWayError
+from keepa_deals.deployment.proc_locks import read_kernel_locks
 from keepa_deals.deployment.processes import has_open
 
 GUARD = "guard"
@@ -120,12 +121,14 @@ def _unsigned(pids: Iterable[int]) -> Holder | None:
 def _flock_pids(path: Path) -> list[int] | None:
     """The processes that hold a ``flock`` on the file; ``None`` where the kernel does not tell (not Linux, or
     the holder lives in another PID namespace)."""
+    locks = read_kernel_locks()
     try:
         inode = path.stat().st_ino
-        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
-        pids = [int(line.split()[4]) for line in lines if _is_flock_on(line, inode)]
-    except (OSError, ValueError, IndexError):
+    except OSError:
         return None
+    if locks is None:
+        return None
+    pids = [lock.pid for lock in locks if lock.kind == "FLOCK" and lock.inode == inode]
     if any(pid <= 0 for pid in pids):
         return None
     # another file system's file may have the same number
@@ -137,12 +140,6 @@ def _may_hold(pid: int, path: Path) -> bool:
         return has_open(psutil.Process(pid), path) is not False
     except psutil.NoSuchProcess:
         return False
-
-
-def _is_flock_on(line: str, inode: int) -> bool:
-    """Whether a line such as ``1: FLOCK ADVISORY WRITE 123 08:01:4711 0 EOF`` is about this file."""
-    words = line.split()
-    return words[1] == "FLOCK" and words[5].endswith(f":{inode}")
 
 
 def _claim(path: Path) -> Holder | str | None:

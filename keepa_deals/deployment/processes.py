@@ -8,6 +8,9 @@ started by hand with ``KEEPA_DEALS_HOME`` is ours only if it also runs one of ou
 ``tail -f`` in the same terminal carries the variable as well). Times prove nothing: a process's start seems
 to move when the clock is set. psutil tells a pid that was reused before each signal by the kernel's ticks,
 which don't.
+
+The diagnosis sends no signal, so to it a process is ours as well by an ancestor that is (Redis overwrites its
+environment with its title) and by our own pid file.
 """
 
 from __future__ import annotations
@@ -15,11 +18,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
+from keepa_deals.health.error_text import redact
 from keepa_deals.jobs import QUEUES, worker_of
 from keepa_deals.settings import PROJECT_ROOT
 
@@ -46,6 +52,7 @@ PROGRAMS: Mapping[str, re.Pattern[str]] = {
 """Program → what its command line (:func:`words_of`) looks like."""
 _OTHER_CELERY = re.compile(_CELERY)
 """A worker of ours on other queues: somebody tries something."""
+_FOREIGN_CELERY = re.compile(r"\bcelery\b.*\b(?:worker|beat)\b")
 
 
 def words_of(command: Sequence[str]) -> str:
@@ -104,10 +111,10 @@ def marks(home: Path) -> dict[str, str]:
 def id_of(home: Path) -> str | None:
     """What tells the folder ``home`` from every other one; ``None`` when it is not there."""
     try:
-        found = home.stat()
+        status = home.stat()
     except OSError:
         return None
-    return f"{found.st_dev}:{found.st_ino}"
+    return f"{status.st_dev}:{status.st_ino}"
 
 
 def home_of(environment: Mapping[str, str]) -> str | None:
@@ -115,14 +122,46 @@ def home_of(environment: Mapping[str, str]) -> str | None:
     return environment.get(MARK) or environment.get(HOME_VARIABLE)
 
 
+def belongs(environment: Mapping[str, str], home: Path, folder: Callable[[], Path | None]) -> bool | None:
+    """Whether an environment is that of the deployment in ``home``; ``None`` when it names no deployment.
+
+    ``folder`` tells where the process works: it is asked for where a home was moved or made anew.
+    """
+    if MARK in environment:
+        return _is_marked(environment, home, folder)
+    stated = environment.get(HOME_VARIABLE)
+    return same_path(stated, home) if stated else None
+
+
+def _is_marked(environment: Mapping[str, str], home: Path, folder: Callable[[], Path | None]) -> bool:
+    stated, known = environment.get(MARK_ID), id_of(home)
+    if stated is not None and stated == known:
+        return True
+    if Path(environment[MARK]) != home:
+        return False
+    # The home was removed under what runs, and made anew; or it was moved away, and another one is here now.
+    return stated is None or known is None or not _is_elsewhere(folder(), home)
+
+
+def _is_elsewhere(folder: Path | None, home: Path) -> bool:
+    if folder is None or not folder.exists():
+        return False
+    return not any(folder.is_relative_to(base) for base in (home, PROJECT_ROOT))
+
+
+def folder_of(process: psutil.Process) -> Path | None:
+    """Where a process works; ``None`` when that cannot be told."""
+    try:
+        return Path(process.cwd())
+    except (psutil.Error, OSError):
+        return None
+
+
 def checkout_of(process: psutil.Process) -> Path | None:
     """The checkout whose scripts started a process, wherever it was moved since; ``None`` when it is gone, or
     the process (Redis) does not work in it."""
-    try:
-        folder = Path(process.cwd())
-    except (psutil.Error, OSError):
-        return None
-    return folder if (folder / KILL_SCRIPT).exists() else None
+    folder = folder_of(process)
+    return folder if folder is not None and (folder / KILL_SCRIPT).exists() else None
 
 
 def is_ours(process: psutil.Process, home: Path) -> bool:
@@ -134,36 +173,20 @@ def is_ours(process: psutil.Process, home: Path) -> bool:
         command = process.cmdline()
     except (psutil.Error, OSError):
         return False
-    if MARK in environment:
-        return _is_marked(process, environment, home)
-    return same_path(environment.get(HOME_VARIABLE), home) and (
-        program_of(command) is not None or bool(_OTHER_CELERY.search(words_of(command)))
-    )
-
-
-def _is_marked(process: psutil.Process, environment: Mapping[str, str], home: Path) -> bool:
-    stated, found = environment.get(MARK_ID), id_of(home)
-    if stated is not None and stated == found:
-        return True
-    if Path(environment[MARK]) != home:
+    if not belongs(environment, home, lambda: folder_of(process)):
         return False
-    # The home was removed under what runs, and made anew; or it was moved away, and another one is here now.
-    return stated is None or found is None or not _lives_elsewhere(process, home)
+    return MARK in environment or program_of(command) is not None or _is_celery_of_ours(command)
 
 
-def _lives_elsewhere(process: psutil.Process, home: Path) -> bool:
-    try:
-        folder = Path(process.cwd())
-    except (psutil.Error, OSError):
-        return False
-    return folder.exists() and not any(folder.is_relative_to(base) for base in (home, PROJECT_ROOT))
+def _is_celery_of_ours(command: Sequence[str]) -> bool:
+    return bool(_OTHER_CELERY.search(words_of(command)))
 
 
 def ours(home: Path) -> list[psutil.Process]:
     """Every live process of the deployment but this one and its ancestors, oldest first."""
     exempt = {process.pid for process in _self_and_ancestors()}
-    found = [p for p in psutil.process_iter() if p.pid not in exempt and is_ours(p, home)]
-    return sorted(found, key=lambda process: (_started(process), process.pid))
+    mine = [p for p in psutil.process_iter() if p.pid not in exempt and is_ours(p, home)]
+    return sorted(mine, key=lambda process: (_started(process), process.pid))
 
 
 def is_our_supervisor(process: psutil.Process, home: Path) -> bool:
@@ -228,3 +251,158 @@ def _started(process: psutil.Process) -> float:
         return process.create_time()
     except psutil.Error:
         return 0.0
+
+
+# -- the process table ---------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class RawProcess:
+    """One line of the process table. ``belongs`` is what the environment says (:func:`belongs`), ``visible``
+    whether it could be read at all."""
+
+    pid: int
+    parent: int
+    program: str | None
+    command: str
+    users: frozenset[int]
+    """The real and the effective user id; empty when the system does not tell."""
+    belongs: bool | None
+    visible: bool
+    user: str
+    started_at: datetime
+    status: str
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that looks like one of ours; ``program`` is ``None`` for a stranger's Celery."""
+
+    program: str | None
+    pid: int
+    command: str
+    user: str
+    started_at: datetime
+    status: str
+    memory: int
+    """Resident bytes, those of its children of the same program included."""
+    children: tuple[int, ...] = ()
+    suspended: tuple[int, ...] = ()
+    """Its own pid and its children's, where the process is stopped by a signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessTable:
+    """Ours (the top process of each program), strangers, and those that only their owner may look at."""
+
+    ours: tuple[Process, ...]
+    strangers: tuple[Process, ...]
+    unknown: tuple[Process, ...]
+
+    def of(self, program: str) -> tuple[Process, ...]:
+        """Our processes of one program: more than one is a fault of its own."""
+        return tuple(process for process in self.ours if process.program == program)
+
+    @property
+    def pids(self) -> frozenset[int]:
+        return frozenset(pid for process in self.ours for pid in (process.pid, *process.children))
+
+
+def read_processes(home: Path, recorded: Mapping[str, int]) -> ProcessTable:
+    """The table of this machine now. ``recorded`` holds what our pid files say: program → pid."""
+    return classify(raw_processes(home), recorded, trusted_users(home))
+
+
+def raw_processes(home: Path) -> list[RawProcess]:
+    """Every process whose command line looks like one of ours or like anybody's Celery."""
+    table = []
+    wanted = ["pid", "ppid", "cmdline", "username", "uids", "create_time", "status"]
+    for process in psutil.process_iter(wanted):
+        arguments = process.info["cmdline"] or []
+        command, program, users = " ".join(arguments), program_of(arguments), process.info["uids"]
+        if program is None and not _FOREIGN_CELERY.search(command):
+            continue
+        belongs_here, visible, memory = _private(process, home)
+        table.append(
+            RawProcess(
+                pid=process.info["pid"],
+                parent=process.info["ppid"] or 0,
+                program=program,
+                command=command,
+                users=frozenset({users.real, users.effective} if users else ()),
+                belongs=belongs_here,
+                visible=visible,
+                user=process.info["username"] or "?",
+                started_at=datetime.fromtimestamp(process.info["create_time"] or 0, UTC),
+                status=process.info["status"] or "?",
+                memory=memory,
+            )
+        )
+    return table
+
+
+def _private(process: psutil.Process, home: Path) -> tuple[bool | None, bool, int]:
+    """What only its owner and root can read: whether its environment is ours, and its memory."""
+    try:
+        memory = process.memory_info().rss
+        return belongs(process.environ(), home, lambda: folder_of(process)), True, memory
+    except (psutil.Error, OSError):
+        return None, False, 0
+
+
+def classify(raw: Iterable[RawProcess], recorded: Mapping[str, int], trusted: frozenset[int]) -> ProcessTable:
+    """Sorts the process table into ours, strangers' and unknown; ours run as one of the ``trusted`` users."""
+    table = {process.pid: process for process in raw if process.status != psutil.STATUS_ZOMBIE}
+    kin = {pid: _is_ours(process, table, recorded, trusted) for pid, process in table.items()}
+    tops = [p for p in table.values() if not _is_child_of_same_program(p, table)]
+    groups: dict[bool | None, list[Process]] = {True: [], False: [], None: []}
+    for process in sorted(tops, key=lambda p: p.pid):
+        groups[kin[process.pid]].append(_summary(process, table))
+    return ProcessTable(tuple(groups[True]), tuple(groups[False]), tuple(groups[None]))
+
+
+def _is_ours(
+    process: RawProcess,
+    table: Mapping[int, RawProcess],
+    recorded: Mapping[str, int],
+    trusted: frozenset[int],
+) -> bool | None:
+    """Whose it is; ``None`` when only its owner could tell."""
+    if not process.users <= trusted:
+        return False
+    ancestor: RawProcess | None = process
+    seen: set[int] = set()
+    while ancestor is not None and ancestor.pid not in seen and ancestor.users <= trusted:
+        if ancestor.belongs is not None:
+            return ancestor.belongs
+        seen.add(ancestor.pid)
+        ancestor = table.get(ancestor.parent)
+    if process.program is not None and recorded.get(process.program) == process.pid:
+        return True
+    return False if process.visible or process.program is None else None
+
+
+def _is_child_of_same_program(process: RawProcess, table: Mapping[int, RawProcess]) -> bool:
+    parent = table.get(process.parent)
+    if parent is None:
+        return False
+    return parent.program == process.program and (
+        process.program is not None or parent.command == process.command
+    )
+
+
+def _summary(process: RawProcess, table: Mapping[int, RawProcess]) -> Process:
+    family = [
+        process,
+        *(p for p in table.values() if p.parent == process.pid and _is_child_of_same_program(p, table)),
+    ]
+    return Process(
+        program=process.program,
+        pid=process.pid,
+        command=redact(" ".join(process.command.split())),
+        user=process.user,
+        started_at=process.started_at,
+        status=process.status,
+        memory=sum(member.memory for member in family),
+        children=tuple(sorted(member.pid for member in family[1:])),
+        suspended=tuple(sorted(m.pid for m in family if m.status == psutil.STATUS_STOPPED)),
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keepa_deals import settings as settings_module
-from keepa_deals.deployment.process_table import Process, ProcessTable
+from keepa_deals.deployment.processes import Process, ProcessTable
 from keepa_deals.deployment.supervisor_log import Down, Supervision
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.evidence.home import HomeState

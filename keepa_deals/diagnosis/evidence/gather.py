@@ -13,7 +13,7 @@ from keepa_deals.db import soundness
 from keepa_deals.db.soundness import Unreadable
 from keepa_deals.deployment import runtime_env
 from keepa_deals.deployment.home import Home
-from keepa_deals.deployment.process_table import Process, ProcessTable, read_processes
+from keepa_deals.deployment.processes import Process, ProcessTable, read_processes
 from keepa_deals.deployment.supervisor_config import uses_embedded_redis
 from keepa_deals.deployment.supervisor_log import Supervision, read_supervision
 from keepa_deals.diagnosis.evidence.dashboard import ask_dashboard

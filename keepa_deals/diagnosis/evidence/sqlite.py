@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from keepa_deals.deployment.proc_locks import PROC_LOCKS, read_kernel_locks
 from keepa_deals.health.error_text import redact
 from keepa_deals.health.parts.database import BUSY_TIMEOUT
 
@@ -66,25 +66,15 @@ def _open(path: Path, *, timeout: float) -> sqlite3.Connection:
     )
 
 
-def lock_holders(path: Path | None, locks: Path = Path("/proc/locks")) -> tuple[LockHolder, ...]:
+def lock_holders(path: Path | None, source: Path = PROC_LOCKS) -> tuple[LockHolder, ...]:
     """Who holds write locks on a SQLite database's files (Linux tells; nobody elsewhere)."""
     if path is None:
         return ()
-    names = (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"))
-    inodes = {name.stat().st_ino for name in names if name.exists()}
-    try:
-        lines = locks.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return ()
-    pids = {pid for pid, inode in _write_locks(lines) if inode in inodes and pid != os.getpid()}
-    return tuple(LockHolder(pid, _command(pid)) for pid in sorted(pids))
-
-
-def _write_locks(lines: list[str]) -> Iterator[tuple[int, int]]:
-    for line in lines:
-        fields = line.split()
-        if len(fields) == 8 and fields[3] == "WRITE" and fields[4].isdigit():
-            yield int(fields[4]), int(fields[5].rpartition(":")[2])
+    files = (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"))
+    inodes = {file.stat().st_ino for file in files if file.exists()}
+    locks = read_kernel_locks(source) or ()
+    pids = {lock.pid for lock in locks if lock.access == "WRITE" and lock.inode in inodes and lock.pid > 0}
+    return tuple(LockHolder(pid, _command(pid)) for pid in sorted(pids - {os.getpid()}))
 
 
 def _command(pid: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-from keepa_deals.deployment.process_table import Process
+from keepa_deals.deployment.processes import Process
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.facts.base import Level, Line, warn_if
 from keepa_deals.jobs import WORKERS

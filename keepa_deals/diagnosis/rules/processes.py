@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from keepa_deals.deployment.log_files import log_of
-from keepa_deals.deployment.process_table import Process
+from keepa_deals.deployment.processes import Process
 from keepa_deals.deployment.supervisor_log import Down
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import RESTART, START, Alert, Finding, Rank, Stops, rule, start_again

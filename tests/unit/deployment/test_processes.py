@@ -10,8 +10,16 @@ import pytest
 from keepa_deals import settings
 from keepa_deals.deployment import embedded_redis, supervisor_config
 from keepa_deals.deployment.home import Home
-from keepa_deals.deployment.process_table import RawProcess, classify
-from keepa_deals.deployment.processes import PROGRAMS, program_of
+from keepa_deals.deployment.processes import (
+    MARK,
+    MARK_ID,
+    PROGRAMS,
+    RawProcess,
+    belongs,
+    classify,
+    id_of,
+    program_of,
+)
 from keepa_deals.diagnosis.facts.processes import EXPECTED
 
 HOME = Path("/srv/a deployment/var")
@@ -58,7 +66,7 @@ def test_what_only_mentions_a_program_is_none(command: tuple[str, ...]) -> None:
 
 
 def raw(
-    pid: int, *command: str, home: str | None = str(HOME), user: int = 1000, parent: int = 1
+    pid: int, *command: str, belongs: bool | None = True, user: int = 1000, parent: int = 1
 ) -> RawProcess:
     return RawProcess(
         pid=pid,
@@ -66,7 +74,7 @@ def raw(
         program=program_of(command),
         command=" ".join(command),
         users=frozenset({user}),
-        home=home,
+        belongs=belongs,
         visible=True,
         user=str(user),
         started_at=datetime(2026, 3, 1, tzinfo=UTC),
@@ -77,7 +85,7 @@ def raw(
 
 def test_a_healthy_deployment_is_all_ours_the_guard_included() -> None:
     started = [raw(10 + n, *program.command) for n, program in enumerate(started_programs())]
-    table = classify(started, HOME, {}, TRUSTED)
+    table = classify(started, {}, TRUSTED)
     assert {process.program for process in table.ours} == set(PROGRAMS) - {"supervisord"}
     assert (table.strangers, table.unknown) == ((), ())
 
@@ -85,16 +93,37 @@ def test_a_healthy_deployment_is_all_ours_the_guard_included() -> None:
 def test_another_user_s_program_is_a_stranger_s_whatever_it_says() -> None:
     command = ("keepa-deals", "ops", "guard")
     lying = raw(10, *command, user=2000)
-    hidden = raw(11, *command, user=2000, home=None)
-    table = classify([lying, hidden], HOME, {"guard": 10}, TRUSTED)
+    hidden = raw(11, *command, user=2000, belongs=None)
+    table = classify([lying, hidden], {"guard": 10}, TRUSTED)
     assert table.ours == ()
     assert [process.pid for process in table.strangers] == [10, 11]
 
 
 def test_a_redis_without_an_environment_is_ours_by_its_parent_or_its_pid_file() -> None:
     supervisor = raw(5, "python", "-m", "supervisor.supervisord", "-c", "x")
-    redis = raw(6, "redis-server", "*:0", home=None, parent=5)
-    alone = raw(7, "redis-server", "*:0", home=None)
-    assert {p.pid for p in classify([supervisor, redis], HOME, {}, TRUSTED).ours} == {5, 6}
-    assert classify([alone], HOME, {"redis": 7}, TRUSTED).ours
-    assert classify([alone], HOME, {}, TRUSTED).strangers
+    redis = raw(6, "redis-server", "*:0", belongs=None, parent=5)
+    alone = raw(7, "redis-server", "*:0", belongs=None)
+    assert {p.pid for p in classify([supervisor, redis], {}, TRUSTED).ours} == {5, 6}
+    assert classify([alone], {"redis": 7}, TRUSTED).ours
+    assert classify([alone], {}, TRUSTED).strangers
+
+
+def nowhere() -> None:
+    return None
+
+
+def test_a_home_that_was_moved_keeps_its_processes_and_its_copy_does_not_get_them(tmp_path: Path) -> None:
+    moved, copy = tmp_path / "moved", tmp_path / "copy"
+    moved.mkdir()
+    copy.mkdir()
+    known = id_of(moved)
+    assert known is not None
+    started = {MARK: str(tmp_path / "before"), MARK_ID: known}
+    assert belongs(started, moved, nowhere) is True
+    assert belongs(started, copy, nowhere) is False
+
+
+def test_an_environment_that_names_no_home_proves_nothing(tmp_path: Path) -> None:
+    assert belongs({"PATH": "/bin"}, tmp_path, nowhere) is None
+    assert belongs({"KEEPA_DEALS_HOME": str(tmp_path)}, tmp_path, nowhere) is True
+    assert belongs({"KEEPA_DEALS_HOME": "/elsewhere"}, tmp_path, nowhere) is False
