@@ -32,18 +32,23 @@ def home(tmp_path: Path) -> Home:
 @pytest.fixture
 def stand() -> Iterator[Stand]:
     """Starts a process that does nothing but has a name and a mark."""
-    found: list[subprocess.Popen[bytes]] = []
+    started: list[subprocess.Popen[bytes]] = []
 
     def start(name: str, mark: Path) -> subprocess.Popen[bytes]:
-        code = "import sys; sys.stdin.read()"
+        code = "import sys; print(flush=True); sys.stdin.read()"
         process = subprocess.Popen(
-            [sys.executable, "-c", code, name], env={MARK: str(mark)}, stdin=subprocess.PIPE
+            [sys.executable, "-c", code, name],
+            env={MARK: str(mark)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
-        found.append(process)
+        started.append(process)
+        assert process.stdout is not None
+        process.stdout.readline()  # until then its name and its mark are still ours
         return process
 
     yield start
-    for process in found:
+    for process in started:
         process.kill()
         process.communicate()
 
