@@ -8,7 +8,7 @@ reaches the table after a later one changes nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
@@ -72,6 +72,12 @@ def life_of(row: HasLife) -> Life:
     )
 
 
+def store(life: Life, row: HasLife) -> None:
+    """Write the life into the columns of a stored deal."""
+    for column in fields(life):
+        setattr(row, column.name, getattr(life, column.name))
+
+
 def status(life: Life, now: datetime, fresh_for: timedelta) -> Status:
     """The state of a deal at ``now``."""
     if life.ended_at is not None:
@@ -87,7 +93,7 @@ def seen(life: Life | None, at: datetime, fresh_for: timedelta) -> tuple[Life, S
         if at <= life.ended_at <= at + CLOCK_TOLERANCE:
             return life, ()
         return _back(life, at, fresh_for)
-    aged, changes = grown_old(life, at, fresh_for)
+    aged, changes = mark_stale(life, at, fresh_for)
     clock_was_wrong = life.last_seen_at > at + CLOCK_TOLERANCE
     last_seen = at if clock_was_wrong else max(at, life.last_seen_at)
     if aged.stale_noted_at is not None:
@@ -124,7 +130,7 @@ def confirmed(
     return seen(life, until, fresh_for)
 
 
-def grown_old(life: Life, now: datetime, fresh_for: timedelta) -> tuple[Life, Sequence[Change]]:
+def mark_stale(life: Life, now: datetime, fresh_for: timedelta) -> tuple[Life, Sequence[Change]]:
     """The deal after time passed: one that has gone stale since the last look is noted as such, once."""
     if life.stale_noted_at is not None or status(life, now, fresh_for) is not Status.STALE:
         return life, ()
@@ -137,6 +143,6 @@ def end(life: Life, reason: EndedReason, at: datetime, fresh_for: timedelta) -> 
     seen_later = at < life.last_seen_at <= at + CLOCK_TOLERANCE
     if life.ended_at is not None or seen_later:
         return life, ()
-    aged, changes = grown_old(life, at, fresh_for)
+    aged, changes = mark_stale(life, at, fresh_for)
     ended = replace(aged, stale_noted_at=None, ended_at=at, ended_reason=reason)
     return ended, (*changes, Change(DealEventKind.ENDED, at, reason))

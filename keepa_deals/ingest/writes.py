@@ -1,4 +1,4 @@
-"""Brings what Keepa said into the table: state, changes of state and history, in the caller's transaction."""
+"""Brings what a page of the feed shows, and lacks, into the table: in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import and_, case, func, insert, or_, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from keepa_deals.db.models import Deal, DealEvent
+from keepa_deals.db.models import Deal
 from keepa_deals.db.upsert import KEY, insert_points, lock_writers, touch_deals, upsert_deals
 from keepa_deals.deals import economics, lifecycle
 from keepa_deals.deals.economics import DEFAULT, Pricing
-from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.lifecycle import Change, Life
+from keepa_deals.ingest.events import EventRow, event_rows, record
 from keepa_deals.ingest.feed import families
-from keepa_deals.ingest.feed.coverage import Reach
-from keepa_deals.ingest.feed.mapping import FeedRow, percentages
+from keepa_deals.ingest.feed.coverage import Coverage
+from keepa_deals.ingest.feed.mapping import FeedRow
 
 RANK_POINT_EVERY = timedelta(hours=1)
 """A change of rank alone makes a point of history at most this often; a change of price always."""
@@ -99,7 +99,7 @@ class _Page:
     stood_for: list[dict[str, Any]] = field(default_factory=list)
     """Deals for which another variation stands in the feed: seen, and where, but not at what price."""
     points: list[dict[str, Any]] = field(default_factory=list)
-    events: list[dict[str, Any]] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
 
     def add(self, row: FeedRow, old: Known | None) -> None:
@@ -178,7 +178,7 @@ class _Page:
         self.written.append({**row, **worth, **family, **_columns(life), **seen, **moments})
 
 
-def note_unlisted(session: Session, domain_id: int, reach: Reach, at: datetime) -> None:
+def note_unlisted(session: Session, domain_id: int, coverage: Coverage, at: datetime) -> None:
     """Note the open deals that a page read at ``at`` would show if they stood where they stood.
 
     A suspicion, and no end; but the word of ``/product`` has carried such a deal far enough. To be called
@@ -190,145 +190,18 @@ def note_unlisted(session: Session, domain_id: int, reach: Reach, at: datetime) 
     session.execute(mended, execution_options={"synchronize_session": False})
     unsuspected = or_(Deal.unlisted_at.is_(None), Deal.unlisted_at > at + lifecycle.CLOCK_TOLERANCE)
     statement = update(Deal).where(*is_open, unsuspected, Deal.listed_at < at)
-    if reach.newest is not None:
-        statement = statement.where(Deal.deal_created_at < reach.newest)
-    if reach.oldest is not None:
-        statement = statement.where(Deal.deal_created_at > reach.oldest)
-    if reach.left_out:
-        statement = statement.where(func.coalesce(Deal.shown_asin, Deal.asin).not_in(reach.left_out))
+    if coverage.newest is not None:
+        statement = statement.where(Deal.deal_created_at < coverage.newest)
+    if coverage.oldest is not None:
+        statement = statement.where(Deal.deal_created_at > coverage.oldest)
+    if coverage.left_out:
+        statement = statement.where(func.coalesce(Deal.shown_asin, Deal.asin).not_in(coverage.left_out))
     carried = and_(Deal.last_seen_at > Deal.listed_at, Deal.has_siblings.is_(False))
     values = {
         "unlisted_at": at,
         "last_seen_at": case((carried, Deal.listed_at), else_=Deal.last_seen_at),
     }
     session.execute(statement.values(values), execution_options={"synchronize_session": False})
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What ``/product`` says of a deal: ``reason`` is why it is over, ``None`` when it still holds.
-
-    Not ``known``: the answer tells nothing of it, and all that was found out is that it was asked about.
-    """
-
-    asin: str
-    reason: EndedReason | None
-    columns: Mapping[str, Any] = field(default_factory=dict)
-    known: bool = True
-
-
-def apply_verdicts(
-    session: Session,
-    domain_id: int,
-    verdicts: Sequence[Verdict],
-    at: datetime,
-    fresh_for: timedelta,
-    pricing: Pricing = DEFAULT,
-    *,
-    carried_for: timedelta,
-) -> None:
-    """Write what was found out at ``at`` about deals that the feed no longer shows where they stood.
-
-    That a price holds is a sight of its deal until ``carried_for`` after the feed showed it last.
-    """
-    lock_writers(session)
-    asins = [verdict.asin for verdict in verdicts]
-    query = select(Deal).where(Deal.domain_id == domain_id, Deal.asin.in_(asins))
-    deals = {deal.asin: deal for deal in session.scalars(query)}
-    related = families.with_family(session, domain_id, [v.asin for v in verdicts if v.reason])
-    for deal in deals.values():
-        deal.has_siblings = deal.has_siblings or deal.asin in related
-    for verdict in sorted(verdicts, key=lambda verdict: verdict.asin):
-        if verdict.asin in deals:
-            changes = _apply_verdict(
-                session, deals[verdict.asin], verdict, at, fresh_for, pricing, carried_for
-            )
-            record(session, event_rows(domain_id, verdict.asin, changes))
-
-
-def _apply_verdict(
-    session: Session,
-    deal: Deal,
-    verdict: Verdict,
-    at: datetime,
-    fresh_for: timedelta,
-    pricing: Pricing,
-    carried_for: timedelta,
-) -> Sequence[Change]:
-    if deal.ended_at is not None:
-        return ()
-    deal.verified_at = at
-    if not verdict.known:
-        return ()
-    life, changes = _judged(deal, verdict, at, fresh_for, carried_for)
-    old_price = deal.price
-    told = {} if verdict.reason and not changes else verdict.columns  # another variation is listed at its own
-    for name, value in (*told.items(), *_columns(life).items()):
-        setattr(deal, name, value)
-    if changes or told:
-        deal.changed_at = at
-    if deal.price != old_price:
-        for name, value in {**economics.of(deal, pricing), **percentages(deal)}.items():
-            setattr(deal, name, value)
-        deal.point_at = at
-        insert_points(session, [{"at": at, **{name: getattr(deal, name) for name in _POINT}}])
-    return changes
-
-
-def _judged(
-    deal: Deal, verdict: Verdict, at: datetime, fresh_for: timedelta, carried_for: timedelta
-) -> tuple[Life, Sequence[Change]]:
-    """The life after the verdict: that the price holds is a sight of a deal, but of no suspect.
-
-    Where the feed lacks it, it knows a condition that ``/product`` does not show. One without a suspicion has
-    slipped through between two pages. A "no" about one variation is not the end of a family.
-    """
-    before = lifecycle.life_of(deal)
-    if verdict.reason is None:
-        if verdict.columns.get("price", deal.price) != deal.price:
-            deal.unlisted_at = None  # it has been repriced: that is why it is not where it stood
-        deal.suspected_reason = EndedReason.NO_LONGER_LISTED
-        if deal.unlisted_at is not None and not deal.has_siblings:
-            return before, ()
-        return lifecycle.confirmed(before, at, deal.listed_at + carried_for, fresh_for)
-    if deal.has_siblings:
-        deal.suspected_reason = verdict.reason
-        deal.unlisted_at = deal.unlisted_at or at
-        return before, ()
-    return lifecycle.end(before, verdict.reason, at, fresh_for)
-
-
-def end_deals(
-    session: Session,
-    domain_id: int,
-    reasons: Mapping[str, EndedReason],
-    at: datetime,
-    fresh_for: timedelta,
-) -> None:
-    """End open deals, by ASIN, for these reasons."""
-    lock_writers(session)
-    query = select(Deal).where(Deal.domain_id == domain_id, Deal.asin.in_(sorted(reasons)))
-    for deal in session.scalars(query):
-        life, changes = lifecycle.end(lifecycle.life_of(deal), reasons[deal.asin], at, fresh_for)
-        for name, value in _columns(life).items():
-            setattr(deal, name, value)
-        if changes:
-            deal.changed_at = at
-        record(session, event_rows(domain_id, deal.asin, changes))
-
-
-def event_rows(domain_id: int, asin: str, changes: Iterable[Change]) -> list[dict[str, Any]]:
-    """The changes of one deal as rows of ``deal_events``."""
-    return [
-        {"domain_id": domain_id, "asin": asin, "at": c.at, "kind": c.kind, "reason": c.reason}
-        for c in changes
-    ]
-
-
-def record(session: Session, events: Sequence[Mapping[str, Any]]) -> None:
-    """Write changes of state."""
-    if events:
-        session.connection().execute(insert(DealEvent), [dict(event) for event in events])
 
 
 def _known(

@@ -1,4 +1,4 @@
-"""How fast pages of 150 deals reach tables of 10 thousand and 1 million rows, on SQLite and PostgreSQL.
+"""How fast pages of 150 deals coverage tables of 10 thousand and 1 million rows, on SQLite and PostgreSQL.
 
     .venv/bin/python tests/benchmarks/upsert_speed.py [--sizes 10000,1000000] [--pages 40] [--rounds 5]
 
@@ -32,7 +32,7 @@ from sqlalchemy import text
 from keepa_deals.db import migrate
 from keepa_deals.db.session import Database
 from keepa_deals.db.upsert import lock_writers, upsert_deals, upsert_statement
-from keepa_deals.ingest.feed.coverage import Reach
+from keepa_deals.ingest.feed.coverage import Coverage
 from keepa_deals.ingest.feed.mapping import feed_rows
 from keepa_deals.ingest.writes import apply_listed, note_unlisted
 from keepa_deals.keepa.types import CsvType, DealPage, TokenEnvelope
@@ -126,14 +126,14 @@ class Table:
         return work
 
     def apply_listed(self, pages: list[list[Row]]) -> Callable[[], None]:
-        at, reach = self._at, Reach(START + HOUR, START)
+        at, coverage = self._at, Coverage(START + HOUR, START)
 
         def work() -> None:
             for rows in pages:
                 with self.database.begin() as session:
                     lock_writers(session)
                     apply_listed(session, rows, at, HOUR)
-                    note_unlisted(session, 1, reach, at)
+                    note_unlisted(session, 1, coverage, at)
 
         return work
 

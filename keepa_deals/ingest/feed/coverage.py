@@ -20,7 +20,7 @@ from keepa_deals.keepa.token_costs import DEALS_PER_PAGE, MAX_DEALS_PER_QUERY
 from keepa_deals.keepa.types import DealPage
 
 LAST_PAGE = (MAX_DEALS_PER_QUERY - 1) // DEALS_PER_PAGE
-LEAST_SHARE = 0.5
+MIN_SHARE = 0.5
 """A feed that shrank below this part of what it was is doubted: Keepa may have answered only in part."""
 SHOWN_WITHIN = timedelta(minutes=4)
 """A change of price shows at most 3 minutes after its date, and dates are even minutes (recorded, 2)."""
@@ -29,7 +29,7 @@ KEEPA_AHEAD = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Coverage:
     """Creation dates strictly between ``oldest`` and ``newest``; ``None`` is no bound.
 
     ``left_out`` are deals that the page does show, though nobody can read them.
@@ -117,18 +117,18 @@ class PageRead:
             return False
         if self.page.unreadable > len(self.page.unreadable_asins):
             return False
-        return self.total is None or self.total >= LEAST_SHARE * reference
+        return self.total is None or self.total >= MIN_SHARE * reference
 
-    def reach(self, reference: int) -> Reach | None:
+    def coverage(self, reference: int) -> Coverage | None:
         """The dates of the deals that it would have to show, if they stood there; ``None``: nothing."""
         if not self.is_whole(reference) or not self.is_newest_first:
             return None
         created, left_out = self.created, frozenset(self.page.unreadable_asins)
         if not created:
-            return Reach(None, None, left_out) if self.number == 0 and not self.page.size else None
+            return Coverage(None, None, left_out) if self.number == 0 and not self.page.size else None
         bottomless = self.ends and not self.is_last_shown
         newest = None if self.number == 0 else created[0]
-        return Reach(newest, None if bottomless else created[-1], left_out)
+        return Coverage(newest, None if bottomless else created[-1], left_out)
 
 
 def page_read(page: DealPage, number: int, selection: Mapping[str, Any]) -> PageRead:

@@ -70,7 +70,7 @@ def open_siblings(session: Session, domain_id: int, asins: Sequence[str]) -> dic
     return {asin: sibling for asin, sibling in rows}  # noqa: C416  # typed rows; the first found comes last
 
 
-MOST_STRANGERS = 50
+MAX_STRANGERS = 50
 """On one page; more is a feed that is read for the first time, not variations that take turns."""
 
 
@@ -106,7 +106,7 @@ def possible_siblings(session: Session, rows: Sequence[FeedRow]) -> list[str]:
     does not show, may have a variation here, at another date and price.
     """
     strangers = _strangers(session, rows)
-    if not 0 < len(strangers) <= MOST_STRANGERS:
+    if not 0 < len(strangers) <= MAX_STRANGERS:
         return []
     alone = (
         select(func.min(DealVariation.asin))
@@ -174,10 +174,6 @@ def _stand_in(first: Deal, others: Sequence[Deal]) -> None:
 
 def _end_merged(deal: Deal, at: datetime, fresh_for: timedelta) -> Sequence[lifecycle.Change]:
     life, changes = lifecycle.end(lifecycle.life_of(deal), EndedReason.MERGED, at, fresh_for)
-    deal.stale_noted_at, deal.ended_at, deal.ended_reason = (
-        life.stale_noted_at,
-        life.ended_at,
-        life.ended_reason,
-    )
+    lifecycle.store(life, deal)
     deal.changed_at = at
     return changes

@@ -1,29 +1,42 @@
-"""What the upserter remembers from run to run: ``job_states.cursor`` of its job, as JSON."""
+"""What the upserter knows from run to run: ``job_states.cursor`` of its job, as JSON.
+
+Nobody else opens that JSON: others ask :func:`plan_of` and :func:`sweep_of`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from keepa_deals.ingest.upsert.budget import Limit, Plan, Sweep
+from keepa_deals.ingest.upsert.budget import Limit, Plan
+from keepa_deals.ingest.upsert.schedule import Sweep
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
+T = TypeVar("T")
 MOMENTS = (
     "head_at",
     "overlapped_at",
     "looked_at",
-    "doubted_at",
+    "shrunk_since",
     "disordered_at",
-    "floor",
+    "oldest_read",
     "swept_since",
     "horizon",
 )
+FORMER_NAMES = {
+    "shrunk_since": "doubted_at",
+    "oldest_read": "floor",
+    "immediate": "hurry",
+    "watermark": "mark",
+}
+"""The keys of the last version: read where the new ones are missing, and written beside them for one version,
+so that a deploy, and the way back from it, go on where the other version was."""
 WHOLE_SWEEPS_KEPT = 4
 NEVER = datetime(2011, 1, 1, tzinfo=UTC)
 """Before anything that Keepa knows."""
@@ -31,13 +44,13 @@ NEVER = datetime(2011, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class CatchUp:
-    """New deals lie deeper than a run reads: the sweep goes ``down_to``, then ``mark`` is the watermark.
+    """New deals lie deeper than a run reads: the sweep goes ``down_to``, then ``watermark`` is the job's.
 
-    Until then the watermark stays where it was; the runs in between read down to ``mark``.
+    Until then the job's watermark stays where it was; the runs in between read down to this one.
     """
 
     down_to: datetime
-    mark: datetime
+    watermark: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,7 @@ class WholeSweep:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class SweepState:
     """The selection that the rest is about and since when, and how far the reading has come."""
 
     selection: str
@@ -65,7 +78,7 @@ class Memory:
     """When the last look began that went down to the watermark: what changed before is seen by now."""
     disordered_at: datetime | None = None
     """When the feed last was not newest first: until a sweep in order, its order proves nothing."""
-    doubted_at: datetime | None = None
+    shrunk_since: datetime | None = None
     """Since when the feed has had less than half of the deals of ``reference``."""
     sweep: Sweep | None = None
     plan: Plan | None = None
@@ -73,7 +86,7 @@ class Memory:
     """How many deals the feed had when a page last told."""
     reference: int = 0
     """How many deals the feed had when the sweep began: one less than half as long is doubted."""
-    floor: datetime | None = None
+    oldest_read: datetime | None = None
     """The oldest ``creationDate`` that the sweep under way has passed."""
     swept_since: datetime | None = None
     """When the last complete sweep began: what it did not show is not in the feed, or slipped through."""
@@ -88,46 +101,46 @@ class Memory:
         """Whether anything may be concluded from the order of the feed."""
         return self.disordered_at is None
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether sweeps leave out what the plan cannot pay."""
+        return self.plan is not None and self.plan.limit is Limit.PLAN
+
     def to_json(self) -> Json:
-        found: Json = {"selection": self.selection, "selected_at": self.selected_at.isoformat()}
-        found["matching"], found["reference"] = self.matching, self.reference
+        stored: Json = {"selection": self.selection, "selected_at": self.selected_at.isoformat()}
+        stored["matching"], stored["reference"] = self.matching, self.reference
         for name in MOMENTS:
             moment = getattr(self, name)
             if moment is not None:
-                found[name] = moment.isoformat()
+                stored[name] = moment.isoformat()
         if self.sweep:
-            found["sweep"] = {
-                "started_at": self.sweep.started_at.isoformat(),
-                "next_page": self.sweep.next_page,
-                "pages": self.sweep.pages,
-                "hurry": self.sweep.hurry,
-                "reading_since": _text(self.sweep.reading_since),
-                "is_whole": self.sweep.is_whole,
-            }
+            stored["sweep"] = _with_former_names(_sweep_json(self.sweep))
         if self.whole:
-            found["whole"] = [{"since": _text(w.since), "down_to": _text(w.down_to)} for w in self.whole]
+            stored["whole"] = [{"since": _text(w.since), "down_to": _text(w.down_to)} for w in self.whole]
         if self.plan:
-            found["plan"] = _plan_json(self.plan)
+            stored["plan"] = _plan_json(self.plan)
         if self.catch_up:
-            pair = {"down_to": self.catch_up.down_to, "mark": self.catch_up.mark}
-            found["catch_up"] = {name: moment.isoformat() for name, moment in pair.items()}
-        return found
+            pair = {"down_to": self.catch_up.down_to, "watermark": self.catch_up.watermark}
+            stored["catch_up"] = _with_former_names(
+                {name: moment.isoformat() for name, moment in pair.items()}
+            )
+        return _with_former_names(stored)
 
 
-def recall(cursor: Mapping[str, Any], selection: Mapping[str, Any], now: datetime) -> Memory:
-    """The memory in a job's cursor; a new one for a selection that is not the one it is about."""
-    mark = fingerprint(selection)
+def load_state(cursor: Mapping[str, Any], selection: Mapping[str, Any], now: datetime) -> SweepState:
+    """The state in a job's cursor; a new one for a selection that is not the one it is about."""
+    current = fingerprint(selection)
     before = cursor.get("selection")
     if before is None:
-        return Memory(mark, NEVER)
-    if before != mark:
+        return SweepState(current, NEVER)
+    if before != current:
         log.warning("the selection has changed: the feed is read anew, and what no longer matches ends")
-        return Memory(mark, now)
+        return SweepState(current, now)
     try:
         return _parse(cursor)
     except (KeyError, TypeError, ValueError, AttributeError):
         log.warning("what the job remembered cannot be read, so it begins anew: %.200s", dict(cursor))
-        return Memory(mark, NEVER)
+        return SweepState(current, NEVER)
 
 
 def fingerprint(selection: Mapping[str, Any]) -> str:
@@ -135,34 +148,87 @@ def fingerprint(selection: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(selection, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _parse(cursor: Mapping[str, Any]) -> Memory:
+def plan_of(cursor: object) -> Plan | None:
+    """The plan in the upserter's cursor; ``None`` before it has one, or when it cannot be read."""
+    return _part_of(cursor, "plan", _plan)
+
+
+def sweep_of(cursor: object) -> Sweep | None:
+    """The sweep under way in the upserter's cursor; ``None`` when there is none that can be read."""
+    return _part_of(cursor, "sweep", _sweep)
+
+
+def pages_kept(cursor: object) -> int | None:
+    """How many pages of the feed the upserter can keep fresh; ``None``: all that there are."""
+    plan = plan_of(cursor)
+    return plan.pages if plan is not None and plan.limit is Limit.PLAN else None
+
+
+def _part_of(cursor: object, name: str, parse: Callable[[Mapping[str, Any]], T]) -> T | None:
+    stored = cursor.get(name) if isinstance(cursor, Mapping) else None
+    if not isinstance(stored, Mapping):
+        return None
+    try:
+        return parse(stored)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _parse(cursor: Mapping[str, Any]) -> SweepState:
     sweep, plan, catch_up = cursor.get("sweep"), cursor.get("plan"), cursor.get("catch_up")
-    return Memory(
+    return SweepState(
         selection=str(cursor["selection"]),
         selected_at=datetime.fromisoformat(cursor["selected_at"]),
         sweep=_sweep(sweep) if sweep else None,
         plan=_plan(plan) if plan else None,
         matching=int(cursor.get("matching", (plan or {}).get("matching", 0))),
         reference=int(cursor.get("reference", 0)),
-        **{name: _moment(cursor.get(name)) for name in MOMENTS},
+        **{name: _moment(_stored(cursor, name)) for name in MOMENTS},
         whole=tuple(_whole(w) for w in cursor.get("whole", ())),
-        catch_up=CatchUp(**{k: datetime.fromisoformat(v) for k, v in catch_up.items()}) if catch_up else None,
+        catch_up=_catch_up(catch_up) if catch_up else None,
     )
 
 
-def _sweep(found: Mapping[str, Any]) -> Sweep:
+def _stored(source: Mapping[str, Any], name: str) -> Any:
+    """The value of ``name``, or of its former name; ``None`` where neither is there."""
+    return source.get(name, source.get(FORMER_NAMES.get(name, name)))
+
+
+def _with_former_names(stored: Json) -> Json:
+    return stored | {FORMER_NAMES[name]: stored[name] for name in FORMER_NAMES if name in stored}
+
+
+def _sweep_json(sweep: Sweep) -> Json:
+    return {
+        "started_at": sweep.started_at.isoformat(),
+        "next_page": sweep.next_page,
+        "pages": sweep.pages,
+        "immediate": sweep.immediate,
+        "reading_since": _text(sweep.reading_since),
+        "is_whole": sweep.is_whole,
+    }
+
+
+def _sweep(stored: Mapping[str, Any]) -> Sweep:
     return Sweep(
-        started_at=datetime.fromisoformat(found["started_at"]),
-        next_page=found["next_page"],
-        pages=found["pages"],
-        hurry=found["hurry"],
-        reading_since=_moment(found.get("reading_since")),
-        is_whole=bool(found.get("is_whole", False)),
+        started_at=datetime.fromisoformat(stored["started_at"]),
+        next_page=stored["next_page"],
+        pages=stored["pages"],
+        immediate=bool(_stored(stored, "immediate")),
+        reading_since=_moment(stored.get("reading_since")),
+        is_whole=bool(stored.get("is_whole", False)),
     )
 
 
-def _whole(found: Mapping[str, Any]) -> WholeSweep:
-    return WholeSweep(datetime.fromisoformat(found["since"]), _moment(found.get("down_to")))
+def _whole(stored: Mapping[str, Any]) -> WholeSweep:
+    return WholeSweep(datetime.fromisoformat(stored["since"]), _moment(stored.get("down_to")))
+
+
+def _catch_up(stored: Mapping[str, Any]) -> CatchUp:
+    return CatchUp(
+        down_to=datetime.fromisoformat(stored["down_to"]),
+        watermark=datetime.fromisoformat(_stored(stored, "watermark")),
+    )
 
 
 def _text(moment: datetime | None) -> str | None:
@@ -186,20 +252,14 @@ def _plan_json(plan: Plan) -> Json:
     }
 
 
-def _plan(found: Mapping[str, Any]) -> Plan:
+def _plan(stored: Mapping[str, Any]) -> Plan:
     return Plan(
-        matching=found["matching"],
-        kept=found["kept"],
-        pages=found["pages"],
-        needed=found["needed"],
-        supply=found["supply"],
-        head_every=timedelta(seconds=found["head_every_seconds"]),
-        page_every=timedelta(seconds=found["page_every_seconds"]),
-        limit=Limit(found["limit"]) if found["limit"] else None,
+        matching=stored["matching"],
+        kept=stored["kept"],
+        pages=stored["pages"],
+        needed=stored["needed"],
+        supply=stored["supply"],
+        head_every=timedelta(seconds=stored["head_every_seconds"]),
+        page_every=timedelta(seconds=stored["page_every_seconds"]),
+        limit=Limit(stored["limit"]) if stored["limit"] else None,
     )
-
-
-def pages_kept(cursor: Mapping[str, Any] | None) -> int | None:
-    """How many pages of the feed the upserter can keep fresh; ``None``: all that there are."""
-    plan = (cursor or {}).get("plan") or {}
-    return int(plan["pages"]) if plan.get("limit") == Limit.PLAN else None

@@ -78,7 +78,7 @@ def test_every_change_of_state_is_told_once_and_they_fit_together(steps: list[tu
         if what == "seen" or life is None:
             life, changes = lifecycle.seen(life, now, HOUR)
         elif what == "aged":
-            life, changes = lifecycle.grown_old(life, now, HOUR)
+            life, changes = lifecycle.mark_stale(life, now, HOUR)
         else:
             life, changes = lifecycle.end(life, EndedReason.PRICE_RECOVERED, now, HOUR)
         events += [change.kind for change in changes]

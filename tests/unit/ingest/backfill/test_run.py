@@ -11,6 +11,7 @@ from sqlalchemy import select
 from keepa_deals.db.models import Deal, JobState
 from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.ingest.backfill import run as backfill
+from keepa_deals.ingest.backfill.enrich import options_for
 from keepa_deals.ingest.run import Outcome
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB
@@ -91,7 +92,7 @@ def test_it_walks_no_further_than_the_plan_can_keep_fresh(world: World) -> None:
     upsert.run(world.context)
     with world.database.begin() as session:
         state = session.get_one(JobState, UPSERT_JOB.name)
-        state.cursor = {**state.cursor, "plan": {"pages": 2, "limit": "plan"}}
+        state.cursor = {**state.cursor, "plan": {**state.cursor["plan"], "pages": 2, "limit": "plan"}}
     world.keepa.calls.clear()
     backfill.run_slice(world.context)
     assert world.keepa.pages_read() == [0, 1]
@@ -117,5 +118,5 @@ def test_the_buy_box_is_asked_for_and_paid_only_where_it_is_used(
 ) -> None:
     selection = {**SELECTION, "priceTypes": kinds}
     world = make_world(tmp_path / "buy_box.db", selection=selection, sell_price=sell_price)
-    options = backfill.options_for(world.context)
+    options = options_for(world.context)
     assert (options.documented_tokens_per_product(), options.buybox) == (price, price == 3)

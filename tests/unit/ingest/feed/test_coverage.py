@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepa_deals.ingest.feed.coverage import PageRead, Reach, page_read
+from keepa_deals.ingest.feed.coverage import Coverage, PageRead, page_read
 from keepa_deals.keepa.types import Deal, DealPage, TokenEnvelope
 from tests.support.paths import SAMPLES
 from tests.support.world import START, make_deal
@@ -40,51 +40,51 @@ def read(feed: list[Deal], number: int, **changes: Any) -> PageRead:
 
 def test_the_first_page_has_no_upper_bound_and_the_last_no_lower_one() -> None:
     deals = feed(list(range(400)))
-    assert read(deals, 0).reach(400) == Reach(None, deals[149].creation_date)
-    middle = Reach(deals[150].creation_date, deals[299].creation_date)
-    assert read(deals, 1).reach(400) == middle
-    assert read(deals, 2).reach(400) == Reach(deals[300].creation_date, None)
+    assert read(deals, 0).coverage(400) == Coverage(None, deals[149].creation_date)
+    middle = Coverage(deals[150].creation_date, deals[299].creation_date)
+    assert read(deals, 1).coverage(400) == middle
+    assert read(deals, 2).coverage(400) == Coverage(deals[300].creation_date, None)
 
 
 def test_the_last_page_that_keepa_shows_of_a_longer_feed_proves_nothing_of_what_follows() -> None:
     deals = feed(list(range(100)))
     short = replace(page_of(deals, 0), category_counts={1: 50_000})
     seen = page_read(short, 66, EVERYTHING)
-    reach = seen.reach(50_000)
-    assert reach is not None
-    assert reach.oldest == deals[-1].creation_date
+    coverage = seen.coverage(50_000)
+    assert coverage is not None
+    assert coverage.oldest == deals[-1].creation_date
     assert seen.shows_no_more
 
 
 def test_a_feed_of_less_than_half_a_page_out_of_order_and_nothing_prove_nothing() -> None:
     deals = feed(list(range(100)))
-    assert read(deals, 0).reach(201) is None
-    assert read(deals[::-1], 0).reach(100) is None
+    assert read(deals, 0).coverage(201) is None
+    assert read(deals[::-1], 0).coverage(100) is None
     assert not read(deals[::-1], 0).is_newest_first
-    assert read([], 0).reach(100) is None
-    assert read(deals, 3).reach(100) is None
+    assert read([], 0).coverage(100) is None
+    assert read(deals, 3).coverage(100) is None
 
 
 def test_an_answer_from_keepas_cache_proves_nothing() -> None:
     seen = read(feed(list(range(100))), 0, deals_cached=True)
-    assert seen.reach(100) is None
+    assert seen.coverage(100) is None
     assert not seen.is_whole(100)
 
 
 def test_a_page_shorter_than_its_counts_say_proves_nothing() -> None:
     deals = feed(list(range(1000)))
     in_part = read(deals, 2, deals=page_of(deals, 2).deals[:149])
-    assert read(deals, 2).reach(1000) is not None
-    assert in_part.reach(1000) is None
+    assert read(deals, 2).coverage(1000) is not None
+    assert in_part.coverage(1000) is None
     assert not in_part.ends
 
 
 def test_an_entry_that_nobody_can_read_costs_the_proof_only_if_it_has_no_name() -> None:
     deals = feed(list(range(1000)))
-    named = read(deals, 2, unreadable=1, unreadable_asins=("B000000001",)).reach(1000)
+    named = read(deals, 2, unreadable=1, unreadable_asins=("B000000001",)).coverage(1000)
     assert named is not None
     assert named.left_out == {"B000000001"}
-    assert read(deals, 2, unreadable=1).reach(1000) is None
+    assert read(deals, 2, unreadable=1).coverage(1000) is None
 
 
 def test_an_empty_page_ends_the_feed_whatever_its_counts_say() -> None:
@@ -100,9 +100,9 @@ def test_a_short_page_ends_a_feed_whose_counts_do_not_tell_and_tells_how_long_it
     last = page_read(replace(page_of(deals, 2), category_counts=counts), 2, by_category)
     assert (full.total, full.ends) == (None, False)
     assert (last.total, last.ends, last.is_in_part) == (320, True, False)
-    reach = last.reach(320)
-    assert reach is not None
-    assert reach.oldest is None
+    coverage = last.coverage(320)
+    assert coverage is not None
+    assert coverage.oldest is None
 
 
 def recorded(name: str) -> tuple[DealPage, int, Mapping[str, Any]]:
@@ -143,11 +143,11 @@ def test_a_deal_that_the_feed_has_is_never_suspected(ages: list[int], number: in
     """However many deals share a creation date, on whichever page."""
     deals = feed(ages)
     page = read(deals, number)
-    reach = page.reach(len(deals))
-    if reach is None:
+    coverage = page.coverage(len(deals))
+    if coverage is None:
         return
     shown = {deal.asin for deal in page.page.deals}
     for deal in deals:
-        above = reach.newest is None or deal.creation_date < reach.newest
-        below = reach.oldest is None or deal.creation_date > reach.oldest
+        above = coverage.newest is None or deal.creation_date < coverage.newest
+        below = coverage.oldest is None or deal.creation_date > coverage.oldest
         assert deal.asin in shown or not (above and below)

@@ -14,8 +14,8 @@ from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.run import Outcome
+from keepa_deals.ingest.upsert import endings
 from keepa_deals.ingest.upsert import run as upsert
-from keepa_deals.ingest.upsert import verification
 from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.errors import ServerTroubleError
 from tests.support.world import SELECTION, START, World, make_account, make_deal, make_world
@@ -145,11 +145,9 @@ def test_deals_seen_by_a_clock_that_has_been_set_back_are_not_ended_again_and_ag
     world.clock.jump(timedelta(minutes=-3))
     object.__setattr__(world.context, "selection", {**SELECTION, "domainId": 3})
     written: list[int] = []
-    real = verification.end_deals
+    real = endings.end_deals
     with monkeypatch.context() as patch:
-        patch.setattr(
-            verification, "end_deals", lambda *args: (written.append(1), world.stop.set(), real(*args))
-        )
+        patch.setattr(endings, "end_deals", lambda *args: (written.append(1), world.stop.set(), real(*args)))
         assert upsert.run(world.context).outcome is Outcome.SUCCEEDED
     assert written == []
     minutes(world, 4)

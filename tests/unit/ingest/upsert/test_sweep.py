@@ -171,7 +171,7 @@ def test_runs_that_all_outlast_their_interval_end_before_their_task_is_taken_for
     feed(world, 5)
     world.keepa.before_call = lambda kind, what: world.clock.pass_time(timedelta(seconds=61))
     upsert.run(world.context)
-    assert upsert.LONGEST <= world.clock.now() - START <= upsert.LONGEST + timedelta(minutes=2)
+    assert upsert.MAX_DURATION <= world.clock.now() - START <= upsert.MAX_DURATION + timedelta(minutes=2)
 
 
 def test_where_much_is_new_the_overlap_is_read_whole_only_now_and_then(world: World) -> None:
@@ -215,7 +215,7 @@ def test_the_first_plan_knows_what_comes_and_goes_by_the_newest_page(world: Worl
     upsert.run(world.context)
     first = state(world).cursor["plan"]
     expected = budget.make_plan(
-        budget.Feed(9000, 605, 605, timedelta(hours=1)),  # 150 came within 149 times 6 s
+        budget.FeedSize(9000, 605, 605, timedelta(hours=1)),  # 150 came within 149 times 6 s
         timedelta(minutes=1),
         budget.Supply(5, timedelta(minutes=1), timedelta(hours=1)),
     )

@@ -16,9 +16,8 @@ from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.feed.mapping import PERCENTAGES
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.upsert import run as upsert
-from keepa_deals.ingest.upsert.verification import judge
 from keepa_deals.keepa.types import ProductBatch
-from tests.support.world import PRICE, SELECTION, START, World, make_deal, make_product, make_world
+from tests.support.world import START, World, make_deal, make_product, make_world
 
 
 @pytest.fixture
@@ -170,18 +169,6 @@ def test_a_feed_that_stays_small_is_believed_with_the_sweeps_after_the_next(worl
     assert deal(world, "A1").ended_reason is EndedReason.NO_LONGER_LISTED
 
 
-@pytest.mark.parametrize(("interval", "reason"), [(0, None), (1, None), (3, EndedReason.PRICE_RECOVERED)])
-def test_a_deal_of_the_day_or_week_is_not_judged_by_the_average_of_90_days(
-    interval: int, reason: EndedReason | None
-) -> None:
-    deal = make_deal("A", price=1500)
-    product = make_product(deal)
-    assert product.stats is not None
-    average = tuple(1400 if kind == PRICE else value for kind, value in enumerate(product.stats.avg90))
-    product = replace(product, stats=replace(product.stats, avg90=average))
-    assert judge("A", product, {**SELECTION, "dateRange": interval}).reason is reason
-
-
 def test_a_deal_that_slips_past_a_sweep_is_asked_about_though_the_backfiller_came_after_its_beginning(
     tmp_path: Path,
 ) -> None:
@@ -252,30 +239,3 @@ def test_without_tokens_for_many_the_urgent_few_go_in_the_small_lane(
     an_hour_of_runs(world)
     assert deal(world, "A1").ended_reason is EndedReason.PRICE_RECOVERED
     assert ("product", 1) in world.tokens.asked
-
-
-@pytest.mark.parametrize(
-    ("price", "rank", "change", "reason"),
-    [
-        (1500, 5000, {}, None),
-        (2400, 5000, {}, None),  # exactly 20 % below 3000
-        (2420, 5000, {}, EndedReason.PRICE_RECOVERED),  # 19.3 %
-        (3100, 5000, {"isRangeEnabled": False}, EndedReason.PRICE_RECOVERED),
-        (None, 5000, {}, EndedReason.OUT_OF_STOCK),
-        (1500, 5000, {"currentRange": [1600, 9000]}, EndedReason.NO_LONGER_MATCHES),
-        (1500, 5000, {"salesRankRange": [1, 4999]}, EndedReason.NO_LONGER_MATCHES),
-        (1500, None, {"salesRankRange": [1, -1]}, EndedReason.NO_LONGER_MATCHES),
-        (1500, 5000, {"salesRankRange": [1, -1]}, None),
-    ],
-)
-def test_the_verdict_at_its_boundaries(
-    price: int | None, rank: int | None, change: dict[str, object], reason: EndedReason | None
-) -> None:
-    product = make_product(make_deal("A", price=price, rank=rank))
-    assert judge("A", product, {**SELECTION, **change}).reason is reason
-
-
-def test_a_product_without_data_is_gone() -> None:
-    product = replace(make_product(make_deal("A")), stats=None)
-    assert judge("A", product, SELECTION).reason is EndedReason.PRODUCT_GONE
-    assert judge("A", None, SELECTION).reason is EndedReason.PRODUCT_GONE

@@ -1,0 +1,36 @@
+"""The crawl: the whole feed, read once for each selection, page by page over as many slices as it takes."""
+
+from __future__ import annotations
+
+from keepa_deals.db.models import JobState
+from keepa_deals.ingest.feed.coverage import page_read
+from keepa_deals.ingest.feed.pages import newest_first, write_page
+from keepa_deals.ingest.metered_calls import read_bulk_page
+from keepa_deals.ingest.run import Run
+from keepa_deals.ingest.upsert import state as upsert_state
+from keepa_deals.ingest.upsert.budget import MAX_PAGES
+from keepa_deals.jobs import UPSERT_JOB
+
+
+def crawl(run: Run, deadline: float) -> bool:
+    """Go on until ``deadline`` (monotonic seconds); true when the crawl of this selection is complete."""
+    selection = run.context.selection
+    current = upsert_state.fingerprint(selection)
+    while run.cursor.get("walked") != current:
+        left = deadline - run.context.clock.monotonic()
+        if left <= 0:
+            return False
+        number = int(run.cursor.get("page", 0)) if run.cursor.get("walking") == current else 0
+        page = read_bulk_page(run, newest_first(selection), number, timeout=left)
+        ends = page_read(page, number, selection).ends or number + 1 >= (_pages_kept(run) or MAX_PAGES)
+        write_page(
+            run, page, cursor={"walked": current} if ends else {"walking": current, "page": number + 1}
+        )
+    return True
+
+
+def _pages_kept(run: Run) -> int | None:
+    """How many pages the upserter can keep fresh: what lies beyond would only go stale."""
+    with run.context.database.session() as session:
+        job = session.get(JobState, UPSERT_JOB.name)
+        return upsert_state.pages_kept(job.cursor if job else None)

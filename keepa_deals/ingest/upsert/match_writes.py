@@ -1,0 +1,111 @@
+"""Brings what ``/product`` said of deals into the table: in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from keepa_deals.db.models import Deal
+from keepa_deals.db.upsert import insert_points, lock_writers
+from keepa_deals.deals import economics, lifecycle
+from keepa_deals.deals.economics import DEFAULT, Pricing
+from keepa_deals.deals.kinds import EndedReason
+from keepa_deals.deals.lifecycle import Change, Life
+from keepa_deals.ingest.events import event_rows, record
+from keepa_deals.ingest.feed import families
+from keepa_deals.ingest.feed.mapping import percentages
+from keepa_deals.ingest.upsert.matching import MatchResult
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """An answer of ``/product`` that came ``at`` a moment, and how it counts."""
+
+    at: datetime
+    fresh_for: timedelta
+    pricing: Pricing
+    carried_for: timedelta
+
+
+def apply_match_results(
+    session: Session,
+    domain_id: int,
+    results: Sequence[MatchResult],
+    at: datetime,
+    fresh_for: timedelta,
+    pricing: Pricing = DEFAULT,
+    *,
+    carried_for: timedelta,
+) -> None:
+    """Write what was found out at ``at`` about deals that the feed no longer shows where they stood.
+
+    That a price holds is a sight of its deal until ``carried_for`` after the feed showed it last.
+    """
+    lock_writers(session)
+    asins = [result.asin for result in results]
+    query = select(Deal).where(Deal.domain_id == domain_id, Deal.asin.in_(asins))
+    deals = {deal.asin: deal for deal in session.scalars(query)}
+    related = families.with_family(session, domain_id, [r.asin for r in results if r.reason])
+    for deal in deals.values():
+        deal.has_siblings = deal.has_siblings or deal.asin in related
+    answer = _Answer(at, fresh_for, pricing, carried_for)
+    for result in sorted(results, key=lambda result: result.asin):
+        if result.asin in deals:
+            changes = _apply(session, deals[result.asin], result, answer)
+            record(session, event_rows(domain_id, result.asin, changes))
+
+
+def _apply(session: Session, deal: Deal, result: MatchResult, answer: _Answer) -> Sequence[Change]:
+    if deal.ended_at is not None:
+        return ()
+    deal.verified_at = answer.at
+    if not result.known:
+        return ()
+    life, changes = _life_after(deal, result, answer)
+    old_price = deal.price
+    is_of_another = bool(result.reason and not changes)  # another variation is listed, at its own price
+    tells_price = result.price is not None and not is_of_another
+    if tells_price:
+        deal.price, deal.sales_rank = result.price, result.sales_rank
+    lifecycle.store(life, deal)
+    if changes or tells_price:
+        deal.changed_at = answer.at
+    if deal.price != old_price:
+        _reprice(session, deal, answer)
+    return changes
+
+
+def _reprice(session: Session, deal: Deal, answer: _Answer) -> None:
+    """What follows from a new price: the percentages, the economics, a point of history."""
+    for name, value in {**economics.of(deal, answer.pricing), **percentages(deal)}.items():
+        setattr(deal, name, value)
+    deal.point_at = answer.at
+    point = {"at": answer.at, "domain_id": deal.domain_id, "asin": deal.asin}
+    values = {"price": deal.price, "price_avg_90": deal.price_avg_90, "sales_rank": deal.sales_rank}
+    insert_points(session, [{**point, **values}])
+
+
+def _life_after(deal: Deal, result: MatchResult, answer: _Answer) -> tuple[Life, Sequence[Change]]:
+    """The life after the answer: that the price holds is a sight of a deal, but of no suspect.
+
+    Where the feed lacks it, it knows a condition that ``/product`` does not show. One without a suspicion has
+    slipped through between two pages. A "no" about one variation is not the end of a family.
+    """
+    before = lifecycle.life_of(deal)
+    if result.reason is None:
+        if result.price is not None and result.price != deal.price:
+            deal.unlisted_at = None  # it has been repriced: that is why it is not where it stood
+        deal.suspected_reason = EndedReason.NO_LONGER_LISTED
+        if deal.unlisted_at is not None and not deal.has_siblings:
+            return before, ()
+        seen_until = deal.listed_at + answer.carried_for
+        return lifecycle.confirmed(before, answer.at, seen_until, answer.fresh_for)
+    if deal.has_siblings:
+        deal.suspected_reason = result.reason
+        deal.unlisted_at = deal.unlisted_at or answer.at
+        return before, ()
+    return lifecycle.end(before, result.reason, answer.at, answer.fresh_for)
