@@ -7,23 +7,19 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol
 
-from keepa_deals.keepa.client import Permit
+from keepa_deals.keepa.reservation import CallReservation, Reserve
 from keepa_deals.keepa.token_costs import ProductOptions
-from keepa_deals.keepa.types import DealPage, ProductBatch, TokenEnvelope
+from keepa_deals.keepa.types import DealPage, ProductBatch
 from keepa_deals.tokens.snapshot import TokenSnapshot
 
 
-class Grant(Protocol):
-    """A permission to spend: entered around the call, settled with what it really cost."""
+class Reservation(CallReservation, Protocol):
+    """Reserved tokens: entered around the call, settled with what it really cost."""
 
     @property
     def items(self) -> int: ...
 
-    def settle(self, envelope: TokenEnvelope) -> object: ...
-
-    def release(self) -> object: ...
-
-    def __enter__(self) -> Grant: ...
+    def __enter__(self) -> Reservation: ...
 
     def __exit__(
         self,
@@ -45,7 +41,7 @@ class TokenSource(Protocol):
         kind: str | None = None,
         items: int = 1,
         task: str | None = None,
-    ) -> Grant: ...
+    ) -> Reservation: ...
 
     def request_batch(
         self,
@@ -56,7 +52,7 @@ class TokenSource(Protocol):
         price_hint: int = 1,
         timeout: float | None = None,
         task: str | None = None,
-    ) -> Grant: ...
+    ) -> Reservation: ...
 
     def snapshot(self) -> TokenSnapshot | None: ...
 
@@ -64,7 +60,7 @@ class TokenSource(Protocol):
 class KeepaApi(Protocol):
     """The two calls of Keepa that ingestion makes."""
 
-    def deals(self, selection: Mapping[str, Any], page: int = 0, *, permit: Permit = ...) -> DealPage: ...
+    def deals(self, selection: Mapping[str, Any], page: int = 0, *, reserve: Reserve = ...) -> DealPage: ...
 
     def products(
         self,
@@ -72,7 +68,7 @@ class KeepaApi(Protocol):
         options: ProductOptions | None = None,
         *,
         domain_id: int = 1,
-        permit: Permit = ...,
+        reserve: Reserve = ...,
     ) -> ProductBatch: ...
 
 

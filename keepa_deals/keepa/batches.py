@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ from keepa_deals.keepa.entries import read_entries, strange
 from keepa_deals.keepa.envelope import StrangeAnswer, TokenEnvelope
 from keepa_deals.keepa.errors import AnswerTooLargeError, KeepaError, RequestRejectedError, TimedOutError
 from keepa_deals.keepa.fields import Json, is_asin
+from keepa_deals.keepa.reservation import Reserve
 from keepa_deals.keepa.token_costs import ProductOptions
 from keepa_deals.keepa.types import Product, ProductBatch
 
@@ -27,15 +27,11 @@ MOST_TROUBLES = 2
 """Time-outs of one batch, each of which may have been charged."""
 
 
-class _Permission(Protocol):
-    def release(self) -> object: ...
-
-
 class Caller(Protocol):
     """The part of the client that makes single calls."""
 
     def call_products(
-        self, asins: Sequence[str], options: ProductOptions, domain_id: int, permit: Any
+        self, asins: Sequence[str], options: ProductOptions, domain_id: int, reserve: Reserve
     ) -> tuple[Mapping[str, Any], TokenEnvelope]: ...
 
     def learn_balance(self, doubt: KeepaError) -> None: ...
@@ -51,7 +47,7 @@ class ProductCalls:
         client: Caller,
         options: ProductOptions,
         domain_id: int,
-        permit: Callable[[], AbstractContextManager[_Permission]],
+        reserve: Reserve,
         memory: Memory,
         *,
         proven: bool,
@@ -59,7 +55,7 @@ class ProductCalls:
         self._client = client
         self._options = options
         self._domain = domain_id
-        self._permit = permit
+        self._reserve = reserve
         self._memory = memory
         self._proven = proven
         self._products: dict[str, Product] = {}
@@ -82,8 +78,8 @@ class ProductCalls:
         if sound:
             self._ask_all(sound)
         else:
-            with self._permit() as permission:  # what was reserved for the call goes back
-                permission.release()
+            with self._reserve() as reservation:  # what was reserved for the call goes back
+                reservation.release()
         return ProductBatch(
             products=tuple(self._products.values()),
             unknown=tuple(self._unknown),
@@ -103,7 +99,7 @@ class ProductCalls:
         while todo:
             part = todo.pop()
             try:
-                body, envelope = self._client.call_products(part, self._options, self._domain, self._permit)
+                body, envelope = self._client.call_products(part, self._options, self._domain, self._reserve)
             except (KeepaError, BudgetError) as error:
                 try:
                     todo += self._despite(error, part)

@@ -1,13 +1,12 @@
-"""A client of the Keepa API (docs: Browsing Deals, Products): permission first, every answer settled."""
+"""A client of the Keepa API (docs: Browsing Deals, Products): reservation first, every answer settled."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import tenacity
 from requests.adapters import HTTPAdapter
@@ -25,6 +24,7 @@ from keepa_deals.keepa.errors import (
     TimedOutError,
 )
 from keepa_deals.keepa.parsing import TooLargeError, parse
+from keepa_deals.keepa.reservation import NullReservation, Reserve
 from keepa_deals.keepa.token_costs import MAX_ASINS_PER_REQUEST, ProductOptions
 from keepa_deals.keepa.transport import (
     CONNECT_TIMEOUT,
@@ -45,35 +45,7 @@ LONGEST_PAUSE = 120.0
 """Seconds that a call waits because Keepa asked for it; of a longer time the caller hears at once."""
 
 
-class Permission(Protocol):
-    """What a permit grants: somebody who wants to hear what the call really cost."""
-
-    def settle(self, envelope: TokenEnvelope) -> object: ...
-
-    def release(self) -> object:
-        """The call was not charged: the tokens go back."""
-        ...
-
-
-Permit = Callable[[], AbstractContextManager[Permission]]
-"""Asked once for every attempt, before it is sent; may block until the tokens are there."""
-
-
-class _Unmetered:
-    def settle(self, envelope: TokenEnvelope) -> None:
-        """Nobody keeps the account."""
-
-    def release(self) -> None:
-        """Nothing was reserved."""
-
-
-@contextmanager
-def unmetered() -> Iterator[Permission]:
-    """A permit that grants everything: for calls that cost nothing."""
-    yield _Unmetered()
-
-
-def _nobody(_: object) -> None:
+def _ignore(_: object) -> None:
     """Does not listen."""
 
 
@@ -92,7 +64,7 @@ class KeepaClient:
     """Calls Keepa; each method returns a parsed answer or raises one of ``keepa.errors``.
 
     Server trouble is retried ``max_attempts`` times in all, with exponential backoff and jitter; each
-    attempt asks ``permit`` anew, because the one before may have been charged. ``on_answer`` hears how
+    attempt asks ``reserve`` anew, because the one before may have been charged. ``on_answer`` hears how
     each attempt ended, ``on_strange`` gets what nobody understands, ``on_balance`` what ``/token`` said when
     a call may have been charged without an answer. ``memory`` holds what outlasts a call.
     """
@@ -109,9 +81,9 @@ class KeepaClient:
         sleep: Callable[[float], None] = time.sleep,
         adapter: HTTPAdapter | None = None,
         memory: Memory | None = None,
-        on_answer: Callable[[Answer], None] = _nobody,
-        on_strange: Callable[[StrangeAnswer], None] = _nobody,
-        on_balance: Callable[[TokenEnvelope], object] = _nobody,
+        on_answer: Callable[[Answer], None] = _ignore,
+        on_strange: Callable[[StrangeAnswer], None] = _ignore,
+        on_balance: Callable[[TokenEnvelope], object] = _ignore,
     ) -> None:
         connect, self._timeout = timeout
         self._product_timeout = product_timeout
@@ -134,14 +106,16 @@ class KeepaClient:
 
     def token_status(self) -> TokenEnvelope:
         """The account's state. Free, but not to be polled (akaszynski/keepa#203): learn it from answers."""
-        _, envelope = self._call(_Request("GET", "/token", timeout=self._timeout), unmetered)
+        _, envelope = self._call(_Request("GET", "/token", timeout=self._timeout), NullReservation)
         return envelope
 
-    def deals(self, selection: Mapping[str, Any], page: int = 0, *, permit: Permit = unmetered) -> DealPage:
+    def deals(
+        self, selection: Mapping[str, Any], page: int = 0, *, reserve: Reserve = NullReservation
+    ) -> DealPage:
         """Page ``page`` (from 0) of the deals that match ``selection``: 5 tokens, at most 150 deals."""
         body = {**selection, "page": page}
         request = _Request("POST", "/deal", json_body=body, timeout=self._timeout)
-        answer, envelope = self._call(request, permit)
+        answer, envelope = self._call(request, reserve)
         trouble: MisshapenAnswerError
         try:
             found, entries = deal_page(answer, envelope)
@@ -158,7 +132,7 @@ class KeepaClient:
         options: ProductOptions | None = None,
         *,
         domain_id: int = 1,
-        permit: Permit = unmetered,
+        reserve: Reserve = NullReservation,
     ) -> ProductBatch:
         """The products of 1 to 100 ``asins``: a token each that Keepa knows, more with options.
 
@@ -169,7 +143,7 @@ class KeepaClient:
             raise ValueError(f"{len(asins)} ASINs in one call: 1 to {MAX_ASINS_PER_REQUEST} are allowed")
         options = options or ProductOptions()
         calls = ProductCalls(
-            self, options, domain_id, permit, self._memory, proven=options.kind in self._told
+            self, options, domain_id, reserve, self._memory, proven=options.kind in self._told
         )
         batch = calls.ask(asins)
         if batch.products or batch.unknown:
@@ -178,11 +152,11 @@ class KeepaClient:
 
     # -- what the batches need -------------------------------------------------------------
     def call_products(
-        self, asins: Sequence[str], options: ProductOptions, domain_id: int, permit: Permit
+        self, asins: Sequence[str], options: ProductOptions, domain_id: int, reserve: Reserve
     ) -> tuple[Mapping[str, Any], TokenEnvelope]:
         """One call for products as it is answered; raises as every call does, after a time-out at once."""
         query = {"domain": domain_id, "asin": ",".join(asins), **_product_query(options)}
-        return self._call(_Request("GET", "/product", query=query, timeout=self._product_timeout), permit)
+        return self._call(_Request("GET", "/product", query=query, timeout=self._product_timeout), reserve)
 
     def learn_balance(self, doubt: KeepaError) -> None:
         """Ask for the balance, which a call left in doubt; raises ``doubt`` when nobody tells it."""
@@ -201,7 +175,7 @@ class KeepaClient:
             self._on_strange(answer)
 
     # -- one call --------------------------------------------------------------------------
-    def _call(self, request: _Request, permit: Permit) -> tuple[Mapping[str, Any], TokenEnvelope]:
+    def _call(self, request: _Request, reserve: Reserve) -> tuple[Mapping[str, Any], TokenEnvelope]:
         def may_go_well(error: BaseException) -> bool:
             halves = request.path == "/product" and isinstance(error, TimedOutError)
             return isinstance(error, KeepaError) and error.retryable and not halves
@@ -216,7 +190,7 @@ class KeepaClient:
         )
         for attempt in retrying:
             with attempt:
-                return self._attempt(request, permit)
+                return self._attempt(request, reserve)
         raise AssertionError("tenacity returns or raises")
 
     def _before_retry(self, request: _Request, state: tenacity.RetryCallState) -> None:
@@ -226,9 +200,9 @@ class KeepaClient:
             self.learn_balance(error)  # a batch is dear: not paid twice on a guess
         log.warning("%s; attempt %d follows in %.1f s", error, state.attempt_number + 1, pause)
 
-    def _attempt(self, request: _Request, permit: Permit) -> tuple[Mapping[str, Any], TokenEnvelope]:
+    def _attempt(self, request: _Request, reserve: Reserve) -> tuple[Mapping[str, Any], TokenEnvelope]:
         self._wait_while_paused(request.path)
-        with permit() as permission:
+        with reserve() as reservation:
             began = time.monotonic()
             try:
                 reply = self._transport.send(
@@ -238,14 +212,14 @@ class KeepaClient:
             except ServerTroubleError as trouble:
                 self._on_answer(Answer(request.path, _result(trouble), time.monotonic() - began))
                 if not trouble.maybe_charged:
-                    permission.release()
+                    reservation.release()
                 raise
             found = judge(request.path, reply, parsed)
             self._on_answer(Answer(request.path, found.result, time.monotonic() - began, found.envelope))
             if found.envelope is not None:
-                permission.settle(found.envelope)
+                reservation.settle(found.envelope)
             elif found.free:
-                permission.release()
+                reservation.release()
             if found.strange:
                 self.keep(
                     StrangeAnswer(request.path, found.result, str(found.error), reply.body, reply.status)

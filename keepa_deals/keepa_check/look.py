@@ -11,9 +11,9 @@ from typing import Any, Protocol, TypeVar
 from keepa_deals.clock import Clock
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.health.probing import Reading
-from keepa_deals.keepa.client import Permit
 from keepa_deals.keepa.counts import counted_matches
 from keepa_deals.keepa.errors import KeepaError, RequestRejectedError
+from keepa_deals.keepa.reservation import Reserve
 from keepa_deals.keepa.token_costs import (
     DEAL_KIND,
     DEAL_PAGE_TOKENS,
@@ -44,7 +44,7 @@ class Keepa(Protocol):
 
     def token_status(self) -> TokenEnvelope: ...
 
-    def deals(self, selection: Mapping[str, Any], page: int = 0, *, permit: Permit = ...) -> DealPage: ...
+    def deals(self, selection: Mapping[str, Any], page: int = 0, *, reserve: Reserve = ...) -> DealPage: ...
 
     def products(
         self,
@@ -52,7 +52,7 @@ class Keepa(Protocol):
         options: ProductOptions | None = None,
         *,
         domain_id: int = 1,
-        permit: Permit = ...,
+        reserve: Reserve = ...,
     ) -> ProductBatch: ...
 
 
@@ -162,8 +162,8 @@ class _Interview:
             return Reading(error=str(error))
 
     def _page(self, index: int) -> DealPage:
-        permit = self._purse.permit(DEAL_PAGE_TOKENS, kind=DEAL_KIND)
-        page = self._keepa.deals(self._query, index, permit=permit)
+        reserve = self._purse.reserve(DEAL_PAGE_TOKENS, kind=DEAL_KIND)
+        page = self._keepa.deals(self._query, index, reserve=reserve)
         self._envelopes.append(page.envelope)
         return page
 
@@ -176,9 +176,9 @@ class _Interview:
 
     def _products(self, asins: Sequence[str], options: ProductOptions) -> ProductBatch:
         price = options.documented_tokens_per_product() * len(asins)
-        permit = self._purse.permit(price, kind=options.kind, items=len(asins))
+        reserve = self._purse.reserve(price, kind=options.kind, items=len(asins))
         domain = int(self._query["domainId"])
-        batch = self._keepa.products(asins, options, domain_id=domain, permit=permit)
+        batch = self._keepa.products(asins, options, domain_id=domain, reserve=reserve)
         if batch.envelope is not None:
             self._envelopes.append(batch.envelope)
         return batch

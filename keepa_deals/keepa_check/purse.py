@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.ingest.interfaces import TokenSource
-from keepa_deals.keepa.client import Permission, Permit, unmetered
+from keepa_deals.keepa.reservation import CallReservation, NullReservation, Reserve
 from keepa_deals.keepa.types import TokenEnvelope
 
 MOST_TOKENS = 40
@@ -38,48 +38,48 @@ class Purse:
         """Whether a service spends from the same account."""
         return self._tokens is not None
 
-    def permit(self, price: int, *, kind: str, items: int = 1) -> Permit:
+    def reserve(self, price: int, *, kind: str, items: int = 1) -> Reserve:
         """For one call of ``items`` items whose documented price is ``price`` tokens.
 
         Entering it raises a ``TooDearError`` when the sum does not suffice, or a ``BudgetError``.
         """
 
         @contextmanager
-        def granted() -> Iterator[Permission]:
+        def granted() -> Iterator[CallReservation]:
             if self.spent + price > self._limit:
                 raise TooDearError(
                     f"not asked: {self.spent} of {self._limit} tokens are spent, it costs {price}"
                 )
-            with self._ask(price, kind, items) as permission:
+            with self._ask(price, kind, items) as reservation:
                 before = self.spent
                 self.spent += price
-                yield _Counted(self, permission, before)
+                yield _Counted(self, reservation, before)
 
         return granted
 
     @contextmanager
-    def _ask(self, price: int, kind: str, items: int) -> Iterator[Permission]:
+    def _ask(self, price: int, kind: str, items: int) -> Iterator[CallReservation]:
         if self._tokens is None:
-            with unmetered() as permission:
-                yield permission
+            with NullReservation() as reservation:
+                yield reservation
             return
         with self._tokens.request_permission_for_call(
             price, kind=kind, items=items, timeout=PATIENCE, task=TASK
-        ) as grant:
-            yield grant
+        ) as reservation:
+            yield reservation
 
 
 class _Counted:
-    def __init__(self, purse: Purse, permission: Permission, before: int) -> None:
+    def __init__(self, purse: Purse, reservation: CallReservation, before: int) -> None:
         self._purse = purse
-        self._permission = permission
+        self._reservation = reservation
         self._before = before
 
     def settle(self, envelope: TokenEnvelope) -> None:
         self._purse.spent = self._before + envelope.tokens_consumed
-        self._permission.settle(envelope)
+        self._reservation.settle(envelope)
 
     def release(self) -> None:
         """Nothing was charged."""
         self._purse.spent = self._before
-        self._permission.release()
+        self._reservation.release()

@@ -1,4 +1,4 @@
-"""What the token manager answers: a permission to spend, or a refusal."""
+"""What the bucket decides: tokens reserved for a call, or denied for now, or nobody knows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keepa_deals.tokens.policy import Lane
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Denied:
     """Not now. ``retry_after`` is in seconds; who waits asks again after ``nap``, which may be sooner."""
 
     retry_after: float
@@ -22,25 +22,32 @@ class Refusal:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The balance is not known, or so old that it means nothing: told at ``as_of`` (ms), or never ("")."""
+
+    as_of: str
+
+
 class Settler(Protocol):
-    """The part of the token manager that a permission reports to."""
+    """The part of the bucket that a reservation reports to."""
 
-    def update_after_call(self, envelope: TokenEnvelope, permission: Permission | None = None) -> None: ...
+    def settle(self, envelope: TokenEnvelope, reservation: Reservation | None = None) -> None: ...
 
-    def abandon(self, permission: Permission, *, sent: bool) -> None: ...
+    def abandon(self, reservation: Reservation, *, sent: bool) -> None: ...
 
 
-class Permission:
+class Reservation:
     """``cost`` reserved tokens for one call of ``items`` items.
 
-    Enter it around the call and settle it with the answer. Left without one, the reservation stays for a
-    while: the call may have been charged.
+    Enter it around the call and settle it with the answer. Left without one, it stays for a while: the call
+    may have been charged.
     """
 
     def __init__(
-        self, manager: Settler, identity: str, *, cost: int, items: int, lane: Lane, kind: str, task: str
+        self, bucket: Settler, identity: str, *, cost: int, items: int, lane: Lane, kind: str, task: str
     ) -> None:
-        self._manager = manager
+        self._bucket = bucket
         self.id = identity
         self.cost = cost
         self.items = items
@@ -50,22 +57,22 @@ class Permission:
         self.settled = False
 
     def __repr__(self) -> str:
-        return f"Permission(cost={self.cost}, items={self.items}, lane={self.lane}, settled={self.settled})"
+        return f"Reservation(cost={self.cost}, items={self.items}, lane={self.lane}, settled={self.settled})"
 
     def settle(self, envelope: TokenEnvelope) -> None:
         """Correct the balance with the answer, whatever its status was, and free the reservation."""
-        self._manager.update_after_call(envelope, self)
+        self._bucket.settle(envelope, self)
 
     def release(self) -> None:
         """Give the tokens back: the call was not sent."""
         if not self.settled:
-            self._manager.abandon(self, sent=False)
+            self._bucket.abandon(self, sent=False)
 
-    def __enter__(self) -> Permission:
+    def __enter__(self) -> Reservation:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self.settled:
-            self._manager.abandon(self, sent=True)
+            self._bucket.abandon(self, sent=True)

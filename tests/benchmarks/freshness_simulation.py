@@ -52,7 +52,7 @@ come upon what the backfiller had read all at once."""
 
 
 @dataclass
-class _Grant:
+class _Reservation:
     items: int
 
     def settle(self, envelope: TokenEnvelope) -> None:
@@ -61,7 +61,7 @@ class _Grant:
     def release(self) -> None:
         """Nothing was reserved."""
 
-    def __enter__(self) -> _Grant:
+    def __enter__(self) -> _Reservation:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -85,22 +85,22 @@ class ReplacedRules:
     def request_permission_for_call(
         self, cost: int, *, timeout: float | None = None, kind: str | None = None, items: int = 1,
         task: str | None = None,
-    ) -> _Grant:  # fmt: skip
+    ) -> _Reservation:  # fmt: skip
         return self._wait(cost, items, 0.0 if self._skip and task == "update_recent_deals" else timeout)
 
     def request_batch(
         self, kind: str, *, max_items: int, min_items: int = 1, price_hint: int = 1,
         timeout: float | None = None, task: str | None = None,
-    ) -> _Grant:  # fmt: skip
+    ) -> _Reservation:  # fmt: skip
         return self._wait(max_items * price_hint, max_items, timeout)
 
-    def _wait(self, cost: int, items: int, timeout: float | None) -> _Grant:
+    def _wait(self, cost: int, items: int, timeout: float | None) -> _Reservation:
         give_up = None if timeout is None else self._clock.monotonic() + timeout
         while not self._may_go(cost):
             if give_up is not None and self._clock.monotonic() + 15 > give_up:
                 raise TokensUnavailableError("below 50: waiting for 55", retry_after=15.0)
             self._clock.sleep(15)
-        return _Grant(items)
+        return _Reservation(items)
 
     def _may_go(self, cost: int) -> bool:
         balance = self._account.tokens_left

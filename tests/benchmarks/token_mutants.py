@@ -22,8 +22,8 @@ from tests.support.paths import ROOT
 
 PROPERTIES = "tests/integration/redis/tokens/test_properties.py"
 RULES = " ".join(
-    f"tests/integration/test_token_{part}.py"
-    for part in ("manager", "waiting", "failures", "ticks", "absurdities")
+    f"tests/integration/redis/tokens/test_{part}.py"
+    for part in ("bucket", "waiting", "failures", "ticks", "absurdities")
 )
 RUN = """
 import sys

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.sandbox.account import Account
-from keepa_deals.token_manager import Permission, Policy, TokenManager
+from keepa_deals.token_manager import Policy, Reservation, TokenManager
 from tests.support.accounts import ManualTime, manager
 from tests.support.servers.redis import RedisServer
 
@@ -65,7 +65,7 @@ class Ours:
 
     def small(self) -> tuple[object | None, float]:
         answer = self.tokens.try_acquire(5, kind="deal", task="update_recent_deals")
-        return (answer, 0.0) if isinstance(answer, Permission) else (None, answer.retry_after)
+        return (answer, 0.0) if isinstance(answer, Reservation) else (None, answer.retry_after)
 
     def bulk(self) -> tuple[object | None, int, float]:
         try:
@@ -75,7 +75,7 @@ class Ours:
         return permission, permission.items, 0.0
 
     def settle(self, grant: object, envelope: TokenEnvelope | None) -> None:
-        assert isinstance(grant, Permission)
+        assert isinstance(grant, Reservation)
         if envelope is None:
             self.tokens.abandon(grant, sent=True)
         else:

@@ -25,7 +25,7 @@ import redis
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from keepa_deals.keepa.types import ACCOUNT_BOUNDS, TokenEnvelope
-from keepa_deals.token_manager import Permission, TokenManager
+from keepa_deals.token_manager import Reservation, TokenManager
 from tests.support.servers.redis import RedisServer
 
 PLENTY = ACCOUNT_BOUNDS["tokensLeft"][1]
@@ -70,10 +70,10 @@ def grant(client: redis.Redis) -> Take:
     return lambda: _granted(tokens)
 
 
-def _granted(tokens: TokenManager) -> Permission:
-    permission = tokens.try_acquire(COST, kind="deal", task="update_recent_deals")
-    assert isinstance(permission, Permission)
-    return permission
+def _granted(tokens: TokenManager) -> Reservation:
+    reservation = tokens.try_acquire(COST, kind="deal", task="update_recent_deals")
+    assert isinstance(reservation, Reservation)
+    return reservation
 
 
 def grant_and_settle(client: redis.Redis) -> Take:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import redis
 
 from keepa_deals.keepa.types import TokenEnvelope
-from keepa_deals.token_manager import Policy, TokenManager
+from keepa_deals.token_manager import Policy, TokenManager, TokenRequest
 
 START_MS = 1_770_000_000_000
 SLACK = Policy().first_slack_ms / 1000
@@ -42,7 +42,7 @@ class ManualTime:
         if seconds > 0:
             self.ms += round(seconds * 1000)
 
-    def doze(self, key: str, seconds: float) -> None:
+    def wait_until_notified(self, key: str, seconds: float) -> None:
         self.naps.append(seconds)
         if self.at_nap is not None:
             happens, self.at_nap = self.at_nap, None
@@ -83,8 +83,15 @@ def manager(
         clock=time,
         sync=sync,
         now_ms=time.now_ms,
-        doze=time.doze,
+        sleeper=time.wait_until_notified,
     )
+
+
+def call_of(
+    tokens: TokenManager, cost: int, *, kind: str | None = None, task: str | None = None
+) -> TokenRequest:
+    """A request for exactly ``cost`` tokens, as the manager makes it."""
+    return TokenRequest.for_call(tokens.bucket.policy, cost, kind=kind, task=task)
 
 
 def waited(time: ManualTime) -> float:

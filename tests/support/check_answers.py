@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from keepa_deals.keepa.client import Permit, unmetered
+from keepa_deals.keepa.reservation import NullReservation, Reserve
 from keepa_deals.keepa.time import to_keepa_minutes, unix_ms
 from keepa_deals.keepa.token_costs import DEALS_PER_PAGE, ProductOptions
 from keepa_deals.keepa.types import Deal, DealPage, Product, ProductBatch, TokenEnvelope
@@ -87,12 +87,14 @@ class FakeKeepa:
         self._note("token")
         return self._charge(0)
 
-    def deals(self, selection: Mapping[str, Any], page: int = 0, *, permit: Permit = unmetered) -> DealPage:
+    def deals(
+        self, selection: Mapping[str, Any], page: int = 0, *, reserve: Reserve = NullReservation
+    ) -> DealPage:
         assert selection["sortType"] == 1
-        with permit() as permission:
+        with reserve() as reservation:
             self._note(f"page {page}")
             envelope = self._charge(self.page_price)
-            permission.settle(envelope)
+            reservation.settle(envelope)
         shown = self.deals_[page * DEALS_PER_PAGE :][:DEALS_PER_PAGE]
         return DealPage(
             deals=tuple(map(Deal.from_json, shown)),
@@ -107,15 +109,15 @@ class FakeKeepa:
         options: ProductOptions | None = None,
         *,
         domain_id: int = 1,
-        permit: Permit = unmetered,
+        reserve: Reserve = NullReservation,
     ) -> ProductBatch:
         assert options is not None
         assert domain_id == 1
         found = [Product.from_json(self.products_[asin]) for asin in asins if asin in self.products_]
-        with permit() as permission:
+        with reserve() as reservation:
             self._note(options.kind)
             envelope = self._charge(options.documented_tokens_per_product() * len(found))
-            permission.settle(envelope)
+            reservation.settle(envelope)
         unknown = tuple(asin for asin in asins if asin not in self.products_)
         return ProductBatch(tuple(found), unknown, envelope)
 

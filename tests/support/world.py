@@ -14,7 +14,7 @@ from typing import Any
 from keepa_deals.db import migrate
 from keepa_deals.db.session import Database
 from keepa_deals.ingest.context import IngestContext
-from keepa_deals.keepa.client import Permit, unmetered
+from keepa_deals.keepa.reservation import NullReservation, Reserve
 from keepa_deals.keepa.time import unix_ms
 from keepa_deals.keepa.token_costs import DEAL_PAGE_TOKENS, DEALS_PER_PAGE, ProductOptions
 from keepa_deals.keepa.types import (
@@ -165,11 +165,13 @@ class FakeKeepa:
         for asin in asins:
             self.listed.pop(asin)
 
-    def deals(self, selection: Mapping[str, Any], page: int = 0, *, permit: Permit = unmetered) -> DealPage:
-        with permit() as permission:
+    def deals(
+        self, selection: Mapping[str, Any], page: int = 0, *, reserve: Reserve = NullReservation
+    ) -> DealPage:
+        with reserve() as reservation:
             self._note("deals", page)
             envelope = self._envelope(DEAL_PAGE_TOKENS)
-            permission.settle(envelope)
+            reservation.settle(envelope)
             low, high = selection.get("deltaPercentRange", [0, 2147483647])
             matching = [d for d in self.listed.values() if low <= d.delta_percent[3][PRICE] <= high]
             matching.sort(key=lambda deal: (deal.creation_date, deal.asin), reverse=True)
@@ -182,14 +184,14 @@ class FakeKeepa:
         options: ProductOptions | None = None,
         *,
         domain_id: int = 1,
-        permit: Permit = unmetered,
+        reserve: Reserve = NullReservation,
     ) -> ProductBatch:
-        with permit() as permission:
+        with reserve() as reservation:
             self._note("products", tuple(asins))
             self.options.append(options)
             found = tuple(self.products_by_asin[a] for a in asins if a in self.products_by_asin)
             envelope = self._envelope(len(found))
-            permission.settle(envelope)
+            reservation.settle(envelope)
             unknown = tuple(a for a in asins if a not in self.products_by_asin)
             return ProductBatch(found, unknown, envelope)
 
@@ -237,7 +239,7 @@ def make_account(clock: FakeClock, *, rate: int = 20, ahead: float = 0.0) -> Tok
 
 
 @dataclass
-class FakeGrant:
+class FakeReservation:
     items: int
     settled: list[TokenEnvelope] = field(default_factory=list)
 
@@ -247,7 +249,7 @@ class FakeGrant:
     def release(self) -> None:
         """Nothing was reserved."""
 
-    def __enter__(self) -> FakeGrant:
+    def __enter__(self) -> FakeReservation:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -274,8 +276,8 @@ class FreeTokens:
         kind: str | None = None,
         items: int = 1,
         task: str | None = None,
-    ) -> FakeGrant:
-        return self._grant(kind or "", cost, items)
+    ) -> FakeReservation:
+        return self._reserve(kind or "", cost, items)
 
     def request_batch(
         self,
@@ -286,14 +288,14 @@ class FreeTokens:
         price_hint: int = 1,
         timeout: float | None = None,
         task: str | None = None,
-    ) -> FakeGrant:
-        return self._grant(kind, max_items, max_items)
+    ) -> FakeReservation:
+        return self._reserve(kind, max_items, max_items)
 
-    def _grant(self, kind: str, cost: int, items: int) -> FakeGrant:
+    def _reserve(self, kind: str, cost: int, items: int) -> FakeReservation:
         if self.refuse:
             raise self.refuse
         self.asked.append((kind, cost))
-        return FakeGrant(items)
+        return FakeReservation(items)
 
 
 class FakeLock:

@@ -1,4 +1,4 @@
-"""A Keepa over real sockets that answers what a test wants, and a permit that remembers."""
+"""A Keepa over real sockets that answers what a test wants, and a reservation that remembers."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Keepa:
 
 
 class Recorder:
-    """A permit that counts how often it was asked and given back, and what it was told."""
+    """A ``Reserve`` that counts how often it was asked and given back, and what it was told."""
 
     def __init__(self) -> None:
         self.asked = 0

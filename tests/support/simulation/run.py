@@ -82,7 +82,7 @@ class SimulatedTime:
     def sleep_until(self, moment: float) -> None:
         self._park(max(moment, self._seconds), None)
 
-    def doze(self, key: str, seconds: float) -> None:
+    def wait_until_notified(self, key: str, seconds: float) -> None:
         """Until the list ``key`` has an element, at most ``seconds``."""
         self._park(self._seconds + max(seconds, 0.001), key)
 
@@ -328,7 +328,7 @@ def build(client: redis.Redis, database: Database, *, create: Create, deals: int
     )
     tokens = rules(clock, world) if rules else TokenManager(
         client, account="simulation", policy=Policy.from_settings(settings), clock=clock,
-        sync=keepa.token_status, now_ms=clock.now_ms, doze=clock.doze,
+        sync=keepa.token_status, now_ms=clock.now_ms, sleeper=clock.wait_until_notified,
     )  # fmt: skip
     context = IngestContext(
         settings=settings,

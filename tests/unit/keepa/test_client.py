@@ -120,13 +120,13 @@ def test_a_refusal_is_typed_settled_and_never_tried_again(
 ) -> None:
     told = {"error": {"type": "someType", "message": f"key {KEY} is bad", "details": ""}}
     keepa.answers = [reply(status, ENVELOPE | {"tokensConsumed": 0} | told)]
-    permit = Recorder()
+    reserve = Recorder()
     with pytest.raises(error, match="someType") as caught:
-        client.deals({}, 0, permit=permit)
+        client.deals({}, 0, reserve=reserve)
     assert KEY not in str(caught.value)
     assert caught.value.envelope is not None
     assert caught.value.envelope.tokens_left == 42
-    assert (permit.asked, len(permit.settled), len(keepa.requests)) == (1, 1, 1)
+    assert (reserve.asked, len(reserve.settled), len(keepa.requests)) == (1, 1, 1)
 
 
 def test_out_of_tokens_says_when_to_come_back(keepa: Keepa, client: KeepaClient) -> None:
@@ -144,10 +144,10 @@ def test_server_trouble_is_tried_again_with_growing_pauses_and_a_permission_each
         reply(502, b"<html>Bad gateway</html>", kind="text/html"),
         reply(200, deal_page(DEAL)),
     ]
-    permit = Recorder()
-    assert len(client.deals({}, 0, permit=permit).deals) == 1
-    assert permit.asked == 3
-    assert len(permit.settled) == 2, "the HTML page told nothing"
+    reserve = Recorder()
+    assert len(client.deals({}, 0, reserve=reserve).deals) == 1
+    assert reserve.asked == 3
+    assert len(reserve.settled) == 2, "the HTML page told nothing"
     assert len(pauses) == 2
     assert 0.5 <= pauses[0] < pauses[1] + 1
 
@@ -201,10 +201,10 @@ def test_a_200_without_what_was_asked_for_is_a_rejected_request_and_never_tried_
     keepa: Keepa, client: KeepaClient, broken: dict
 ) -> None:
     keepa.answers = [reply(200, ENVELOPE | broken)]
-    permit = Recorder()
+    reserve = Recorder()
     with pytest.raises(RequestRejectedError, match="200 without deals, the request rejected") as caught:
-        client.deals({}, 0, permit=permit)
-    assert (len(keepa.requests), len(permit.settled)) == (1, 1)
+        client.deals({}, 0, reserve=reserve)
+    assert (len(keepa.requests), len(reserve.settled)) == (1, 1)
     assert caught.value.envelope is not None
 
 

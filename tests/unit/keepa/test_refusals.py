@@ -106,10 +106,10 @@ def test_a_refused_key_teaches_the_account_nothing_and_costs_nothing(
     keepa: Keepa, client: KeepaClient, heard: Heard, status: int, body: dict, words: str, result: str
 ) -> None:
     keepa.answers = [reply(status, body)]
-    permit = Recorder()
+    reserve = Recorder()
     with pytest.raises(KeyRefusedError, match=words) as caught:
-        client.deals({}, 0, permit=permit)
-    assert (permit.settled, permit.released, caught.value.envelope) == ([], 1, None)
+        client.deals({}, 0, reserve=reserve)
+    assert (reserve.settled, reserve.released, caught.value.envelope) == ([], 1, None)
     assert (heard.results, len(keepa.requests)) == ([result], 1)
 
 
@@ -123,10 +123,10 @@ def test_the_recorded_refusal_of_a_key(keepa: Keepa, client: KeepaClient) -> Non
 
 def test_a_rejected_parameter_of_a_working_key_is_no_refused_key(keepa: Keepa, client: KeepaClient) -> None:
     keepa.answers = [reply(400, REJECTED)]
-    permit = Recorder()
+    reserve = Recorder()
     with pytest.raises(RequestRejectedError, match="400 request rejected"):
-        client.deals({}, 0, permit=permit)
-    assert [envelope.tokens_left for envelope in permit.settled] == [42]
+        client.deals({}, 0, reserve=reserve)
+    assert [envelope.tokens_left for envelope in reserve.settled] == [42]
 
 
 # -- 429 -----------------------------------------------------------------------------------------
@@ -163,11 +163,11 @@ def test_a_429_of_a_proxy_is_waited_for_as_long_as_it_says(
 ) -> None:
     page = b"<html>slow down</html>"
     keepa.answers = [reply(429, page, kind="text/html", headers=headers), reply(200, ENVELOPE)]
-    permit = Recorder()
+    reserve = Recorder()
     with pytest.raises(OutOfTokensError) as caught:
-        client.deals({}, 0, permit=permit)
+        client.deals({}, 0, reserve=reserve)
     assert caught.value.retry_after == seconds
-    assert (permit.settled, permit.released) == ([], 1)
+    assert (reserve.settled, reserve.released) == ([], 1)
     if seconds > 120:
         with pytest.raises(OutOfTokensError, match="not asked, Keepa wants no call for 3600 s more"):
             client.token_status()
@@ -184,11 +184,11 @@ def test_a_200_with_an_error_is_a_rejected_request(
     keepa: Keepa, client: KeepaClient, heard: Heard, call: str
 ) -> None:
     keepa.answers = [reply(200, sample("error_in_200.json")["answer"])]
-    permit = Recorder()
+    reserve = Recorder()
     with pytest.raises(RequestRejectedError, match="200 with an error, the request rejected"):
-        client.deals({}, 0, permit=permit) if call == "deals" else client.token_status()
+        client.deals({}, 0, reserve=reserve) if call == "deals" else client.token_status()
     assert (heard.results, len(keepa.requests)) == (["rejected"], 1)
-    assert permit.released == (call == "deals"), (
+    assert reserve.released == (call == "deals"), (
         "nothing is charged, and the recorded answer has no timestamp"
     )
 
@@ -198,15 +198,15 @@ def test_one_malformed_asin_of_a_hundred_is_found_remembered_and_left_out(
 ) -> None:
     bad, gone = ASINS[37], ASINS[3]
     keepa.by_asins = rejecting(bad, empty=[gone])
-    permit = Recorder()
-    batch = client.products(ASINS, permit=permit)
+    reserve = Recorder()
+    batch = client.products(ASINS, reserve=reserve)
     assert batch.rejected == (bad,)
     assert batch.unknown == (gone,)
     assert {found.asin for found in batch.products} == {*ASINS} - {bad, gone}
     assert batch.envelope is not None
     assert batch.envelope.tokens_consumed == 99, "of all the calls together"
     assert len(asked(keepa)) <= 15
-    assert permit.asked == len(asked(keepa))
+    assert reserve.asked == len(asked(keepa))
 
     before = len(keepa.requests)
     again = client.products(ASINS)
@@ -224,10 +224,10 @@ def test_what_is_no_asin_is_never_sent(keepa: Keepa, client: KeepaClient) -> Non
 def test_a_batch_of_nothing_but_malformed_asins_gives_its_tokens_back(
     keepa: Keepa, client: KeepaClient
 ) -> None:
-    permit = Recorder()
-    batch = client.products(["short"], permit=permit)
+    reserve = Recorder()
+    batch = client.products(["short"], reserve=reserve)
     assert (batch.rejected, batch.envelope, keepa.requests) == (("short",), None, [])
-    assert (permit.asked, permit.released) == (1, 1)
+    assert (reserve.asked, reserve.released) == (1, 1)
 
 
 def test_a_call_that_is_rejected_whatever_it_names_is_an_error_and_nothing_is_remembered(
@@ -302,7 +302,7 @@ def test_what_was_paid_for_is_kept_when_the_rest_cannot_be_had(keepa: Keepa, cli
             return super().__call__()
 
     keepa.by_asins = rejecting(bad)
-    batch = client.products(ASINS, permit=Poor())
+    batch = client.products(ASINS, reserve=Poor())
     assert [len(asins) for asins in asked(keepa)] == [100, 50, 50]
     assert {found.asin for found in batch.products} == set(ASINS[:50])
     assert set(batch.unreadable) == set(ASINS[50:]), "of these nothing is known"

@@ -13,7 +13,7 @@ def envelope(consumed: int) -> TokenEnvelope:
     return TokenEnvelope(0, 100, 1000, 20, 0.0, consumed, 0)
 
 
-class Grant:
+class FakeReservation:
     items = 1
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Grant:
     def release(self) -> None:
         """Nothing was reserved."""
 
-    def __enter__(self) -> Grant:
+    def __enter__(self) -> FakeReservation:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -39,18 +39,18 @@ class Manager:
     def __init__(self, error: Exception | None = None) -> None:
         self.asked: list[tuple[int, dict[str, object]]] = []
         self.error = error
-        self.grant = Grant()
+        self.reservation = FakeReservation()
 
-    def request_permission_for_call(self, cost: int, **how: object) -> Grant:
+    def request_permission_for_call(self, cost: int, **how: object) -> FakeReservation:
         self.asked.append((cost, how))
         if self.error is not None:
             raise self.error
-        return self.grant
+        return self.reservation
 
 
 def spend(purse: Purse, price: int, consumed: int) -> None:
-    with purse.permit(price, kind="deal")() as permission:
-        permission.settle(envelope(consumed))
+    with purse.reserve(price, kind="deal")() as reservation:
+        reservation.settle(envelope(consumed))
 
 
 def test_what_answers_say_is_what_was_spent() -> None:
@@ -70,7 +70,7 @@ def test_nothing_is_asked_that_could_go_beyond_the_sum() -> None:
 
 def test_a_call_without_an_answer_counts_at_its_documented_price() -> None:
     purse = Purse()
-    with pytest.raises(OSError, match="gone"), purse.permit(5, kind="deal")():
+    with pytest.raises(OSError, match="gone"), purse.reserve(5, kind="deal")():
         raise OSError("gone")
     assert purse.spent == 5
 
@@ -81,8 +81,8 @@ def test_a_service_is_asked_for_a_small_request_and_hears_the_bill() -> None:
     assert purse.is_shared
     spend(purse, 5, 5)
     assert manager.asked == [(5, {"kind": "deal", "items": 1, "timeout": PATIENCE, "task": TASK})]
-    assert [settled.tokens_consumed for settled in manager.grant.settled] == [5]
-    assert manager.grant.left
+    assert [settled.tokens_consumed for settled in manager.reservation.settled] == [5]
+    assert manager.reservation.left
 
 
 def test_what_the_service_does_not_grant_is_not_spent() -> None:

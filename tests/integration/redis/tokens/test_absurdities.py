@@ -12,8 +12,8 @@ import redis
 from keepa_deals.errors import BalanceUnknownError, StoppedError, TokensUnavailableError
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.redis_store import Keys
-from keepa_deals.token_manager import Permission, TokenManager
-from tests.support.accounts import START_MS, ManualTime, available, envelope, manager
+from keepa_deals.token_manager import Reservation, TokenManager
+from tests.support.accounts import START_MS, ManualTime, available, call_of, envelope, manager
 from tests.support.paths import SAMPLES
 
 ZEROS = TokenEnvelope(0, 0, 0, 0, 0.0, 0, 0)
@@ -50,10 +50,10 @@ def test_the_zeros_of_a_refused_key_teach_nothing_and_give_the_tokens_back(
     tokens: TokenManager, real_redis: redis.Redis
 ) -> None:
     tokens.update_after_call(envelope(100))
-    with tokens.request_permission_for_call(5) as permission:
-        permission.settle(replace(ZEROS, timestamp_ms=START_MS + 1))
+    with tokens.request_permission_for_call(5) as reservation:
+        reservation.settle(replace(ZEROS, timestamp_ms=START_MS + 1))
     assert available(tokens) == 100
-    assert isinstance(tokens.try_acquire(5), Permission), "the key may be right again: nothing to wait for"
+    assert isinstance(tokens.try_acquire(5), Reservation), "the key may be right again: nothing to wait for"
     assert real_redis.hget(Keys().metrics, "rejected_429") is None
 
 
@@ -83,8 +83,8 @@ def test_an_answer_that_cannot_be_true_stops_nothing(
 
     tokens = manager(real_redis, time, sync=sync)
     tokens.update_after_call(GOOD)
-    with tokens.request_permission_for_call(5) as permission:
-        permission.settle(replace(GOOD, **field))
+    with tokens.request_permission_for_call(5) as reservation:
+        reservation.settle(replace(GOOD, **field))
     again = manager(real_redis, time, sync=sync)
     assert again.request_permission_for_call(5).cost == 5
     assert len(asked) == 1
@@ -250,12 +250,12 @@ def test_a_key_of_another_kind_is_made_anew(
     real_redis.delete(key)
     getattr(real_redis, wrong[0])(key, wrong[1])
     for _ in range(3):
-        permission = tokens.request_permission_for_call(5, kind="deal", task="somebody")
-        permission.settle(envelope(15, at=time.ms + 1, consumed=5))
-    waits = tokens._exact(60, None, 1, None)
-    tokens._ask(waits, queue=True)
+        reservation = tokens.request_permission_for_call(5, kind="deal", task="somebody")
+        reservation.settle(envelope(15, at=time.ms + 1, consumed=5))
+    waits = call_of(tokens, 60)
+    tokens.bucket.poll(waits, queue=True)
     tokens.update_after_call(envelope(100, at=time.ms + 2))
-    assert isinstance(tokens._ask(waits, queue=True), Permission)
+    assert isinstance(tokens.bucket.poll(waits, queue=True), Reservation)
     assert tokens.snapshot() is not None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 
-from keepa_deals.token_manager import Permission, TokenManager
+from keepa_deals.token_manager import Reservation, TokenManager
 from tests.support.accounts import (
     BULK_LATER,
     PERIOD,
@@ -13,6 +13,7 @@ from tests.support.accounts import (
     START_MS,
     ManualTime,
     available,
+    call_of,
     envelope,
     manager,
     until_tick,
@@ -74,9 +75,9 @@ def test_the_priority_pass_ends_at_its_maximum(tokens: TokenManager, cost: int, 
 # -- accounting ----------------------------------------------------------------------------------
 def test_a_reservation_counts_until_the_answer_settles_it(tokens: TokenManager) -> None:
     tokens.update_after_call(envelope(100))
-    permission = tokens.request_permission_for_call(20)
+    reservation = tokens.request_permission_for_call(20)
     assert available(tokens) == 80
-    permission.settle(envelope(97, at=START_MS + 500, consumed=3))
+    reservation.settle(envelope(97, at=START_MS + 500, consumed=3))
     assert available(tokens) == 97
 
 
@@ -163,13 +164,13 @@ def test_bulk_leaves_the_upserter_its_next_runs(tokens: TokenManager) -> None:
     tokens.update_after_call(envelope(60))
     batch = tokens.request_batch("product", max_items=100)
     assert batch.items == 12
-    assert isinstance(tokens.try_acquire(5), Permission)
+    assert isinstance(tokens.try_acquire(5), Reservation)
 
 
 def test_a_lost_answer_of_redis_does_not_grant_twice(tokens: TokenManager, real_redis: redis.Redis) -> None:
     tokens.update_after_call(envelope(100))
-    request = tokens._exact(20, None, 1, None)
-    first, second = (tokens._ask(request, queue=True) for _ in range(2))
-    assert isinstance(first, Permission)
-    assert isinstance(second, Permission)
+    request = call_of(tokens, 20)
+    first, second = (tokens.bucket.poll(request, queue=True) for _ in range(2))
+    assert isinstance(first, Reservation)
+    assert isinstance(second, Reservation)
     assert available(tokens) == 80

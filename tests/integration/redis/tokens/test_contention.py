@@ -14,7 +14,7 @@ import redis
 from keepa_deals import redis_store
 from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.keepa.types import TokenEnvelope
-from keepa_deals.token_manager import Permission, Policy, TokenManager
+from keepa_deals.token_manager import Policy, Reservation, TokenManager
 from tests.support.accounts import START_MS
 
 PROCESSES = 8
@@ -32,7 +32,7 @@ def _spend(url: str, small: bool, ready: Barrier, results: Queue[tuple[bool, int
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         answer = tokens.try_acquire(5 if small else 20, task="somebody")
-        if isinstance(answer, Permission):
+        if isinstance(answer, Reservation):
             spent += answer.cost
             grants += 1
     results.put((small, spent, grants))

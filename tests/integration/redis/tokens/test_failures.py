@@ -13,7 +13,7 @@ from keepa_deals.errors import (
 )
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.redis_store import Keys
-from keepa_deals.token_manager import Permission, Policy, TokenManager
+from keepa_deals.token_manager import Policy, Reservation, TokenManager
 from tests.support.accounts import START_MS, ManualTime, available, envelope, manager
 from tests.support.servers.redis import RedisServer
 
@@ -27,7 +27,7 @@ def test_an_unknown_balance_is_asked_for_once(real_redis: redis.Redis) -> None:
 
     managers = [TokenManager(real_redis, account="a", sync=sync) for _ in range(8)]
     start = threading.Barrier(8)
-    got: list[Permission] = []
+    got: list[Reservation] = []
 
     def ask(tokens: TokenManager) -> None:
         start.wait()
@@ -72,8 +72,8 @@ def test_without_redis_nothing_is_granted_and_its_return_is_enough(own_redis: Re
 
 def test_a_foreign_spender_is_noticed_and_slows_bulk_down(tokens: TokenManager) -> None:
     tokens.update_after_call(envelope(300))
-    permission = tokens.request_permission_for_call(5)
-    permission.settle(envelope(255, at=START_MS + 1, consumed=5))
+    reservation = tokens.request_permission_for_call(5)
+    reservation.settle(envelope(255, at=START_MS + 1, consumed=5))
     snapshot = tokens.snapshot()
     assert snapshot is not None
     assert snapshot.foreign == 40
@@ -85,9 +85,9 @@ def test_a_tick_that_came_while_an_answer_was_on_its_way_is_no_foreign_spender(
     tokens: TokenManager, time: ManualTime
 ) -> None:
     tokens.update_after_call(envelope(300, refill_in=1_000))
-    permission = tokens.request_permission_for_call(5)
+    reservation = tokens.request_permission_for_call(5)
     time.ms += 3_000
-    permission.settle(envelope(295, at=START_MS + 900, refill_in=100, consumed=5))
+    reservation.settle(envelope(295, at=START_MS + 900, refill_in=100, consumed=5))
     snapshot = tokens.snapshot()
     assert snapshot is not None
     assert (snapshot.foreign, snapshot.foreign_at) == (0, None)
@@ -98,8 +98,8 @@ def test_a_clock_of_keepas_that_was_set_back_does_not_make_every_answer_an_old_o
 ) -> None:
     tokens.update_after_call(envelope(100))
     time.ms += 1_000
-    permission = tokens.request_permission_for_call(5)
-    permission.settle(envelope(95, at=START_MS - 3_600_000, consumed=5))
+    reservation = tokens.request_permission_for_call(5)
+    reservation.settle(envelope(95, at=START_MS - 3_600_000, consumed=5))
     assert available(tokens) == 95
 
 

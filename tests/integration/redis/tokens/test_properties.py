@@ -26,8 +26,8 @@ from hypothesis.stateful import (
 
 from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.types import TokenEnvelope
-from keepa_deals.token_manager import Permission, Policy, Refusal, TokenManager, TokenSnapshot
-from tests.support.accounts import PERIOD, SLACK, ManualTime, manager
+from keepa_deals.token_manager import Denied, Policy, Reservation, TokenManager, TokenRequest, TokenSnapshot
+from tests.support.accounts import PERIOD, SLACK, ManualTime, call_of, manager
 from tests.support.nightly import amount
 from tests.support.ticking import TickingAccount, as_recorded, steady
 
@@ -44,7 +44,7 @@ UPSERT_TOKENS = 5
 class Call:
     """A request on its way: granted, perhaps handled by Keepa, perhaps with an answer on its way back."""
 
-    permission: Permission
+    reservation: Reservation
     price: int
     granted_ms: int
     answer: TokenEnvelope | None = None
@@ -104,10 +104,10 @@ class SharedAccount(RuleBasedStateMachine):
 
     def _request(self, who: int, cost: int, task: str, price: int, patient: bool) -> None:
         manager = self.managers[who]
-        request = manager._exact(cost, "deal" if cost <= 10 else "query", 1, task)
+        request = call_of(manager, cost, kind="deal" if cost <= 10 else "query", task=task)
         before = self._known(manager)
-        answer = manager._ask(request, queue=patient)
-        if isinstance(answer, Permission):
+        answer = manager.bucket.poll(request, queue=patient)
+        if isinstance(answer, Reservation):
             self._granted(answer, price, before)
         elif patient:
             wakes = self.time.ms + round(answer.nap * 1000)
@@ -119,9 +119,9 @@ class SharedAccount(RuleBasedStateMachine):
     def batch(self, who: int, most: int, factor: int) -> None:
         manager = self.managers[who]
         before = self._known(manager)
-        request = manager._batch("product", most, 1, 1, None)
-        answer = manager._ask(request, queue=False)
-        if isinstance(answer, Permission):
+        request = TokenRequest.for_batch("product", max_items=most)
+        answer = manager.bucket.poll(request, queue=False)
+        if isinstance(answer, Reservation):
             self._granted(answer, answer.items * factor, before)
 
     def _known(self, manager: TokenManager) -> TokenSnapshot:
@@ -135,25 +135,25 @@ class SharedAccount(RuleBasedStateMachine):
         return snapshot
 
     # -- what the policy promises ------------------------------------------------------------
-    def _granted(self, permission: Permission, price: int, before: TokenSnapshot) -> None:
-        if permission.lane == "bulk":
-            self._bulk_keeps_to_the_policy(permission, before)
+    def _granted(self, reservation: Reservation, price: int, before: TokenSnapshot) -> None:
+        if reservation.lane == "bulk":
+            self._bulk_keeps_to_the_policy(reservation, before)
         else:
             assert before.available >= price
-            assert permission.cost >= price
-        self.calls.append(Call(permission, min(price, permission.cost), self.time.ms))
+            assert reservation.cost >= price
+        self.calls.append(Call(reservation, min(price, reservation.cost), self.time.ms))
 
-    def _bulk_keeps_to_the_policy(self, permission: Permission, before: TokenSnapshot) -> None:
+    def _bulk_keeps_to_the_policy(self, reservation: Reservation, before: TokenSnapshot) -> None:
         ceiling = before.capacity - before.refill
         bound = POLICY.target if before.recovering else POLICY.threshold
         assert before.balance >= min(bound, ceiling)
-        learned = before.prices.get(permission.kind)
-        worst = max(4 * learned.mean, learned.worst) if learned else 4 if permission.kind == "product" else 0
-        assert permission.cost >= math.floor(min(permission.items * worst, before.capacity))
+        learned = before.prices.get(reservation.kind)
+        worst = max(4 * learned.mean, learned.worst) if learned else 4 if reservation.kind == "product" else 0
+        assert reservation.cost >= math.floor(min(reservation.items * worst, before.capacity))
         page = before.prices.get("deal")
         reserve = max(UPSERT_TOKENS, page.worst if page else 0) * 2 + before.foreign
-        if permission.kind == "product" and permission.items > 1:
-            assert before.available - permission.cost >= reserve - 1  # its cost is rounded up
+        if reservation.kind == "product" and reservation.items > 1:
+            assert before.available - reservation.cost >= reserve - 1  # its cost is rounded up
         else:
             assert before.available >= min(reserve, ceiling)
 
@@ -197,7 +197,7 @@ class SharedAccount(RuleBasedStateMachine):
         call = data.draw(st.sampled_from([call for call in self.calls if call.answer]))
         self.calls.remove(call)
         assert call.answer is not None
-        call.permission.settle(call.answer)
+        call.reservation.settle(call.answer)
         self._woken()
 
     @precondition(lambda self: any(call.answer for call in self.calls))
@@ -205,7 +205,7 @@ class SharedAccount(RuleBasedStateMachine):
     def answer_is_lost(self, data: st.DataObject) -> None:
         call = data.draw(st.sampled_from([call for call in self.calls if call.answer]))
         self.calls.remove(call)
-        call.permission.__exit__(None, None, None)
+        call.reservation.__exit__(None, None, None)
         self._woken()
 
     @precondition(lambda self: any(call.answer is None for call in self.calls))
@@ -213,7 +213,7 @@ class SharedAccount(RuleBasedStateMachine):
     def call_was_never_sent(self, data: st.DataObject) -> None:
         call = data.draw(st.sampled_from([call for call in self.calls if call.answer is None]))
         self.calls.remove(call)
-        call.permission.release()
+        call.reservation.release()
         self._woken()
 
     # -- time --------------------------------------------------------------------------------
@@ -241,18 +241,18 @@ class SharedAccount(RuleBasedStateMachine):
     def _woken(self) -> None:
         """Who was woken before its time asks again at once."""
         for waiter in sorted(self.waiting, key=lambda w: w.place):
-            if self.client.lpop(self.managers[0]._wake_prefix + waiter.request.id):
+            if self.client.lpop(self.managers[0].bucket.wake_key(waiter.request)):
                 self._wakes(waiter)
 
     def _wakes(self, waiter: Waiter) -> None:
         manager = self.managers[0]
         before = self._known(manager)
-        answer = manager._ask(waiter.request, queue=True)
-        if isinstance(answer, Refusal):
+        answer = manager.bucket.poll(waiter.request, queue=True)
+        if isinstance(answer, Denied):
             waiter.wakes_ms = self.time.ms + max(1, round(answer.nap * 1000))
             assert waiter.wakes_ms <= waiter.promised_ms + TICK * 1000, f"{waiter} waits too long"
             return
-        assert isinstance(answer, Permission)
+        assert isinstance(answer, Reservation)
         assert self.time.ms <= waiter.promised_ms, f"{waiter} was granted too late"
         lane = [w for w in self.waiting if w.request.lane == waiter.request.lane]
         assert waiter.place == min(w.place for w in lane), "out of order"
@@ -282,7 +282,7 @@ class SharedAccount(RuleBasedStateMachine):
     def reservations_are_those_of_the_calls_in_flight(self) -> None:
         snapshot = self.managers[0].snapshot()
         if snapshot is not None:
-            assert snapshot.reserved >= sum(c.permission.cost for c in self.calls if c.answer is None)
+            assert snapshot.reserved >= sum(c.reservation.cost for c in self.calls if c.answer is None)
 
     @invariant()
     def all_who_wait_are_in_the_queue(self) -> None:
@@ -318,10 +318,10 @@ def test_the_upserter_waits_at_most_a_tick_beside_a_greedy_backfiller(
     longest = 0.0
     for _ in range(2 * 3600 // interval):
         began = time.ms
-        permission = tokens.request_permission_for_call(5, kind="deal", task="update_recent_deals")
+        reservation = tokens.request_permission_for_call(5, kind="deal", task="update_recent_deals")
         longest = max(longest, (time.ms - began) / 1000)
         assert account.admit()
-        permission.settle(account.answer(5))
+        reservation.settle(account.answer(5))
         while time.ms < began + interval * 1000:
             batch = _bulk(tokens)
             if batch is None:
@@ -337,7 +337,7 @@ def test_the_upserter_waits_at_most_a_tick_beside_a_greedy_backfiller(
     assert snapshot.foreign_at is None
 
 
-def _bulk(tokens: TokenManager) -> Permission | None:
+def _bulk(tokens: TokenManager) -> Reservation | None:
     try:
         return tokens.request_batch("product", max_items=100, timeout=0)
     except Exception as error:

@@ -8,7 +8,7 @@ import redis
 
 from keepa_deals.errors import BalanceUnknownError, KeepaDealsError
 from keepa_deals.keepa.types import TokenEnvelope
-from keepa_deals.token_manager import Permission, Refusal
+from keepa_deals.token_manager import Denied, Reservation
 from tests.support.accounts import START_MS, ManualTime, envelope, manager, until_tick
 
 
@@ -25,7 +25,7 @@ def test_deadlock_greedy_bulk_between_every_two_runs_does_not_make_the_upserter_
         left -= 5
         page.settle(envelope(left, at=time.ms, consumed=5))
         bulk = tokens.try_acquire(20)
-        if isinstance(bulk, Permission):
+        if isinstance(bulk, Reservation):
             left -= 20
             bulk.settle(envelope(left, at=time.ms, consumed=20))
         time.ms += 60_250
@@ -40,7 +40,7 @@ def test_skip_a_run_that_finds_too_little_is_told_when_and_then_gets_it(
     tokens = manager(real_redis, time)
     tokens.update_after_call(envelope(-7))
     refusal = tokens.try_acquire(5)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, Denied)
     assert 120 < refusal.retry_after <= until_tick(3)
     assert tokens.request_permission_for_call(5).cost == 5
 
@@ -56,7 +56,7 @@ def test_a_batch_priced_up_to_four_times_leaves_no_deficit(
     charged = round(price * batch.items)
     batch.settle(envelope(155 - charged, at=START_MS + 1, consumed=charged))
     assert 155 - charged >= 5, "the upserter's next page"
-    assert isinstance(tokens.try_acquire(5), Permission)
+    assert isinstance(tokens.try_acquire(5), Reservation)
 
 
 def test_a_forced_sync_is_not_held_up_by_the_one_before(real_redis: redis.Redis, time: ManualTime) -> None:
@@ -98,7 +98,7 @@ def test_two_processes_cannot_drift_apart(real_redis: redis.Redis, time: ManualT
     one, other = manager(real_redis, time), manager(real_redis, time)
     one.update_after_call(envelope(9))
     granted = other.try_acquire(5)
-    assert isinstance(granted, Permission)
-    assert isinstance(one.try_acquire(5), Refusal)
+    assert isinstance(granted, Reservation)
+    assert isinstance(one.try_acquire(5), Denied)
     granted.settle(envelope(4, at=START_MS + 1, consumed=5))
     assert one.snapshot() == other.snapshot()

@@ -15,7 +15,7 @@ import redis
 from keepa_deals.errors import BalanceUnknownError
 from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.redis_store import Keys
-from keepa_deals.token_manager import Policy, Refusal, TokenManager, TokenSnapshot
+from keepa_deals.token_manager import Denied, Policy, TokenManager, TokenSnapshot
 from tests.support.accounts import SLACK, START_MS, ManualTime, available, envelope, manager, until_tick
 from tests.support.paths import SAMPLES
 from tests.support.ticking import TickingAccount, as_recorded, steady
@@ -44,10 +44,10 @@ def replay(tokens: TokenManager, time: ManualTime, answers: list[TokenEnvelope])
     """Each answer as it arrived, and what the manager knows then."""
     for answer in answers:
         time.ms = answer.timestamp_ms + answer.processing_time_ms + ON_THE_WAY
-        permission = None
+        reservation = None
         with suppress(BalanceUnknownError):  # hours after the answer before
-            permission = tokens.try_acquire(PAGE, kind="deal") if answer.tokens_consumed else None
-        tokens.update_after_call(answer, permission or None)
+            reservation = tokens.try_acquire(PAGE, kind="deal") if answer.tokens_consumed else None
+        tokens.update_after_call(answer, reservation or None)
         yield known(tokens)
 
 
@@ -143,8 +143,8 @@ def test_a_tick_that_comes_a_second_late_is_no_foreign_spender_and_no_429(
         tokens.update_after_call(envelope(20, refill_in=1_000))
         time.ms += 1_000 + round(SLACK * 1000)
         assert available(tokens) == 25
-        permission = tokens.request_permission_for_call(5)
-        permission.settle(envelope(15, at=time.ms - 600, refill_in=refill_in, consumed=5))
+        reservation = tokens.request_permission_for_call(5)
+        reservation.settle(envelope(15, at=time.ms - 600, refill_in=refill_in, consumed=5))
         assert (known(tokens).foreign, known(tokens).foreign_at) == (0, None)
         assert available(tokens) == 15
     assert not [m for m in caplog.messages if "another program" in m]
@@ -165,9 +165,9 @@ def test_an_overdue_tick_widens_the_slack(tokens: TokenManager, time: ManualTime
 
 
 def refused(tokens: TokenManager, time: ManualTime, answer: TokenEnvelope) -> None:
-    permission = tokens.request_permission_for_call(5)
-    permission.settle(answer)
-    assert isinstance(tokens.try_acquire(5), Refusal)
+    reservation = tokens.request_permission_for_call(5)
+    reservation.settle(answer)
+    assert isinstance(tokens.try_acquire(5), Denied)
 
 
 def test_one_refusal_at_the_edge_of_a_tick_is_information_and_the_next_is_not(
@@ -210,11 +210,11 @@ def test_a_small_request_goes_within_half_a_second_of_a_punctual_tick(real_redis
     tokens = manager(real_redis, time, sync=account.answer)
     waits = []
     for _ in range(90):
-        permission = tokens.request_permission_for_call(5, kind="deal", task="update_recent_deals")
+        reservation = tokens.request_permission_for_call(5, kind="deal", task="update_recent_deals")
         assert account.admit()
         waits.append(time.ms - START_MS)
         time.ms += 90
-        permission.settle(account.answer(5, processing_ms=60))
+        reservation.settle(account.answer(5, processing_ms=60))
     assert account.rejected == 0
     late = [at - (n * 60_200) for n, at in enumerate(waits)]
     assert max(late[-20:]) <= 500
@@ -231,14 +231,14 @@ def test_a_day_of_an_account_at_its_limit_has_hardly_a_refusal_and_no_foreign_sp
     chance = random.Random(seed)
     pages = 0
     while time.ms - START_MS < 86_400_000:
-        permission = tokens.request_permission_for_call(5, kind="deal", task="update_recent_deals")
+        reservation = tokens.request_permission_for_call(5, kind="deal", task="update_recent_deals")
         processing = chance.choice((20, 30, 280, 500, 700))
         time.ms += processing
         admitted = account.admit()
         pages += admitted
         answer = account.answer(5 if admitted else 0, processing_ms=processing)
         time.ms += chance.randint(20, 200)
-        permission.settle(answer)
+        reservation.settle(answer)
     assert account.rejected <= 3
     assert pages >= 0.97 * account.generated / 5
     assert known(tokens).foreign_at is None
@@ -256,7 +256,7 @@ def test_a_deep_deficit_is_waited_out_by_learned_ticks(real_redis: redis.Redis) 
     tokens.update_after_call(account.answer())
     waits = known(tokens).next_tick_at, known(tokens).tick.period
     refusal = tokens.try_acquire(5)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, Denied)
     time.ms += round(refusal.retry_after * 1000)
     assert account.tokens_left >= 5, waits
     time.ms -= 60_000 + 15_000

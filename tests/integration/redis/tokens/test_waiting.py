@@ -12,8 +12,18 @@ from keepa_deals.errors import (
     CostExceedsCapacityError,
     TokensUnavailableError,
 )
-from keepa_deals.token_manager import Permission, Refusal, TokenManager
-from tests.support.accounts import PERIOD, SLACK, START_MS, ManualTime, envelope, manager, until_tick, waited
+from keepa_deals.token_manager import Denied, Reservation, TokenManager
+from tests.support.accounts import (
+    PERIOD,
+    SLACK,
+    START_MS,
+    ManualTime,
+    call_of,
+    envelope,
+    manager,
+    until_tick,
+    waited,
+)
 
 
 def test_a_wait_is_one_nap_and_one_line(
@@ -40,7 +50,7 @@ def test_a_timeout_that_is_too_short_is_told_at_once(tokens: TokenManager, time:
 def test_trying_never_waits(tokens: TokenManager, time: ManualTime) -> None:
     tokens.update_after_call(envelope(3))
     refusal = tokens.try_acquire(5)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, Denied)
     assert refusal.retry_after == pytest.approx(until_tick(1))
     assert not refusal
 
@@ -57,14 +67,14 @@ def test_who_can_go_at_an_earlier_tick_is_woken_to_learn_it(
 ) -> None:
     tokens.update_after_call(envelope(20, refill_in=20_000))
     cheap, _ = (tokens.request_permission_for_call(10) for _ in range(2))
-    waiter = tokens._exact(9, None, 1, None)
-    first = tokens._ask(waiter, queue=True)
-    assert isinstance(first, Refusal)
+    waiter = call_of(tokens, 9)
+    first = tokens.bucket.poll(waiter, queue=True)
+    assert isinstance(first, Denied)
     assert first.retry_after == pytest.approx(until_tick(2, first=20))
     cheap.settle(envelope(18, at=START_MS + 1, refill_in=20_000, consumed=2))
-    assert real_redis.llen(tokens._wake_prefix + waiter.id) == 1
-    again = tokens._ask(waiter, queue=True)
-    assert isinstance(again, Refusal)
+    assert real_redis.llen(tokens.bucket.wake_key(waiter)) == 1
+    again = tokens.bucket.poll(waiter, queue=True)
+    assert isinstance(again, Denied)
     assert again.retry_after == pytest.approx(until_tick(1, first=20))
 
 
@@ -88,25 +98,25 @@ def test_a_waiter_sleeping_on_redis_is_woken_by_a_settlement(real_redis: redis.R
 
 def test_waiters_of_a_lane_are_served_in_order(tokens: TokenManager, time: ManualTime) -> None:
     tokens.update_after_call(envelope(3))
-    first, second = (tokens._exact(cost, None, 1, None) for cost in (10, 5))
-    assert isinstance(tokens._ask(first, queue=True), Refusal)
-    assert isinstance(tokens._ask(second, queue=True), Refusal)
+    first, second = (call_of(tokens, cost) for cost in (10, 5))
+    assert isinstance(tokens.bucket.poll(first, queue=True), Denied)
+    assert isinstance(tokens.bucket.poll(second, queue=True), Denied)
     time.ms += round(until_tick(1) * 1000)  # 8: enough for the second, which is not its turn
-    assert isinstance(tokens._ask(second, queue=True), Refusal)
+    assert isinstance(tokens.bucket.poll(second, queue=True), Denied)
     time.ms += round(PERIOD * 1000)
-    assert isinstance(tokens._ask(second, queue=True), Refusal)
-    assert isinstance(tokens._ask(first, queue=True), Permission)
+    assert isinstance(tokens.bucket.poll(second, queue=True), Denied)
+    assert isinstance(tokens.bucket.poll(first, queue=True), Reservation)
 
 
 def test_the_upserter_goes_before_other_small_requests(tokens: TokenManager, time: ManualTime) -> None:
     tokens.update_after_call(envelope(3))
-    other = tokens._exact(5, None, 1, "somebody")
-    upserter = tokens._exact(5, None, 1, "update_recent_deals")
-    assert isinstance(tokens._ask(other, queue=True), Refusal)
-    assert isinstance(tokens._ask(upserter, queue=True), Refusal)
+    other = call_of(tokens, 5, task="somebody")
+    upserter = call_of(tokens, 5, task="update_recent_deals")
+    assert isinstance(tokens.bucket.poll(other, queue=True), Denied)
+    assert isinstance(tokens.bucket.poll(upserter, queue=True), Denied)
     time.ms += round(until_tick(1) * 1000)
-    assert isinstance(tokens._ask(other, queue=True), Refusal)
-    assert isinstance(tokens._ask(upserter, queue=True), Permission)
+    assert isinstance(tokens.bucket.poll(other, queue=True), Denied)
+    assert isinstance(tokens.bucket.poll(upserter, queue=True), Reservation)
 
 
 def test_bulk_leaves_the_tokens_that_small_requests_wait_for(real_redis: redis.Redis) -> None:
@@ -114,16 +124,16 @@ def test_bulk_leaves_the_tokens_that_small_requests_wait_for(real_redis: redis.R
     time = ManualTime()
     tokens = manager(real_redis, time)
     tokens.update_after_call(envelope(0, rate=60))
-    waiting = [tokens._exact(10, None, 1, f"reader {number}") for number in range(4)]
+    waiting = [call_of(tokens, 10, task=f"reader {number}") for number in range(4)]
     for request in waiting:
-        assert isinstance(tokens._ask(request, queue=True), Refusal)
+        assert isinstance(tokens.bucket.poll(request, queue=True), Denied)
     time.ms += round(until_tick(1) * 1000)
     refusal = tokens.try_acquire(20)
-    assert isinstance(refusal, Refusal), "60 tokens, of which 40 are promised and 10 are the upserter's"
+    assert isinstance(refusal, Denied), "60 tokens, of which 40 are promised and 10 are the upserter's"
     for request in waiting:
-        assert isinstance(tokens._ask(request, queue=True), Permission)
+        assert isinstance(tokens.bucket.poll(request, queue=True), Reservation)
     time.ms += round(PERIOD * 1000)
-    assert isinstance(tokens.try_acquire(20), Permission)
+    assert isinstance(tokens.try_acquire(20), Reservation)
 
 
 def test_small_requests_that_have_had_their_share_hold_bulk_up_no_longer(
@@ -132,12 +142,12 @@ def test_small_requests_that_have_had_their_share_hold_bulk_up_no_longer(
     time = ManualTime()
     tokens = manager(real_redis, time)
     tokens.update_after_call(envelope(0, rate=20))
-    bulk = tokens._exact(20, None, 1, None)
-    assert isinstance(tokens._ask(bulk, queue=True), Refusal)
+    bulk = call_of(tokens, 20)
+    assert isinstance(tokens.bucket.poll(bulk, queue=True), Denied)
     ticks = 0
-    while not isinstance(tokens._ask(bulk, queue=True), Permission):
+    while not isinstance(tokens.bucket.poll(bulk, queue=True), Reservation):
         for number in range(10):  # far more than the refill
-            tokens._ask(tokens._exact(10, None, 1, f"reader {number}"), queue=True)
+            tokens.bucket.poll(call_of(tokens, 10, task=f"reader {number}"), queue=True)
         time.ms += round(1000 * (PERIOD if ticks else until_tick(1)))
         ticks += 1
         assert ticks <= 9, "bulk starves"  # 40 + 15 a tick are promised and reserved, 20 a tick come
@@ -145,23 +155,23 @@ def test_small_requests_that_have_had_their_share_hold_bulk_up_no_longer(
 
 def test_a_dead_waiter_does_not_block_the_queue(tokens: TokenManager, time: ManualTime) -> None:
     tokens.update_after_call(envelope(3))
-    assert isinstance(tokens._ask(tokens._exact(10, None, 1, None), queue=True), Refusal)
+    assert isinstance(tokens.bucket.poll(call_of(tokens, 10), queue=True), Denied)
     time.ms += 300_000
-    assert isinstance(tokens.try_acquire(10), Permission)
+    assert isinstance(tokens.try_acquire(10), Reservation)
 
 
 def test_a_stream_of_small_requests_leaves_bulk_its_share(tokens: TokenManager, time: ManualTime) -> None:
     tokens.update_after_call(envelope(40))
-    bulk = tokens._exact(20, None, 1, None)
-    assert isinstance(tokens._ask(bulk, queue=True), Refusal)
+    bulk = call_of(tokens, 20)
+    assert isinstance(tokens.bucket.poll(bulk, queue=True), Denied)
     ticks, at = 0, START_MS
-    while not isinstance(tokens._ask(bulk, queue=True), Permission):
-        while permission := tokens.try_acquire(5):
-            assert isinstance(permission, Permission)
+    while not isinstance(tokens.bucket.poll(bulk, queue=True), Reservation):
+        while reservation := tokens.try_acquire(5):
+            assert isinstance(reservation, Reservation)
             snapshot = tokens.snapshot()
             assert snapshot is not None
             at += 1
-            permission.settle(
+            reservation.settle(
                 envelope(snapshot.balance - 5, at=at, refill_in=round(1000 * (PERIOD - SLACK)), consumed=5)
             )
         time.ms += round(PERIOD * 1000)
