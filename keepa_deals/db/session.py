@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from keepa_deals.db.errors import StoreError, translate
-from keepa_deals.db.models import UNREADABLE
+from keepa_deals.db.models.base import UNREADABLE
 from keepa_deals.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The tables. Money is integer cents, time aware UTC; the migrations are the truth in production.
+"""The deals: what is known of each, its variations, points, history and events, and who told them.
 
 A deal is *live*, *stale* or *ended*. Only ``ended_at`` is stored: whether a deal that has not ended is
 live or stale follows from ``last_seen_at`` and the clock, so the table can't claim to be fresh.
@@ -6,131 +6,24 @@ live or stale follows from ``last_seen_at`` and the clock, so the table can't cl
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
-from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
-    DateTime,
-    Dialect,
     ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Text,
-    TypeDecorator,
     false,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
+from keepa_deals.db.models.base import Base, Named
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
-
-UNREADABLE = datetime.min.replace(tzinfo=UTC)
-"""Stands for a moment of the table that is none (``db.soundness``)."""
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC moment on every database; a naive one is refused on the way in."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    @property
-    def python_type(self) -> type[datetime]:
-        return datetime
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """On SQLite the text that its ``DateTime`` stores, made at once and once: a page has 1,500 moments.
-
-        Most of them are the one at which it was read, and those that its deals had before.
-        """
-        if dialect.name != "sqlite":
-            return super().bind_processor(dialect)
-
-        @lru_cache(maxsize=1024)
-        def to_text(value: datetime | None) -> str | None:
-            found = self.process_bind_param(value, dialect)
-            return None if found is None else found.isoformat(" ", "microseconds")
-
-        return to_text
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
-        """On SQLite the moment at once from its text: a page of the dashboard reads 600."""
-        if dialect.name != "sqlite":
-            return super().result_processor(dialect, coltype)
-
-        def to_moment(text: object) -> datetime | None:
-            if text is None:
-                return None
-            try:
-                return datetime.fromisoformat(f"{text}+00:00")
-            except ValueError:
-                return UNREADABLE
-
-        return to_moment
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"naive datetime {value!r}: times are aware UTC")
-        if value.tzinfo is not UTC:
-            value = value.astimezone(UTC)
-        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
-
-    def process_result_value(
-        self,
-        value: datetime | None,
-        dialect: Dialect,  # noqa: ARG002  # the interface of SQLAlchemy
-    ) -> datetime | None:
-        if value is None:
-            return None
-        try:
-            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        except OverflowError:
-            return UNREADABLE
-
-
-class Named(TypeDecorator[Any]):
-    """One of the names of an enumeration; what the table has beyond them comes as the text that it is."""
-
-    impl = String
-    cache_ok = True
-
-    def __init__(self, kind: type[StrEnum]) -> None:
-        super().__init__(length=32)
-        self.kind = kind
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else str(self.kind(value))
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
-        if value is None:
-            return None
-        try:
-            return self.kind(value)
-        except ValueError:
-            return value
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(column_0_N_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON}  # noqa: RUF012  # SQLAlchemy's API
 
 
 class OriginKind(StrEnum):
@@ -318,96 +211,6 @@ class DealEvent(Base):
         Index("ix_deal_events_at", "at"),
         Index("ix_deal_events_deal", "domain_id", "asin", "at"),
     )
-
-
-class JobState(Base):
-    """The memory of one job: its fence, watermark and cursor. One row a job, named after its task."""
-
-    __tablename__ = "job_states"
-
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    fence: Mapped[int] = mapped_column(BigInteger, default=0)
-    """Grows with every start; a transaction whose fence is no longer this one must roll back."""
-    watermark: Mapped[datetime | None]
-    cursor: Mapped[dict[str, Any] | None]
-    last_started_at: Mapped[datetime | None]
-    last_success_at: Mapped[datetime | None]
-    last_finished_at: Mapped[datetime | None]
-    last_outcome: Mapped[str | None] = mapped_column(String(32))
-    last_error: Mapped[str | None] = mapped_column(Text)
-    paused: Mapped[bool] = mapped_column(default=False)
-    rows: Mapped[int] = mapped_column(BigInteger, default=0)
-    """Rows written in all."""
-    tokens_spent: Mapped[int] = mapped_column(BigInteger, default=0)
-    """Tokens that Keepa charged in all."""
-
-
-class JobRun(Base):
-    """One run of a job, kept for the retention time."""
-
-    __tablename__ = "job_runs"
-
-    id: Mapped[int] = mapped_column(
-        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
-    )
-    name: Mapped[str] = mapped_column(String(64))
-    started_at: Mapped[datetime]
-    finished_at: Mapped[datetime | None]
-    outcome: Mapped[str] = mapped_column(String(32))
-    rows: Mapped[int] = mapped_column(default=0)
-    tokens_spent: Mapped[int] = mapped_column(default=0)
-    detail: Mapped[str | None] = mapped_column(Text)
-
-    __table_args__ = (Index("ix_job_runs_name_started_at", "name", "started_at"),)
-
-
-class Sample(Base):
-    """The state of the whole once a minute: the "is it dwindling?" curve."""
-
-    __tablename__ = "samples"
-
-    at: Mapped[datetime] = mapped_column(primary_key=True)
-    live: Mapped[int]
-    stale: Mapped[int]
-    ended: Mapped[int]
-    matching: Mapped[int | None]
-    """How many deals Keepa said that the selection has."""
-    tokens: Mapped[int | None]
-    """What could be spent at this moment; may be negative."""
-    small_wait_ms: Mapped[int | None]
-    """How long the longest-waiting request of the small lanes had waited at this moment."""
-    bulk_wait_ms: Mapped[int | None]
-    """The same for the bulk lane."""
-
-
-class SavedView(Base):
-    """A view of the dashboard that somebody gave a name."""
-
-    __tablename__ = "saved_views"
-
-    name: Mapped[str] = mapped_column(String(60), primary_key=True)
-    query: Mapped[str] = mapped_column(Text)
-    """The view's canonical query string, without ``?``."""
-    created_at: Mapped[datetime]
-
-
-class OperatorAction(Base):
-    """What somebody asked of the service on the dashboard, and what came of it."""
-
-    __tablename__ = "operator_actions"
-
-    id: Mapped[int] = mapped_column(
-        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
-    )
-    at: Mapped[datetime]
-    actor: Mapped[str] = mapped_column(String(64))
-    """Who asked: the address that the request came from."""
-    action: Mapped[str] = mapped_column(String(32))
-    target: Mapped[str] = mapped_column(String(64))
-    outcome: Mapped[str] = mapped_column(Text)
-    """In words: done, or why it was refused."""
-
-    __table_args__ = (Index("ix_operator_actions_at", "at"),)
 
 
 class Origin(Base):
