@@ -17,8 +17,8 @@ from datetime import datetime
 import redis
 
 from keepa_deals.clock import Clock, SystemClock
+from keepa_deals.keepa.notices import Answer
 from keepa_deals.keepa.time import from_unix_ms, unix_ms
-from keepa_deals.keepa.types import Answer
 from keepa_deals.redis_store import Keys
 
 log = logging.getLogger(__name__)

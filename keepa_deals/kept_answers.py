@@ -17,7 +17,7 @@ from pathlib import Path
 
 from keepa_deals import atomic_file
 from keepa_deals.clock import Clock, SystemClock
-from keepa_deals.keepa.types import StrangeAnswer
+from keepa_deals.keepa.notices import StrangeAnswer
 from keepa_deals.redaction import redact_addresses
 
 log = logging.getLogger(__name__)

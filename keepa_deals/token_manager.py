@@ -13,7 +13,7 @@ import redis
 
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.errors import BalanceUnknownError, TokensUnavailableError
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.redis_store import Keys, connect
 from keepa_deals.settings import Settings
 from keepa_deals.tokens.balance_sync import BalanceSync

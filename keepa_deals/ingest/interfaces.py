@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol
 
+from keepa_deals.keepa.deal import DealPage
+from keepa_deals.keepa.product import ProductBatch
 from keepa_deals.keepa.reservation import CallReservation, Reserve
 from keepa_deals.keepa.token_costs import ProductOptions
-from keepa_deals.keepa.types import DealPage, ProductBatch
 from keepa_deals.tokens.snapshot import TokenSnapshot
 
 

@@ -11,8 +11,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from keepa_deals.deals.price_history import Past, Step
+from keepa_deals.keepa.enums import CsvType
+from keepa_deals.keepa.history import PricePoint
+from keepa_deals.keepa.product import Product
 from keepa_deals.keepa.time import unix_ms
-from keepa_deals.keepa.types import CsvType, PricePoint, Product
 
 log = logging.getLogger(__name__)
 

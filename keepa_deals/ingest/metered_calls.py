@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 
 from keepa_deals.ingest.interfaces import Reservation
 from keepa_deals.ingest.run import Run
+from keepa_deals.keepa.deal import DealPage
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.errors import OutOfTokensError
+from keepa_deals.keepa.product import ProductBatch
 from keepa_deals.keepa.reservation import CallReservation, Reserve
 from keepa_deals.keepa.token_costs import DEAL_KIND, DEAL_PAGE_TOKENS, MAX_ASINS_PER_REQUEST, ProductOptions
-from keepa_deals.keepa.types import DealPage, ProductBatch, TokenEnvelope
 
 TIMEOUT = 15 * 60.0
 """Seconds that the upserter waits for the tokens of one call, as far as its run has that time."""

@@ -31,8 +31,8 @@ from keepa_deals.errors import (
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.interfaces import Lock
 from keepa_deals.jobs import Job
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.errors import KeepaError, OutOfTokensError
-from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.locks import MAX_HOLD, TTL
 from keepa_deals.redaction import redact
 

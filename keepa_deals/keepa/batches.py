@@ -10,12 +10,13 @@ from typing import Any, Protocol
 from keepa_deals.errors import BudgetError
 from keepa_deals.keepa.call_memory import Memory
 from keepa_deals.keepa.entries import read_entries, strange
-from keepa_deals.keepa.envelope import StrangeAnswer, TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.errors import AnswerTooLargeError, KeepaError, RequestRejectedError, TimedOutError
 from keepa_deals.keepa.fields import Json, is_asin
+from keepa_deals.keepa.notices import StrangeAnswer
+from keepa_deals.keepa.product import Product, ProductBatch
 from keepa_deals.keepa.reservation import Reserve
 from keepa_deals.keepa.token_costs import ProductOptions
-from keepa_deals.keepa.types import Product, ProductBatch
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,9 @@ from requests.adapters import HTTPAdapter
 from keepa_deals.keepa.answers import judge, misshapen
 from keepa_deals.keepa.batches import ProductCalls
 from keepa_deals.keepa.call_memory import LocalMemory, Memory
+from keepa_deals.keepa.deal import DealPage
 from keepa_deals.keepa.entries import deal_page, strange
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.errors import (
     AnswerTooLargeError,
     KeepaError,
@@ -23,7 +25,9 @@ from keepa_deals.keepa.errors import (
     ServerTroubleError,
     TimedOutError,
 )
+from keepa_deals.keepa.notices import Answer, StrangeAnswer
 from keepa_deals.keepa.parsing import TooLargeError, parse
+from keepa_deals.keepa.product import ProductBatch
 from keepa_deals.keepa.reservation import NullReservation, Reserve
 from keepa_deals.keepa.token_costs import MAX_ASINS_PER_REQUEST, ProductOptions
 from keepa_deals.keepa.transport import (
@@ -34,7 +38,6 @@ from keepa_deals.keepa.transport import (
     Reply,
     Transport,
 )
-from keepa_deals.keepa.types import Answer, DealPage, ProductBatch, StrangeAnswer, TokenEnvelope
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from keepa_deals.errors import SettingsError
+from keepa_deals.keepa.enums import DEAL_PRICE_TYPES, CsvType, Interval
 from keepa_deals.keepa.token_costs import DEALS_PER_PAGE, MAX_DEALS_PER_QUERY
-from keepa_deals.keepa.types import DEAL_PRICE_TYPES, CsvType, Interval
 from keepa_deals.marketplaces import MARKETPLACES
 
 PRICE_TYPES = DEAL_PRICE_TYPES - {CsvType.SALES}

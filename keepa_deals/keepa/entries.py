@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from keepa_deals.keepa.envelope import StrangeAnswer, TokenEnvelope
+from keepa_deals.keepa.deal import Deal, DealPage
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.fields import INT32, INT64, Json, asins, is_asin, text, whole
+from keepa_deals.keepa.notices import StrangeAnswer
 from keepa_deals.keepa.token_costs import DEALS_PER_PAGE
-from keepa_deals.keepa.types import Deal, DealPage
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The account's state as every answer of Keepa carries it, and how an attempt at a call ended."""
+"""The account's state as every answer of Keepa carries it, and what can be true of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HOUR_MS = 3_600_000
 _EARLIEST_MS, _LATEST_MS = 1_293_840_000_000, 4_102_444_800_000
 """2011, before which Keepa counts no time, and 2100."""
 
-BOUNDS = {
+ACCOUNT_BOUNDS = {
     "refillRate": (1, _MOST_RATE),
     "tokensLeft": (-_DEEPEST_DEBT, _MOST_TOKENS),
     "refillIn": (0, _HOUR_MS),
@@ -35,7 +35,7 @@ never did so far is believed. Whoever judges account data does it by these."""
 
 
 def _required(body: Json, name: str) -> int:
-    return fields.required(body, name, *BOUNDS[name])
+    return fields.required(body, name, *ACCOUNT_BOUNDS[name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +60,20 @@ class TokenEnvelope:
 
         Believed, an impossible one would stop all spending for as long as it says.
         """
+        reduction, took = body.get("tokenFlowReduction"), body.get("processingTimeInMs")
         price_is_told = body.get("tokensConsumed") is not None
         return cls(
             timestamp_ms=_required(body, "timestamp"),
             tokens_left=_required(body, "tokensLeft"),
             refill_in_ms=_required(body, "refillIn"),
             refill_rate=_required(body, "refillRate"),
-            token_flow_reduction=fields.real(body.get("tokenFlowReduction"), *BOUNDS["tokenFlowReduction"])
-            or 0.0,
+            token_flow_reduction=fields.real(reduction, *ACCOUNT_BOUNDS["tokenFlowReduction"]) or 0.0,
             tokens_consumed=_required(body, "tokensConsumed") if price_is_told else 0,
-            processing_time_ms=fields.whole(body.get("processingTimeInMs"), *BOUNDS["processingTimeInMs"])
-            or 0,
+            processing_time_ms=fields.whole(took, *ACCOUNT_BOUNDS["processingTimeInMs"]) or 0,
         )
 
     def told(self) -> dict[str, float]:
-        """The fields by the names that Keepa gives them, those of ``BOUNDS``."""
+        """The fields by the names that Keepa gives them, those of ``ACCOUNT_BOUNDS``."""
         return {
             "refillRate": self.refill_rate,
             "tokensLeft": self.tokens_left,
@@ -89,33 +88,3 @@ class TokenEnvelope:
     def timestamp(self) -> datetime:
         """Keepa's own clock when it answered."""
         return from_unix_ms(self.timestamp_ms)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """How one attempt at a call (``/deal``) ended, for whoever keeps a log of it.
-
-    ``result`` is the HTTP status, ``unreadable`` for a 200 that could not be understood, ``rejected`` for one
-    that holds an error or not what was asked for, ``key_refused`` for a 400 that means the key, ``no_answer``
-    when the request was sent in vain, or ``no_connection``.
-    """
-
-    call: str
-    result: str
-    seconds: float
-    envelope: TokenEnvelope | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StrangeAnswer:
-    """What nobody understands, for whoever keeps it for a bug report.
-
-    ``call`` is the call's path, ``reason`` says what is wrong with it; ``subject`` names which strange thing
-    it is (the newest of a subject is enough); ``body`` is the answer, or its strange entries.
-    """
-
-    call: str
-    subject: str
-    reason: str
-    body: bytes
-    status: int | None = None

@@ -12,7 +12,7 @@ import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from keepa_deals.keepa.sanitize import plain_text
 from keepa_deals.keepa.time import from_keepa_minutes
@@ -21,6 +21,8 @@ INT32 = 2**31 - 1
 INT64 = 2**63 - 1
 LATEST_MINUTE = 46_810_080
 """The Keepa minute of 2100-01-01: nothing that Keepa tells lies so far ahead."""
+MAX_TITLE = 2000
+"""Characters: Amazon allows 200 to 500."""
 MOST_TYPES = 64
 """Entries of an array by type that are read: 34 were recorded in deals, 36 in products."""
 MOST_INTERVALS = 8
@@ -28,6 +30,7 @@ MOST_INTERVALS = 8
 _ASIN = re.compile(r"[A-Z0-9]{10}", re.ASCII)
 
 Json = Mapping[str, Any]
+T = TypeVar("T")
 
 
 def is_asin(value: object) -> bool:
@@ -41,6 +44,16 @@ def asin_of(raw: Json) -> str:
     if not is_asin(asin):
         raise ValueError(f"{reprlib.repr(asin)} is no ASIN")
     return str(asin)
+
+
+def other_asin(value: object) -> str | None:
+    """The ASIN of another product, where ``value`` is one."""
+    return str(value) if is_asin(value) else None
+
+
+def at(values: Sequence[T], index: int) -> T | None:
+    """``values[index]``, or ``None`` where the array is too short."""
+    return values[index] if 0 <= index < len(values) else None
 
 
 def whole(value: object, least: int = -INT32 - 1, most: int = INT32) -> int | None:
@@ -89,11 +102,6 @@ def moment(minutes: object) -> datetime | None:
 def entries(raw: object, most: int = MOST_TYPES) -> Sequence[Any]:
     """The first ``most`` elements of a list; none where there is no list."""
     return raw[:most] if isinstance(raw, list) else ()
-
-
-def wholes(raw: object) -> tuple[int | None, ...]:
-    """The whole numbers of an array by type, negative ones too."""
-    return tuple(whole(x) for x in entries(raw))
 
 
 def amounts(raw: object) -> tuple[int | None, ...]:

@@ -13,8 +13,8 @@ from typing import Any
 
 from keepa_deals.errors import SettingsError
 from keepa_deals.keepa.deal_query import CATEGORIES, FLAGS, RANGES, READERS, TEXTS, normalise, unknown_options
+from keepa_deals.keepa.enums import CsvType
 from keepa_deals.keepa.token_costs import ProductOptions
-from keepa_deals.keepa.types import CsvType
 from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.settings import Settings
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keepa_deals.keepa.types import CsvType
+from keepa_deals.keepa.enums import CsvType
 
 DEAL_PAGE_TOKENS = 5
 DEALS_PER_PAGE = 150

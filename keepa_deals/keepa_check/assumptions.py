@@ -14,6 +14,10 @@ from itertools import pairwise
 from typing import Any
 
 from keepa_deals.keepa.counts import counted_matches
+from keepa_deals.keepa.deal import Deal, DealPage
+from keepa_deals.keepa.enums import CsvType, Interval
+from keepa_deals.keepa.fields import at
+from keepa_deals.keepa.product import ProductBatch
 from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.time import to_keepa_minutes
 from keepa_deals.keepa.token_costs import (
@@ -22,7 +26,6 @@ from keepa_deals.keepa.token_costs import (
     MAX_DEALS_PER_QUERY,
     ProductOptions,
 )
-from keepa_deals.keepa.types import CsvType, Deal, DealPage, Interval, ProductBatch, at
 from keepa_deals.keepa_check import ticks
 from keepa_deals.keepa_check.look import NOBODYS_ASIN, STORED, WITH_BUY_BOX, Evidence, exchanged
 

@@ -12,7 +12,10 @@ from keepa_deals.clock import Clock
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.health.probing import Reading
 from keepa_deals.keepa.counts import counted_matches
+from keepa_deals.keepa.deal import Deal, DealPage
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.errors import KeepaError, RequestRejectedError
+from keepa_deals.keepa.product import ProductBatch
 from keepa_deals.keepa.reservation import Reserve
 from keepa_deals.keepa.token_costs import (
     DEAL_KIND,
@@ -21,7 +24,6 @@ from keepa_deals.keepa.token_costs import (
     MAX_DEALS_PER_QUERY,
     ProductOptions,
 )
-from keepa_deals.keepa.types import Deal, DealPage, ProductBatch, TokenEnvelope
 from keepa_deals.keepa_check.purse import MOST_TOKENS, Purse
 
 NEWEST_FIRST = 1

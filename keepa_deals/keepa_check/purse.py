@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.ingest.interfaces import TokenSource
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.reservation import CallReservation, NullReservation, Reserve
-from keepa_deals.keepa.types import TokenEnvelope
 
 MOST_TOKENS = 40
 TASK = "keepa_check"

@@ -9,9 +9,12 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
+from keepa_deals.keepa.deal import Deal, DealPage
+from keepa_deals.keepa.envelope import TokenEnvelope
+from keepa_deals.keepa.fields import at
+from keepa_deals.keepa.product import ProductBatch
 from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.time import to_keepa_minutes
-from keepa_deals.keepa.types import Deal, DealPage, ProductBatch, TokenEnvelope, at
 from keepa_deals.keepa_check.assumptions import Row, Verdict
 from keepa_deals.keepa_check.look import Evidence
 from keepa_deals.logs import redact

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa_check.look import TICK_TOLERANCE, Evidence
 
 CAPACITY_TICKS = 60

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keepa_deals.keepa.types import CsvType, Interval
+from keepa_deals.keepa.enums import CsvType, Interval
 from keepa_deals.sandbox.catalogue.catalogue import Catalogue, Item
 from keepa_deals.sandbox.catalogue.product_traits import FAMILY_OF
 from keepa_deals.sandbox.catalogue.schedule import Window

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keepa_deals.keepa.types import DEAL_PRICE_TYPES, CsvType
+from keepa_deals.keepa.enums import DEAL_PRICE_TYPES, CsvType
 from keepa_deals.sandbox.errors import BadRequest
 
 MAX_CATEGORIES = 500

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from keepa_deals.keepa.enums import CsvType, Interval
 from keepa_deals.keepa.token_costs import DEALS_PER_PAGE, MAX_DEALS_PER_QUERY
-from keepa_deals.keepa.types import CsvType, Interval
 from keepa_deals.sandbox.catalogue import vocabulary
 from keepa_deals.sandbox.catalogue.catalogue import Catalogue, Item
 from keepa_deals.sandbox.catalogue.product_traits import FAMILY_OF

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from keepa_deals.keepa.enums import CsvType
 from keepa_deals.keepa.token_costs import MAX_ASINS_PER_REQUEST, ProductOptions
-from keepa_deals.keepa.types import CsvType
 from keepa_deals.sandbox.catalogue.catalogue import VALUES, Catalogue, Item
 from keepa_deals.sandbox.catalogue.product_traits import FAMILY_OF, brand_of
 from keepa_deals.sandbox.deal_matching import is_lowest

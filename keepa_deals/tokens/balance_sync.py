@@ -10,8 +10,8 @@ import redis
 
 from keepa_deals.clock import Clock
 from keepa_deals.errors import BalanceUnknownError, BudgetError, KeepaDealsError, StoppedError
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.time import unix_ms
-from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.redis_store import load_script
 from keepa_deals.tokens.believable import says_nothing, why_unbelievable
 from keepa_deals.tokens.bucket import TokenBucket

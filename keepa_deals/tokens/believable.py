@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from keepa_deals.keepa.types import ACCOUNT_BOUNDS, TokenEnvelope
+from keepa_deals.keepa.envelope import ACCOUNT_BOUNDS, TokenEnvelope
 
 
 def says_nothing(envelope: TokenEnvelope) -> bool:

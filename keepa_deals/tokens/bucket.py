@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from keepa_deals.errors import CostExceedsCapacityError, StoreUnavailableError
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.redis_store import Keys, load_script
 from keepa_deals.tokens.believable import says_nothing, why_unbelievable
 from keepa_deals.tokens.errors import is_about_our_keys, store_errors

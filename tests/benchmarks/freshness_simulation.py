@@ -32,8 +32,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from keepa_deals.db import migrate
 from keepa_deals.db.session import Database
 from keepa_deals.errors import SettingsError, TokensUnavailableError
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.selection import load_selection
-from keepa_deals.keepa.types import TokenEnvelope
 from keepa_deals.settings import Settings
 from keepa_deals.token_manager import TokenSnapshot
 from tests.benchmarks.freshness_chart import Panel, draw

@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from keepa_deals.errors import TokensUnavailableError
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.sandbox.account import Account
 from keepa_deals.token_manager import Policy, Reservation, TokenManager
 from tests.support.accounts import ManualTime, manager

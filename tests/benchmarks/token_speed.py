@@ -24,7 +24,7 @@ import redis
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from keepa_deals.keepa.types import ACCOUNT_BOUNDS, TokenEnvelope
+from keepa_deals.keepa.envelope import ACCOUNT_BOUNDS, TokenEnvelope
 from keepa_deals.token_manager import Reservation, TokenManager
 from tests.support.servers.redis import RedisServer
 

@@ -35,7 +35,9 @@ from keepa_deals.db.upsert import lock_writers, upsert_deals, upsert_statement
 from keepa_deals.ingest.feed.coverage import Coverage
 from keepa_deals.ingest.feed.mapping import feed_rows
 from keepa_deals.ingest.writes import apply_listed, note_unlisted
-from keepa_deals.keepa.types import CsvType, DealPage, TokenEnvelope
+from keepa_deals.keepa.deal import DealPage
+from keepa_deals.keepa.enums import CsvType
+from keepa_deals.keepa.envelope import TokenEnvelope
 from tests.support.servers.postgres import PostgresServer, find_programs
 from tests.support.world import make_deal
 

@@ -12,10 +12,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keepa_deals.keepa.client import KeepaClient
+from keepa_deals.keepa.deal import DealPage
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.errors import KeepaError
-from keepa_deals.keepa.fields import INT64
+from keepa_deals.keepa.fields import INT64, is_asin
+from keepa_deals.keepa.product import ProductBatch
 from keepa_deals.keepa.transport import Reply
-from keepa_deals.keepa.types import DealPage, ProductBatch, TokenEnvelope, is_asin
 from tests.support.examples import examples
 from tests.support.servers.keepa import ENVELOPE, KEY, product
 from tests.unit.keepa.test_recorded_deals import NAMES, values

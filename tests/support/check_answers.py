@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from keepa_deals.keepa.deal import Deal, DealPage
+from keepa_deals.keepa.envelope import TokenEnvelope
+from keepa_deals.keepa.product import Product, ProductBatch
 from keepa_deals.keepa.reservation import NullReservation, Reserve
 from keepa_deals.keepa.time import to_keepa_minutes, unix_ms
 from keepa_deals.keepa.token_costs import DEALS_PER_PAGE, ProductOptions
-from keepa_deals.keepa.types import Deal, DealPage, Product, ProductBatch, TokenEnvelope
 
 START = datetime(2026, 11, 1, 12, 0, 30, tzinfo=UTC)
 BOOKS = 283155

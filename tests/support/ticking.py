@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
 from tests.support.accounts import ManualTime
 
 TICK_MS = 60_000

@@ -14,18 +14,13 @@ from typing import Any
 from keepa_deals.db import migrate
 from keepa_deals.db.session import Database
 from keepa_deals.ingest.context import IngestContext
+from keepa_deals.keepa.deal import Deal, DealPage
+from keepa_deals.keepa.enums import CsvType
+from keepa_deals.keepa.envelope import TokenEnvelope
+from keepa_deals.keepa.product import Product, ProductBatch, ProductStats
 from keepa_deals.keepa.reservation import NullReservation, Reserve
 from keepa_deals.keepa.time import unix_ms
 from keepa_deals.keepa.token_costs import DEAL_PAGE_TOKENS, DEALS_PER_PAGE, ProductOptions
-from keepa_deals.keepa.types import (
-    CsvType,
-    Deal,
-    DealPage,
-    Product,
-    ProductBatch,
-    ProductStats,
-    TokenEnvelope,
-)
 from keepa_deals.settings import Settings
 from keepa_deals.tokens.snapshot import LaneSnapshot, TokenSnapshot
 
@@ -89,16 +84,11 @@ def make_deal(
         parent_asin=None,
         title=f"Title of {asin}",
         root_category=283155,
-        categories=(),
         image=None,
         creation_date=created,
         last_update=updated or created,
-        lightning_end=None,
-        warehouse_condition=None,
-        warehouse_comment=None,
         current=tuple(current),
         current_since=(),
-        delta_last=(),
         delta=(),
         delta_percent=(tuple(percent),) * 4,
         avg=(tuple(averages),) * 4,
@@ -109,30 +99,21 @@ def make_product(deal: Deal, **changes: Any) -> Product:
     """The same thing as ``/product`` shows it."""
     stats = ProductStats(
         current=deal.current,
-        avg=deal.avg[3],
         avg30=deal.avg[2],
         avg90=deal.avg[3],
-        avg180=deal.avg[3],
         avg365=deal.avg[3],
-        minimum=(),
-        maximum=(),
         is_lowest=(),
         is_lowest_90=(),
         sales_rank_drops_30=12,
         sales_rank_drops_90=40,
-        sales_rank_drops_180=None,
-        sales_rank_drops_365=None,
-        out_of_stock_percentage_90=(),
         total_offer_count=7,
         buy_box_price=2900,
-        buy_box_shipping=0,
     )
     product = Product(
         asin=deal.asin,
         domain_id=1,
         title=deal.title,
         brand="Acme",
-        root_category=deal.root_category,
         last_update=deal.last_update,
         fba_fee=350,
         referral_fee_percent=15.01,

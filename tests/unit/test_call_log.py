@@ -9,7 +9,8 @@ import pytest
 import redis
 
 from keepa_deals.call_log import KEPT_SECONDS, AnswerLog, read_answers
-from keepa_deals.keepa.types import Answer, TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
+from keepa_deals.keepa.notices import Answer
 from keepa_deals.redis_store import Keys
 
 KEYS = Keys("test")

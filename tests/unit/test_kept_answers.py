@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from keepa_deals import redaction
-from keepa_deals.keepa.types import StrangeAnswer
+from keepa_deals.keepa.notices import StrangeAnswer
 from keepa_deals.kept_answers import MOST_BYTES, MOST_FILES, KeptAnswers, kept_answers
 
 KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_"

@@ -22,9 +22,10 @@ from keepa_deals.ingest.feed.family_lookup import note_families
 from keepa_deals.ingest.feed.mapping import detail_columns
 from keepa_deals.ingest.metered_calls import read_products
 from keepa_deals.ingest.run import Run
+from keepa_deals.keepa.enums import CsvType
+from keepa_deals.keepa.product import ProductBatch
 from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.token_costs import MAX_ASINS_PER_REQUEST, ProductOptions
-from keepa_deals.keepa.types import CsvType, ProductBatch
 
 ENRICH_AGAIN_AFTER = timedelta(hours=24)
 

@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from keepa_deals.keepa.counts import counted_matches
+from keepa_deals.keepa.deal import DealPage
 from keepa_deals.keepa.token_costs import DEALS_PER_PAGE, MAX_DEALS_PER_QUERY
-from keepa_deals.keepa.types import DealPage
 
 LAST_PAGE = (MAX_DEALS_PER_QUERY - 1) // DEALS_PER_PAGE
 MIN_SHARE = 0.5

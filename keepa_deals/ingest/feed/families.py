@@ -19,7 +19,7 @@ from keepa_deals.db.upsert import write_variations
 from keepa_deals.deals import lifecycle
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.ingest.feed.mapping import FeedRow
-from keepa_deals.keepa.types import Product
+from keepa_deals.keepa.product import Product
 
 MAX_VARIATIONS = 100
 """Of one product, in the order in which Keepa tells them; a shirt may have hundreds."""

@@ -14,8 +14,8 @@ from keepa_deals.ingest.feed import families
 from keepa_deals.ingest.metered_calls import read_few_products
 from keepa_deals.ingest.run import Run
 from keepa_deals.keepa.errors import KeepaError
+from keepa_deals.keepa.product import Product
 from keepa_deals.keepa.token_costs import ProductOptions
-from keepa_deals.keepa.types import Product
 
 log = logging.getLogger(__name__)
 

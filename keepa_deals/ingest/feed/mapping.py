@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from keepa_deals.keepa.types import CsvType, Deal, DealPage, Interval, Product, at
+from keepa_deals.keepa.deal import Deal, DealPage
+from keepa_deals.keepa.enums import CsvType, Interval
+from keepa_deals.keepa.fields import at
+from keepa_deals.keepa.product import Product
 
 FeedRow = dict[str, Any]
 """The columns of ``deals`` that the feed fills, keyed by their names."""

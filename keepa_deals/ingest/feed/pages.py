@@ -10,8 +10,8 @@ from keepa_deals.ingest.feed.coverage import Coverage
 from keepa_deals.ingest.feed.mapping import FeedRow, feed_rows
 from keepa_deals.ingest.run import Run
 from keepa_deals.ingest.writes import apply_listed, note_unlisted
+from keepa_deals.keepa.deal import DealPage
 from keepa_deals.keepa.selection import price_type
-from keepa_deals.keepa.types import DealPage
 
 NEWEST_FIRST = 1
 Ask = Callable[[Run, Sequence[str]], Collection[str]]

@@ -15,7 +15,7 @@ from keepa_deals.ingest.upsert.progress import Progress, is_down_to
 from keepa_deals.ingest.upsert.schedule import OVERLAP, Sweep
 from keepa_deals.ingest.upsert.state import CatchUp, SweepState
 from keepa_deals.ingest.upsert.window_plan import plan_window
-from keepa_deals.keepa.types import DealPage
+from keepa_deals.keepa.deal import DealPage
 
 log = logging.getLogger(__name__)
 

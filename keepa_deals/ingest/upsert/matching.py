@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from keepa_deals.deals.kinds import EndedReason
+from keepa_deals.keepa.enums import CsvType, Interval
+from keepa_deals.keepa.fields import at
+from keepa_deals.keepa.product import Product
 from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.token_costs import ProductOptions
-from keepa_deals.keepa.types import CsvType, Interval, Product, at
 
 PLAIN = ProductOptions(stats_days=90)
 

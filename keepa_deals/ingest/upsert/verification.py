@@ -26,8 +26,8 @@ from keepa_deals.ingest.run import Run
 from keepa_deals.ingest.upsert.match_writes import apply_match_results
 from keepa_deals.ingest.upsert.matching import MatchResult, match_product, options_for
 from keepa_deals.ingest.upsert.state import SweepState
+from keepa_deals.keepa.product import ProductBatch
 from keepa_deals.keepa.token_costs import MAX_ASINS_PER_REQUEST, ProductOptions
-from keepa_deals.keepa.types import ProductBatch
 
 CARRIED_FOR, CARRIED_IN_DISORDER_FOR = 3, 1
 """So many windows after the feed showed it last, the word of ``/product`` is a sight of a deal. Fewer where

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
 
-from keepa_deals.keepa.types import CsvType
+from keepa_deals.keepa.enums import CsvType
 from keepa_deals.sandbox.behaviour import RECORDED, Behaviour
 from keepa_deals.sandbox.catalogue.histories import (
     CALM_PRICES,

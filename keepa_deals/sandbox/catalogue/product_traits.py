@@ -9,7 +9,7 @@ from enum import IntEnum
 from itertools import accumulate
 from types import MappingProxyType
 
-from keepa_deals.keepa.types import CsvType
+from keepa_deals.keepa.enums import CsvType
 from keepa_deals.sandbox.catalogue import vocabulary
 from keepa_deals.sandbox.catalogue.prng import RANGE, chance, draws, pick
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keepa_deals.keepa.types import UNKNOWN_CATEGORY
+from keepa_deals.keepa.deal import UNKNOWN_CATEGORY
 
 
 @dataclass(frozen=True, slots=True)

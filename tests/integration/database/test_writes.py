@@ -27,7 +27,8 @@ from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.run import Outcome
 from keepa_deals.ingest.upsert import run as upsert
-from keepa_deals.keepa.types import CsvType, PricePoint
+from keepa_deals.keepa.enums import CsvType
+from keepa_deals.keepa.history import PricePoint
 from keepa_deals.query import reader
 from keepa_deals.query.cursor import decode_cursor
 from keepa_deals.query.reader import Moment

@@ -14,13 +14,13 @@ import requests
 from keepa import keepa_sync
 
 from keepa_deals.keepa.client import KeepaClient
+from keepa_deals.keepa.enums import CsvType, Interval
 from keepa_deals.keepa.errors import (
     KeyRefusedError,
     OutOfTokensError,
     ServerTroubleError,
 )
 from keepa_deals.keepa.token_costs import ProductOptions
-from keepa_deals.keepa.types import CsvType, Interval
 from keepa_deals.sandbox.account import TICK_LATE_MS, Account
 from keepa_deals.sandbox.behaviour import Behaviour
 from keepa_deals.sandbox.catalogue.catalogue import Catalogue

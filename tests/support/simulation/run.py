@@ -34,7 +34,7 @@ from keepa_deals.ingest.run import Outcome
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.client import KeepaClient
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.locks import SingleFlightLock
 from keepa_deals.settings import Settings
 from keepa_deals.token_manager import Policy, TokenManager

@@ -25,8 +25,8 @@ from keepa_deals.ingest.feed import coverage
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.upsert import budget
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.keepa.deal import Deal as KeepaDeal
 from keepa_deals.keepa.errors import ServerTroubleError
-from keepa_deals.keepa.types import Deal as KeepaDeal
 from tests.support import world as fake_world
 from tests.support.nightly import amount
 from tests.support.world import SELECTION, START, World, make_account, make_deal, make_product, make_world

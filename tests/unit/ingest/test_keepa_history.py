@@ -18,8 +18,10 @@ from keepa_deals.ingest import keepa_history
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.keepa_history import MOST_STEPS, past_of, steps
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.keepa.enums import CsvType
+from keepa_deals.keepa.history import PricePoint
+from keepa_deals.keepa.product import Product
 from keepa_deals.keepa.time import from_keepa_minutes, to_keepa_minutes
-from keepa_deals.keepa.types import CsvType, PricePoint, Product
 from tests.support.paths import SAMPLES
 from tests.support.world import START, World, make_deal, make_product, make_world
 

@@ -13,8 +13,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keepa_deals.ingest.feed.mapping import detail_columns, feed_rows
+from keepa_deals.keepa.deal import Deal, DealPage
+from keepa_deals.keepa.enums import CsvType, Interval
+from keepa_deals.keepa.envelope import TokenEnvelope
+from keepa_deals.keepa.product import Product
 from keepa_deals.keepa.time import from_keepa_minutes
-from keepa_deals.keepa.types import CsvType, Deal, DealPage, Interval, Product, TokenEnvelope
 from tests.support.examples import examples
 from tests.support.paths import SAMPLES
 
@@ -123,7 +126,7 @@ def test_the_recorded_books(
     assert product.stats is not None
     assert product.title.startswith(title)
     assert (product.stats.current[USED], product.stats.avg90[USED]) == (price, average)
-    assert (product.fba_fee, product.referral_fee_percent, product.new_price_is_map) == (344, 15.0, False)
+    assert (product.fba_fee, product.referral_fee_percent) == (344, 15.0)
     assert (product.parent_asin, product.variations) == (None, ())
     assert bool(product.history) is has_history
     columns = detail_columns(product, USED)

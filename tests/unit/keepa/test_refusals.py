@@ -12,6 +12,7 @@ import pytest
 from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.keepa.call_memory import LocalMemory
 from keepa_deals.keepa.client import KeepaClient
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.errors import (
     KeyRefusedError,
     OutOfTokensError,
@@ -20,7 +21,6 @@ from keepa_deals.keepa.errors import (
     TimedOutError,
 )
 from keepa_deals.keepa.token_costs import ProductOptions
-from keepa_deals.keepa.types import TokenEnvelope
 from tests.support.servers.keepa import ENVELOPE, KEY, Keepa, Recorder, product, reply
 from tests.unit.keepa.test_types import needs_samples, sample
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from keepa_deals.health.probing import Reading
+from keepa_deals.keepa.deal import Deal, DealPage
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.selection import read_selection
-from keepa_deals.keepa.types import Deal, DealPage, TokenEnvelope
 from keepa_deals.keepa_check.assumptions import ASSUMPTIONS, Row, Verdict, fits, judge
 from keepa_deals.keepa_check.look import Evidence, look
 from keepa_deals.keepa_check.purse import Purse

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keepa_deals.errors import TokensUnavailableError
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa_check.purse import PATIENCE, TASK, Purse, TooDearError
 
 

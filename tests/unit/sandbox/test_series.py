@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keepa_deals.keepa.types import CsvType
+from keepa_deals.keepa.enums import CsvType
 from keepa_deals.sandbox.behaviour import Behaviour
 from keepa_deals.sandbox.catalogue.catalogue import Catalogue, Item
 from keepa_deals.sandbox.catalogue.histories import CALM_STEPS, STEPS, Deal, Moves, price_points

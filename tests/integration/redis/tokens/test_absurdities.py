@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from keepa_deals.errors import BalanceUnknownError, StoppedError, TokensUnavailableError
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.redis_store import Keys
 from keepa_deals.token_manager import Reservation, TokenManager
 from tests.support.accounts import START_MS, ManualTime, available, call_of, envelope, manager

@@ -13,7 +13,7 @@ import redis
 
 from keepa_deals import redis_store
 from keepa_deals.errors import TokensUnavailableError
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.token_manager import Policy, Reservation, TokenManager
 from tests.support.accounts import START_MS
 

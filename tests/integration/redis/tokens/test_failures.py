@@ -11,7 +11,7 @@ from keepa_deals.errors import (
     BalanceUnknownError,
     StoreUnavailableError,
 )
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.redis_store import Keys
 from keepa_deals.token_manager import Policy, Reservation, TokenManager
 from tests.support.accounts import START_MS, ManualTime, available, envelope, manager

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from keepa_deals.jobs import UPSERT_JOB
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.token_manager import Denied, Policy, Reservation, TokenManager, TokenRequest, TokenSnapshot
 from tests.support.accounts import PERIOD, SLACK, ManualTime, call_of, manager
 from tests.support.nightly import amount

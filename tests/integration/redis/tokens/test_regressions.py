@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from keepa_deals.errors import BalanceUnknownError, KeepaDealsError
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.token_manager import Denied, Reservation
 from tests.support.accounts import START_MS, ManualTime, envelope, manager, until_tick
 

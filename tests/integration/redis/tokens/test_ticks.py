@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from keepa_deals.errors import BalanceUnknownError
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.redis_store import Keys
 from keepa_deals.token_manager import Denied, Policy, TokenManager, TokenSnapshot
 from tests.support.accounts import SLACK, START_MS, ManualTime, available, envelope, manager, until_tick

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepa_deals.ingest.feed.coverage import Coverage, PageRead, page_read
-from keepa_deals.keepa.types import Deal, DealPage, TokenEnvelope
+from keepa_deals.keepa.deal import Deal, DealPage
+from keepa_deals.keepa.envelope import TokenEnvelope
 from tests.support.paths import SAMPLES
 from tests.support.world import START, make_deal
 

@@ -14,7 +14,7 @@ from keepa_deals.db.models import Deal, DealEvent
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.upsert import run as upsert
-from keepa_deals.keepa.types import Deal as KeepaDeal
+from keepa_deals.keepa.deal import Deal as KeepaDeal
 from tests.support.world import SELECTION, START, World, make_deal, make_product, make_world
 
 FAMILY = ("A000000001", "A000000002", "A000000003")

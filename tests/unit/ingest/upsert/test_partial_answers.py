@@ -17,7 +17,8 @@ from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.run import Outcome
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.jobs import UPSERT_JOB
-from keepa_deals.keepa.types import DealPage, ProductBatch
+from keepa_deals.keepa.deal import DealPage
+from keepa_deals.keepa.product import ProductBatch
 from tests.support.world import START, World, make_account, make_deal, make_world
 
 MINUTE = timedelta(minutes=1)

@@ -16,7 +16,7 @@ from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.feed.mapping import PERCENTAGES
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.upsert import run as upsert
-from keepa_deals.keepa.types import ProductBatch
+from keepa_deals.keepa.product import ProductBatch
 from tests.support.world import START, World, make_deal, make_product, make_world
 
 

@@ -18,7 +18,8 @@ from keepa_deals.db.upsert import write_pasts
 from keepa_deals.deals.price_history import Past, pack
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.upsert import run as upsert
-from keepa_deals.keepa.types import CsvType, PricePoint
+from keepa_deals.keepa.enums import CsvType
+from keepa_deals.keepa.history import PricePoint
 from tests.support.world import START, World
 
 Stock = Callable[..., None]
