@@ -49,14 +49,25 @@ DEFAULT = Pricing()
 
 
 class Priced(Protocol):
-    """The columns of a deal that its worth depends on."""
+    """The columns of a deal that its economics depend on."""
 
-    price: int | None
-    price_avg_90: int | None
-    price_avg_month: int | None
-    buy_box_price: int | None
-    fba_fee: int | None
-    referral_fee_bp: int | None
+    @property
+    def price(self) -> int | None: ...
+
+    @property
+    def price_avg_90(self) -> int | None: ...
+
+    @property
+    def price_avg_month(self) -> int | None: ...
+
+    @property
+    def buy_box_price(self) -> int | None: ...
+
+    @property
+    def fba_fee(self) -> int | None: ...
+
+    @property
+    def referral_fee_bp(self) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,27 +116,32 @@ def half_up(value: Fraction) -> int:
     return magnitude if value >= 0 else -magnitude
 
 
-UNKNOWN: dict[str, int | None] = dict.fromkeys(("sell_price", "profit", "roi_bp", "margin_bp"))
+@dataclass(frozen=True, slots=True)
+class EconomicsRow:
+    """The economics of a deal as columns of ``deals``."""
+
+    sell_price: int | None = None
+    profit: int | None = None
+    roi_bp: int | None = None
+    margin_bp: int | None = None
+
+
+UNKNOWN = EconomicsRow()
 """The columns of a deal of which a term is not known."""
 
 
-def of(deal: Priced, pricing: Pricing) -> dict[str, int | None]:
-    """What a deal is worth, as columns of ``deals``."""
-    found = calculate(
+def of(deal: Priced, pricing: Pricing) -> EconomicsRow:
+    """The economics of a deal."""
+    result = calculate(
         buy=deal.price,
         sell=sell_price(deal, pricing.sell),
         referral_fee_bp=deal.referral_fee_bp,
         fba_fee=known_fee(deal.fba_fee),
         costs=pricing.costs,
     )
-    if found is None:
+    if result is None:
         return UNKNOWN
-    return {
-        "sell_price": found.sell,
-        "profit": found.profit,
-        "roi_bp": found.roi_bp,
-        "margin_bp": found.margin_bp,
-    }
+    return EconomicsRow(result.sell, result.profit, result.roi_bp, result.margin_bp)
 
 
 def known_fee(fba_fee: int | None) -> int | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
 
@@ -52,12 +52,23 @@ class Change:
 class HasLife(Protocol):
     """A row that holds the columns of a life."""
 
-    first_seen_at: Any
-    last_seen_at: Any
-    found_at: Any
-    stale_noted_at: Any
-    ended_at: Any
-    ended_reason: Any
+    @property
+    def first_seen_at(self) -> datetime: ...
+
+    @property
+    def last_seen_at(self) -> datetime: ...
+
+    @property
+    def found_at(self) -> datetime: ...
+
+    @property
+    def stale_noted_at(self) -> datetime | None: ...
+
+    @property
+    def ended_at(self) -> datetime | None: ...
+
+    @property
+    def ended_reason(self) -> EndedReason | None: ...
 
 
 def life_of(row: HasLife) -> Life:

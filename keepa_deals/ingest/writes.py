@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from types import SimpleNamespace
-from typing import Any
 
 from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import Deal
-from keepa_deals.db.upsert import KEY, insert_points, lock_writers, touch_deals, upsert_deals
+from keepa_deals.db.upsert import insert_points, lock_writers, touch_deals, upsert_deals
 from keepa_deals.deals import economics, lifecycle
-from keepa_deals.deals.economics import DEFAULT, Pricing
+from keepa_deals.deals.economics import DEFAULT, EconomicsRow, Pricing
+from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.lifecycle import Change, Life
+from keepa_deals.ingest.columns import columns_of, names_of
 from keepa_deals.ingest.events import EventRow, event_rows, record
 from keepa_deals.ingest.feed import families
 from keepa_deals.ingest.feed.coverage import Coverage
@@ -23,27 +23,101 @@ from keepa_deals.ingest.feed.mapping import FeedRow
 
 RANK_POINT_EVERY = timedelta(hours=1)
 """A change of rank alone makes a point of history at most this often; a change of price always."""
-_UNSHOWN = frozenset({"keepa_updated_at"})
+_SHOWN = tuple(name for name in names_of(FeedRow) if name != "keepa_updated_at")
+"""The columns of a feed row that readers see."""
 
-_LIFE = (
-    Deal.first_seen_at,
-    Deal.last_seen_at,
-    Deal.found_at,
-    Deal.stale_noted_at,
-    Deal.ended_at,
-    Deal.ended_reason,
-)
-_DETAILS = ("fba_fee", "referral_fee_bp", "buy_box_price")
-_FAMILY = ("shown_asin", "sibling_since", "has_siblings")
-_REST = (
-    Deal.listed_at,
-    Deal.point_at,
-    Deal.changed_at,
-    *(getattr(Deal, name) for name in (*_DETAILS, *_FAMILY)),
-)
-_POINT = ("domain_id", "asin", "price", "price_avg_90", "sales_rank")
-Known = Mapping[str, Any]
-"""A stored deal: its columns by name."""
+
+@dataclass(frozen=True, slots=True)
+class FamilyRow:
+    """Which variation is shown, and whether there are others."""
+
+    shown_asin: str | None
+    sibling_since: datetime | None
+    has_siblings: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDeal(FeedRow):
+    """What the table has of a deal, as far as a page of the feed goes by it."""
+
+    first_seen_at: datetime
+    last_seen_at: datetime
+    found_at: datetime
+    stale_noted_at: datetime | None
+    ended_at: datetime | None
+    ended_reason: EndedReason | None
+    listed_at: datetime
+    point_at: datetime | None
+    changed_at: datetime
+    fba_fee: int | None
+    referral_fee_bp: int | None
+    buy_box_price: int | None
+    shown_asin: str | None
+    sibling_since: datetime | None
+    has_siblings: bool
+
+    @property
+    def family(self) -> FamilyRow:
+        return FamilyRow(self.shown_asin, self.sibling_since, self.has_siblings)
+
+
+@dataclass(frozen=True, slots=True)
+class SightRow:
+    """That the feed showed a deal: where it stands is known again, and what was suspected of it is over."""
+
+    last_seen_at: datetime
+    listed_at: datetime
+    unlisted_at: None = None
+    suspected_reason: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenDeal:
+    """All that a page changes of a deal, or tells of a new one."""
+
+    feed: FeedRow
+    economics: EconomicsRow
+    family: FamilyRow
+    life: Life
+    sight: SightRow
+    point_at: datetime | None
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TouchedDeal:
+    """A deal of which nothing changed but when it was seen: most of a page."""
+
+    domain_id: int
+    asin: str
+    keepa_updated_at: datetime
+    sight: SightRow
+
+
+@dataclass(frozen=True, slots=True)
+class StoodForDeal:
+    """A deal for which another variation stands in the feed: seen, and where, but not at what price."""
+
+    domain_id: int
+    asin: str
+    life: Life
+    sight: SightRow
+    deal_created_at: datetime
+    sibling_since: datetime
+    changed_at: datetime
+    has_siblings: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PointRow:
+    """A point of a deal's history."""
+
+    at: datetime
+    domain_id: int
+    asin: str
+    price: int | None
+    price_avg_90: int | None
+    sales_rank: int | None
 
 
 def apply_listed(
@@ -62,27 +136,27 @@ def apply_listed(
     if not rows:
         return 0
     lock_writers(session)
-    domain_id = rows[0]["domain_id"]
-    known = _known(session, domain_id, [row["asin"] for row in rows], rows[0])
+    domain_id = rows[0].domain_id
+    known = _known(session, domain_id, [row.asin for row in rows])
     siblings = _siblings(session, domain_id, rows, known) if single else {}
     page = _Page(at, fresh_for, pricing)
-    for row in sorted(rows, key=lambda row: (row["asin"] in siblings, str(row["asin"]))):
-        page.add(row, siblings.get(row["asin"]) or known.get(row["asin"]))
-    touch_deals(session, page.touched)
-    touch_deals(session, page.stood_for)
-    upsert_deals(session, page.written)
-    insert_points(session, page.points)
+    for row in sorted(rows, key=lambda row: (row.asin in siblings, row.asin)):
+        page.add(row, siblings.get(row.asin) or known.get(row.asin))
+    touch_deals(session, [columns_of(deal) for deal in page.touched])
+    touch_deals(session, [columns_of(deal) for deal in page.stood_for])
+    upsert_deals(session, [columns_of(deal) for deal in page.written])
+    insert_points(session, [columns_of(point) for point in page.points])
     record(session, page.events)
     return len(rows)
 
 
 def _siblings(
-    session: Session, domain_id: int, rows: Sequence[FeedRow], known: Mapping[str, Known]
-) -> dict[str, Known]:
+    session: Session, domain_id: int, rows: Sequence[FeedRow], known: Mapping[str, StoredDeal]
+) -> dict[str, StoredDeal]:
     """For each variation that has no open deal of its own: the deal of its family, if there is one."""
-    strangers = [r["asin"] for r in rows if r["asin"] not in known or known[r["asin"]]["ended_at"]]
+    strangers = [row.asin for row in rows if row.asin not in known or known[row.asin].ended_at]
     stand_in = families.open_siblings(session, domain_id, strangers)
-    deals = _known(session, domain_id, sorted(set(stand_in.values())), rows[0]) if stand_in else {}
+    deals = _known(session, domain_id, sorted(set(stand_in.values()))) if stand_in else {}
     return {asin: deals[sibling] for asin, sibling in stand_in.items()}
 
 
@@ -93,89 +167,87 @@ class _Page:
     at: datetime
     fresh_for: timedelta
     pricing: Pricing
-    written: list[dict[str, Any]] = field(default_factory=list)
-    touched: list[dict[str, Any]] = field(default_factory=list)
-    """Deals of which nothing changed but when they were seen: most of a page."""
-    stood_for: list[dict[str, Any]] = field(default_factory=list)
-    """Deals for which another variation stands in the feed: seen, and where, but not at what price."""
-    points: list[dict[str, Any]] = field(default_factory=list)
+    written: list[WrittenDeal] = field(default_factory=list)
+    touched: list[TouchedDeal] = field(default_factory=list)
+    stood_for: list[StoodForDeal] = field(default_factory=list)
+    points: list[PointRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
 
-    def add(self, row: FeedRow, old: Known | None) -> None:
+    def add(self, row: FeedRow, old: StoredDeal | None) -> None:
         """Take in one deal; ``old`` is what the table has of it, or of its family."""
-        if old is not None and old["asin"] in self._taken:
+        if old is not None and old.asin in self._taken:
             return  # two variations of one product on a page
-        self._taken.add(row["asin"] if old is None else old["asin"])
-        life, changes = lifecycle.seen(_life(old), self.at, self.fresh_for)
-        seen = self._seen(life, old)
+        self._taken.add(row.asin if old is None else old.asin)
+        life = None if old is None else lifecycle.life_of(old)
+        life, changes = lifecycle.seen(life, self.at, self.fresh_for)
+        sight = self._sight(life, old)
         if old is not None and self._only_stands_for(row, old):
-            self._stand_for(row, old, life, changes, seen)
+            self._stand_for(row, old, life, changes, sight)
             return
-        self._write(row, old, life, changes, seen)
+        self._write(row, old, life, changes, sight)
 
-    def _seen(self, life: Life, old: Known | None) -> dict[str, Any]:
-        listed_at = self.at if old is None else max(self.at, min(old["listed_at"], life.last_seen_at))
-        return {
-            "last_seen_at": life.last_seen_at,
-            "listed_at": listed_at,
-            "unlisted_at": None,
-            "suspected_reason": None,
-        }
+    def _sight(self, life: Life, old: StoredDeal | None) -> SightRow:
+        listed_at = self.at if old is None else max(self.at, min(old.listed_at, life.last_seen_at))
+        return SightRow(life.last_seen_at, listed_at)
 
-    def _only_stands_for(self, row: FeedRow, old: Known) -> bool:
+    def _only_stands_for(self, row: FeedRow, old: StoredDeal) -> bool:
         """Whether this is another variation than the one whose price is shown, and at another price.
 
         When that one has not been in the feed for half a window, this one takes its place.
         """
-        if row["asin"] == (old["shown_asin"] or old["asin"]) or row["price"] == old["price"]:
+        if row.asin == (old.shown_asin or old.asin) or row.price == old.price:
             return False
-        since = old["sibling_since"] or old["listed_at"]
-        return bool(since > self.at or self.at - since < self.fresh_for / 2)
+        since = old.sibling_since or old.listed_at
+        return since > self.at or self.at - since < self.fresh_for / 2
 
     def _stand_for(
-        self, row: FeedRow, old: Known, life: Life, changes: Sequence[Change], seen: Mapping[str, Any]
+        self, row: FeedRow, old: StoredDeal, life: Life, changes: Sequence[Change], sight: SightRow
     ) -> None:
-        self.events += event_rows(old["domain_id"], old["asin"], changes)
-        moved = changes or row["deal_created_at"] != old["deal_created_at"]
-        key = {name: old[name] for name in KEY}
+        self.events += event_rows(old.domain_id, old.asin, changes)
+        moved = changes or row.deal_created_at != old.deal_created_at
         self.stood_for.append(
-            {
-                **key,
-                **_columns(life),
-                **seen,
-                "deal_created_at": row["deal_created_at"],
-                "sibling_since": min(old["sibling_since"] or self.at, self.at),
-                "has_siblings": True,
-                "changed_at": self.at if moved else old["changed_at"],
-            }
+            StoodForDeal(
+                domain_id=old.domain_id,
+                asin=old.asin,
+                life=life,
+                sight=sight,
+                deal_created_at=row.deal_created_at,
+                sibling_since=min(old.sibling_since or self.at, self.at),
+                changed_at=self.at if moved else old.changed_at,
+            )
         )
 
     def _write(
-        self, row: FeedRow, old: Known | None, life: Life, changes: Sequence[Change], seen: dict[str, Any]
+        self, row: FeedRow, old: StoredDeal | None, life: Life, changes: Sequence[Change], sight: SightRow
     ) -> None:
-        at, asin = self.at, row["asin"]
-        row = row if old is None else {**row, "asin": old["asin"]}
-        family = {
-            "shown_asin": None if asin == row["asin"] else asin,
-            "sibling_since": None,
-            "has_siblings": asin != row["asin"] or (old is not None and old["has_siblings"]),
-        }
-        point = _wants_point(row, old, at)
-        shown = old is None or any(row[k] != old[k] for k in row if k not in _UNSHOWN)
-        shown = shown or old is None or any(family[name] != old[name] for name in _FAMILY)
-        if old is not None and not (shown or changes or point):
-            self.touched.append({name: row[name] for name in (*KEY, *_UNSHOWN)} | seen)
+        at, asin = self.at, row.asin
+        row = row if old is None else replace(row, asin=old.asin)
+        is_another = asin != row.asin
+        family = FamilyRow(
+            shown_asin=asin if is_another else None,
+            sibling_since=None,
+            has_siblings=is_another or (old is not None and old.has_siblings),
+        )
+        wants_point = _wants_point(row, old, at)
+        is_new = old is None or family != old.family or _looks_different(row, old)
+        if old is not None and not (is_new or changes or wants_point):
+            self.touched.append(TouchedDeal(row.domain_id, row.asin, row.keepa_updated_at, sight))
             return
-        if point:
-            self.points.append(_point(row, at))
-        self.events += event_rows(row["domain_id"], row["asin"], changes)
-        moments = {
-            "point_at": at if point else old and old["point_at"],
-            "changed_at": at if shown or changes or old is None else old["changed_at"],
-        }
-        worth = _economics(row, old, self.pricing)
-        self.written.append({**row, **worth, **family, **_columns(life), **seen, **moments})
+        if wants_point:
+            self.points.append(point_of(row, at))
+        self.events += event_rows(row.domain_id, row.asin, changes)
+        self.written.append(
+            WrittenDeal(
+                feed=row,
+                economics=_economics(row, old, self.pricing),
+                family=family,
+                life=life,
+                sight=sight,
+                point_at=at if wants_point or old is None else old.point_at,
+                changed_at=at if is_new or changes or old is None else old.changed_at,
+            )
+        )
 
 
 def note_unlisted(session: Session, domain_id: int, coverage: Coverage, at: datetime) -> None:
@@ -204,36 +276,34 @@ def note_unlisted(session: Session, domain_id: int, coverage: Coverage, at: date
     session.execute(statement.values(values), execution_options={"synchronize_session": False})
 
 
-def _known(
-    session: Session, domain_id: int, asins: Sequence[str], columns: Iterable[str]
-) -> dict[str, Known]:
-    """What the table has of these deals: the named columns, and what a page needs besides."""
-    wanted = [getattr(Deal, name) for name in columns]
-    query = select(*wanted, *_LIFE, *_REST).where(Deal.domain_id == domain_id, Deal.asin.in_(asins))
-    return {row["asin"]: dict(row) for row in session.execute(query).mappings()}
+def _known(session: Session, domain_id: int, asins: Sequence[str]) -> dict[str, StoredDeal]:
+    """What the table has of these deals."""
+    columns = [getattr(Deal, name) for name in names_of(StoredDeal)]
+    query = select(*columns).where(Deal.domain_id == domain_id, Deal.asin.in_(asins))
+    deals = (StoredDeal(*row) for row in session.execute(query))
+    return {deal.asin: deal for deal in deals}
 
 
-def _life(old: Known | None) -> Life | None:
-    return None if old is None else lifecycle.life_of(SimpleNamespace(**old))
+def _looks_different(row: FeedRow, old: StoredDeal) -> bool:
+    return any(getattr(row, name) != getattr(old, name) for name in _SHOWN)
 
 
-def _columns(life: Life) -> dict[str, Any]:
-    return {field.key: getattr(life, field.key) for field in _LIFE}
-
-
-def _economics(row: FeedRow, old: Mapping[str, Any] | None, pricing: Pricing) -> dict[str, int | None]:
-    """What the deal is worth at its new price, with the fees that are known of it."""
-    if old is None or economics.known_fee(old["fba_fee"]) is None or old["referral_fee_bp"] is None:
+def _economics(row: FeedRow, old: StoredDeal | None, pricing: Pricing) -> EconomicsRow:
+    """The economics of the deal at its new price, with the fees that are known of it."""
+    if old is None or economics.known_fee(old.fba_fee) is None or old.referral_fee_bp is None:
         return economics.UNKNOWN
-    known = {**row, **{name: old[name] for name in _DETAILS}}
-    return economics.of(SimpleNamespace(**known), pricing)
+    repriced = replace(
+        old, price=row.price, price_avg_90=row.price_avg_90, price_avg_month=row.price_avg_month
+    )
+    return economics.of(repriced, pricing)
 
 
-def _wants_point(row: FeedRow, old: Mapping[str, Any] | None, at: datetime) -> bool:
-    if old is None or old["point_at"] is None or row["price"] != old["price"]:
+def _wants_point(row: FeedRow, old: StoredDeal | None, at: datetime) -> bool:
+    if old is None or old.point_at is None or row.price != old.price:
         return True
-    return bool(row["sales_rank"] != old["sales_rank"] and at - old["point_at"] >= RANK_POINT_EVERY)
+    return row.sales_rank != old.sales_rank and at - old.point_at >= RANK_POINT_EVERY
 
 
-def _point(row: FeedRow, at: datetime) -> dict[str, Any]:
-    return {"at": at, **{name: row[name] for name in _POINT}}
+def point_of(row: FeedRow | Deal, at: datetime) -> PointRow:
+    """The price, average and rank of a deal from ``at`` on."""
+    return PointRow(at, row.domain_id, row.asin, row.price, row.price_avg_90, row.sales_rank)

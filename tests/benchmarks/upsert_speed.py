@@ -1,4 +1,4 @@
-"""How fast pages of 150 deals coverage tables of 10 thousand and 1 million rows, on SQLite and PostgreSQL.
+"""How fast pages of 150 deals reach tables of 10 thousand and 1 million rows, on SQLite and PostgreSQL.
 
     .venv/bin/python tests/benchmarks/upsert_speed.py [--sizes 10000,1000000] [--pages 40] [--rounds 5]
 
@@ -32,8 +32,9 @@ from sqlalchemy import text
 from keepa_deals.db import migrate
 from keepa_deals.db.session import Database
 from keepa_deals.db.upsert import lock_writers, upsert_deals, upsert_statement
+from keepa_deals.ingest.columns import columns_of
 from keepa_deals.ingest.feed.coverage import Coverage
-from keepa_deals.ingest.feed.mapping import feed_rows
+from keepa_deals.ingest.feed.mapping import FeedRow, feed_rows
 from keepa_deals.ingest.writes import apply_listed, note_unlisted
 from keepa_deals.keepa.deal import DealPage
 from keepa_deals.keepa.enums import CsvType
@@ -49,7 +50,7 @@ HOUR = timedelta(hours=1)
 Row = dict[str, Any]
 
 
-def make_rows(numbers: Sequence[int], price: int) -> list[Row]:
+def make_rows(numbers: Sequence[int], price: int) -> list[FeedRow]:
     """Feed rows of these deals."""
     deals = tuple(
         make_deal(f"B{number:09d}", created=START - timedelta(seconds=number), price=price)
@@ -59,7 +60,7 @@ def make_rows(numbers: Sequence[int], price: int) -> list[Row]:
     return feed_rows(page, domain_id=1, price_type=CsvType.NEW)
 
 
-def complete(rows: Sequence[Row], at: datetime) -> list[Row]:
+def complete(rows: Sequence[FeedRow], at: datetime) -> list[Row]:
     """With the columns that ``apply_listed`` adds."""
     life = {
         "first_seen_at": at, "last_seen_at": at, "listed_at": at, "unlisted_at": None, "point_at": at,
@@ -67,7 +68,7 @@ def complete(rows: Sequence[Row], at: datetime) -> list[Row]:
         "sell_price": None, "profit": None, "roi_bp": None, "margin_bp": None, "found_at": at,
         "suspected_reason": None, "shown_asin": None, "sibling_since": None, "has_siblings": False,
     }  # fmt: skip
-    return [{**row, **life} for row in rows]
+    return [{**columns_of(row), **life} for row in rows]
 
 
 def fill(database: Database, size: int) -> None:
@@ -94,7 +95,7 @@ class Table:
         self._random = random.Random(7)
         self._at = START
 
-    def pages(self, count: int) -> list[list[Row]]:
+    def pages(self, count: int) -> list[list[FeedRow]]:
         """Pages of deals that are open, in no order; one in ten has a new price each time."""
         self._at += timedelta(minutes=1)
         pages = []
@@ -106,7 +107,7 @@ class Table:
             pages.append(rows)
         return pages
 
-    def driver(self, pages: list[list[Row]]) -> Callable[[], None]:
+    def driver(self, pages: list[list[FeedRow]]) -> Callable[[], None]:
         """The driver's executemany; values as SQLAlchemy would hand them over, made beforehand."""
         batches = [_compiled(self.database, complete(rows, self._at)) for rows in pages]
 
@@ -117,7 +118,7 @@ class Table:
 
         return work
 
-    def statement(self, pages: list[list[Row]]) -> Callable[[], None]:
+    def statement(self, pages: list[list[FeedRow]]) -> Callable[[], None]:
         batches = [complete(rows, self._at) for rows in pages]
 
         def work() -> None:
@@ -127,7 +128,7 @@ class Table:
 
         return work
 
-    def apply_listed(self, pages: list[list[Row]]) -> Callable[[], None]:
+    def apply_listed(self, pages: list[list[FeedRow]]) -> Callable[[], None]:
         at, coverage = self._at, Coverage(START + HOUR, START)
 
         def work() -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import or_, select
 
@@ -16,10 +15,11 @@ from keepa_deals.deals.economics import SellPrice
 from keepa_deals.deals.lifecycle import CLOCK_TOLERANCE
 from keepa_deals.deals.price_history import pack
 from keepa_deals.ingest import keepa_history
+from keepa_deals.ingest.columns import columns_of, store
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.feed import families
 from keepa_deals.ingest.feed.family_lookup import note_families
-from keepa_deals.ingest.feed.mapping import detail_columns
+from keepa_deals.ingest.feed.mapping import detail_row
 from keepa_deals.ingest.metered_calls import read_products
 from keepa_deals.ingest.run import Run
 from keepa_deals.keepa.enums import CsvType
@@ -73,38 +73,46 @@ def options_for(context: IngestContext) -> ProductOptions:
 
 def enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
     """Ask for the details of as many of ``asins`` as the tokens allow within ``timeout`` seconds."""
-    options = options_for(run.context)
-    asked, answer = read_products(run, asins, options, timeout=timeout)
-    pasts = _pasts(run.context, asked, answer, run.context.clock.now())
+    context = run.context
+    asked, answer = read_products(run, asins, options_for(context), timeout=timeout)
+    kind = price_type(context.selection)
+    pasts = _past_rows(context, asked, answer, context.clock.now())
+    details = {product.asin: detail_row(product, kind) for product in answer.products}
     with run.commit() as session:
         lock_writers(session)  # else a price that changes meanwhile leaves the profit of the old one
-        now = run.context.clock.now()
-        for row in _details(run, asked, answer, now):
-            deal = session.get_one(Deal, (run.context.domain_id, row.pop("asin")))
-            for name, value in row.items():
-                setattr(deal, name, value)
-            for name, value in economics.of(deal, run.context.pricing).items():
-                setattr(deal, name, value)
-        write_pasts(session, pasts)
-        if families.is_single(run.context.selection):
+        now = context.clock.now()
+        for asin in asked:
+            deal = session.get_one(Deal, (context.domain_id, asin))
+            deal.enriched_at = now
+            if asin in details:
+                store(details[asin], deal)
+                deal.changed_at = now
+            store(economics.of(deal, context.pricing), deal)
+        write_pasts(session, [columns_of(past) for past in pasts])
+        if families.is_single(context.selection):
             note_families(run, session, answer.products)
     run.rows += len(asked)
 
 
-def _pasts(
+@dataclass(frozen=True, slots=True)
+class _PastRow:
+    """A row of ``deal_pasts``."""
+
+    domain_id: int
+    asin: str
+    read_at: datetime
+    price_type: int
+    packed: bytes
+
+
+def _past_rows(
     context: IngestContext, asked: Sequence[str], answer: ProductBatch, now: datetime
-) -> list[dict[str, Any]]:
-    """Keepa's history of each product that was asked for, as rows of ``deal_pasts``."""
-    kind = price_type(context.selection)
-    products = (product for product in answer.products if product.asin in asked)
-    found = {p.asin: keepa_history.past_of(p, kind, now, _days(context)) for p in products}
-    common = {"domain_id": context.domain_id, "read_at": now, "price_type": int(kind)}
-    return [{**common, "asin": asin, "packed": pack(told)} for asin, told in found.items() if told]
-
-
-def _details(run: Run, asked: Sequence[str], answer: ProductBatch, now: datetime) -> list[dict[str, Any]]:
-    kind = price_type(run.context.selection)
-    found = {
-        p.asin: {**detail_columns(p, kind), "enriched_at": now, "changed_at": now} for p in answer.products
-    }
-    return [{"asin": asin, **found.get(asin, {"enriched_at": now})} for asin in asked]
+) -> list[_PastRow]:
+    """Keepa's history of each product that was asked for."""
+    kind, rows = price_type(context.selection), []
+    for product in answer.products:
+        if product.asin in asked:
+            past = keepa_history.past_of(product, kind, now, _days(context))
+            if past is not None:
+                rows.append(_PastRow(context.domain_id, product.asin, now, int(kind), pack(past)))
+    return rows

@@ -93,10 +93,10 @@ def likely_siblings(session: Session, rows: Sequence[FeedRow]) -> list[str]:
     strangers = _strangers(session, rows)
     if not strangers:
         return []
-    moments = {row["deal_created_at"] for row in strangers}
+    moments = {row.deal_created_at for row in strangers}
     hidden = select(Deal.deal_created_at, Deal.price).where(*_not_on(rows), Deal.deal_created_at.in_(moments))
     there = {(moment, price) for moment, price in session.execute(hidden).all()}
-    return [row["asin"] for row in strangers if (row["deal_created_at"], row["price"]) in there]
+    return [row.asin for row in strangers if (row.deal_created_at, row.price) in there]
 
 
 def possible_siblings(session: Session, rows: Sequence[FeedRow]) -> list[str]:
@@ -110,7 +110,7 @@ def possible_siblings(session: Session, rows: Sequence[FeedRow]) -> list[str]:
         return []
     alone = (
         select(func.min(DealVariation.asin))
-        .where(DealVariation.domain_id == rows[0]["domain_id"])
+        .where(DealVariation.domain_id == rows[0].domain_id)
         .group_by(DealVariation.family)
         .having(func.count() == 1)
     )
@@ -118,24 +118,24 @@ def possible_siblings(session: Session, rows: Sequence[FeedRow]) -> list[str]:
     unclear = select(Deal.asin).where(*_not_on(rows), or_(unasked, Deal.asin.in_(alone)))
     if session.scalar(unclear.limit(1)) is None:
         return []
-    return [row["asin"] for row in strangers]
+    return [row.asin for row in strangers]
 
 
 def _strangers(session: Session, rows: Sequence[FeedRow]) -> list[FeedRow]:
     """The rows of deals that were never seen, and of which no family is known."""
-    shown, domain_id = [row["asin"] for row in rows], rows[0]["domain_id"]
+    shown, domain_id = [row.asin for row in rows], rows[0].domain_id
     seen = select(Deal.asin).where(Deal.domain_id == domain_id, Deal.asin.in_(shown))
     told = select(DealVariation.asin).where(
         DealVariation.domain_id == domain_id, DealVariation.asin.in_(shown)
     )
     known = {*session.scalars(seen), *session.scalars(told)}
-    return [row for row in rows if row["asin"] not in known]
+    return [row for row in rows if row.asin not in known]
 
 
 def _not_on(rows: Sequence[FeedRow]) -> tuple[ColumnElement[bool], ...]:
     """The open deals that a page does not show."""
-    shown = [row["asin"] for row in rows]
-    return Deal.domain_id == rows[0]["domain_id"], Deal.ended_at.is_(None), Deal.asin.not_in(shown)
+    shown = [row.asin for row in rows]
+    return Deal.domain_id == rows[0].domain_id, Deal.ended_at.is_(None), Deal.asin.not_in(shown)
 
 
 def merge(

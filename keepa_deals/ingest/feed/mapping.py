@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from keepa_deals.keepa.deal import Deal, DealPage
 from keepa_deals.keepa.enums import CsvType, Interval
 from keepa_deals.keepa.fields import at
 from keepa_deals.keepa.product import Product
-
-FeedRow = dict[str, Any]
-"""The columns of ``deals`` that the feed fills, keyed by their names."""
 
 PERCENTAGES: Mapping[str, str] = {
     "delta_percent_day": "price_avg_day",
@@ -22,7 +21,62 @@ PERCENTAGES: Mapping[str, str] = {
 """How far the price is below which average."""
 
 
-def percentages(deal: Any) -> dict[str, int | None]:
+@dataclass(frozen=True, slots=True)
+class FeedRow:
+    """The columns of ``deals`` that the feed fills."""
+
+    domain_id: int
+    asin: str
+    title: str
+    image: str | None
+    root_category: int | None
+    category_name: str | None
+    price_type: int
+    price: int | None
+    price_avg_day: int | None
+    price_avg_week: int | None
+    price_avg_month: int | None
+    price_avg_90: int | None
+    delta_percent_day: int | None
+    delta_percent_week: int | None
+    delta_percent_month: int | None
+    delta_percent: int | None
+    amazon_price: int | None
+    sales_rank: int | None
+    rating: int | None
+    review_count: int | None
+    deal_created_at: datetime
+    keepa_updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DetailRow:
+    """The columns of ``deals`` that the enrichment fills."""
+
+    brand: str | None
+    rank_drops_30: int | None
+    rank_drops_90: int | None
+    monthly_sold: int | None
+    buy_box_price: int | None
+    offer_count: int | None
+    amazon_in_stock: bool | None
+    is_lowest: bool | None
+    is_lowest_90: bool | None
+    fba_fee: int | None
+    referral_fee_bp: int | None
+
+
+class WithAverages(Protocol):
+    """A deal whose percentages follow from its price and its averages."""
+
+    price: int | None
+    price_avg_day: int | None
+    price_avg_week: int | None
+    price_avg_month: int | None
+    price_avg_90: int | None
+
+
+def percentages(deal: WithAverages) -> dict[str, int | None]:
     """The percentages of a deal whose price the feed did not tell, from its averages."""
     return {name: _below(getattr(deal, average), deal.price) for name, average in PERCENTAGES.items()}
 
@@ -41,47 +95,47 @@ def _feed_row(deal: Deal, categories: Mapping[int, str], domain_id: int, kind: C
     def percent(interval: Interval) -> int | None:
         return at(at(deal.delta_percent, interval) or (), kind)
 
-    return {
-        "domain_id": domain_id,
-        "asin": deal.asin,
-        "title": deal.title,
-        "image": deal.image,
-        "root_category": deal.root_category,
-        "category_name": categories.get(deal.root_category or 0),
-        "price_type": int(kind),
-        "price": deal.value(kind),
-        "price_avg_day": deal.average(kind, Interval.DAY),
-        "price_avg_week": deal.average(kind, Interval.WEEK),
-        "price_avg_month": deal.average(kind, Interval.MONTH),
-        "price_avg_90": deal.average(kind, Interval.DAYS_90),
-        "delta_percent_day": percent(Interval.DAY),
-        "delta_percent_week": percent(Interval.WEEK),
-        "delta_percent_month": percent(Interval.MONTH),
-        "delta_percent": percent(Interval.DAYS_90),
-        "amazon_price": deal.value(CsvType.AMAZON),
-        "sales_rank": deal.value(CsvType.SALES),
-        "rating": deal.value(CsvType.RATING),
-        "review_count": deal.value(CsvType.COUNT_REVIEWS),
-        "deal_created_at": deal.creation_date,
-        "keepa_updated_at": deal.last_update,
-    }
+    return FeedRow(
+        domain_id=domain_id,
+        asin=deal.asin,
+        title=deal.title,
+        image=deal.image,
+        root_category=deal.root_category,
+        category_name=categories.get(deal.root_category or 0),
+        price_type=int(kind),
+        price=deal.value(kind),
+        price_avg_day=deal.average(kind, Interval.DAY),
+        price_avg_week=deal.average(kind, Interval.WEEK),
+        price_avg_month=deal.average(kind, Interval.MONTH),
+        price_avg_90=deal.average(kind, Interval.DAYS_90),
+        delta_percent_day=percent(Interval.DAY),
+        delta_percent_week=percent(Interval.WEEK),
+        delta_percent_month=percent(Interval.MONTH),
+        delta_percent=percent(Interval.DAYS_90),
+        amazon_price=deal.value(CsvType.AMAZON),
+        sales_rank=deal.value(CsvType.SALES),
+        rating=deal.value(CsvType.RATING),
+        review_count=deal.value(CsvType.COUNT_REVIEWS),
+        deal_created_at=deal.creation_date,
+        keepa_updated_at=deal.last_update,
+    )
 
 
-def detail_columns(product: Product, kind: CsvType) -> dict[str, Any]:
-    """The columns of ``deals`` that the enrichment fills."""
+def detail_row(product: Product, kind: CsvType) -> DetailRow:
+    """What a product tells of a deal whose price is of ``kind``."""
     stats = product.stats
     fee = product.referral_fee_percent
     in_stock = product.availability_amazon
-    return {
-        "brand": product.brand,
-        "rank_drops_30": stats.sales_rank_drops_30 if stats else None,
-        "rank_drops_90": stats.sales_rank_drops_90 if stats else None,
-        "monthly_sold": product.monthly_sold,
-        "buy_box_price": stats.buy_box_price if stats else None,
-        "offer_count": stats.total_offer_count if stats else None,
-        "amazon_in_stock": None if in_stock is None else in_stock == 0,
-        "is_lowest": at(stats.is_lowest, kind) if stats else None,
-        "is_lowest_90": at(stats.is_lowest_90, kind) if stats else None,
-        "fba_fee": product.fba_fee,
-        "referral_fee_bp": None if fee is None else round(fee * 100),
-    }
+    return DetailRow(
+        brand=product.brand,
+        rank_drops_30=stats.sales_rank_drops_30 if stats else None,
+        rank_drops_90=stats.sales_rank_drops_90 if stats else None,
+        monthly_sold=product.monthly_sold,
+        buy_box_price=stats.buy_box_price if stats else None,
+        offer_count=stats.total_offer_count if stats else None,
+        amazon_in_stock=None if in_stock is None else in_stock == 0,
+        is_lowest=at(stats.is_lowest, kind) if stats else None,
+        is_lowest_90=at(stats.is_lowest_90, kind) if stats else None,
+        fba_fee=product.fba_fee,
+        referral_fee_bp=None if fee is None else round(fee * 100),
+    )

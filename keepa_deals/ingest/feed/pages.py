@@ -57,4 +57,4 @@ def _without_unclear(run: Run, rows: list[FeedRow], ask: Ask | None, *, thorough
         if ask is not None and thorough:
             unclear = list(dict.fromkeys([*unclear, *families.possible_siblings(session, rows)]))
     asked = ask(run, unclear) if ask is not None and unclear else ()
-    return [row for row in rows if row["asin"] not in unclear or row["asin"] in asked]
+    return [row for row in rows if row.asin not in unclear or row.asin in asked]

@@ -1,7 +1,8 @@
-"""Calculates what every deal is worth anew when the seller's settings, or the rules, have changed."""
+"""Calculates the economics of every deal anew when the seller's settings, or the rules, have changed."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select, tuple_, update
@@ -9,24 +10,32 @@ from sqlalchemy import select, tuple_, update
 from keepa_deals.db.models import Deal, JobState
 from keepa_deals.db.upsert import lock_writers
 from keepa_deals.deals import economics
+from keepa_deals.ingest.columns import columns_of, names_of
 from keepa_deals.ingest.context import IngestContext
 
 BATCH = 1000
 FIRST = (0, "")
-_COLUMNS = (
-    Deal.domain_id,
-    Deal.asin,
-    Deal.price,
-    Deal.price_avg_90,
-    Deal.price_avg_month,
-    Deal.buy_box_price,
-    Deal.fba_fee,
-    Deal.referral_fee_bp,
-    Deal.sell_price,
-    Deal.profit,
-    Deal.roi_bp,
-    Deal.margin_bp,
-)
+
+
+@dataclass(frozen=True, slots=True)
+class _PricedDeal:
+    """What the economics of a stored deal follow from, and what they are."""
+
+    domain_id: int
+    asin: str
+    price: int | None
+    price_avg_90: int | None
+    price_avg_month: int | None
+    buy_box_price: int | None
+    fba_fee: int | None
+    referral_fee_bp: int | None
+    sell_price: int | None
+    profit: int | None
+    roi_bp: int | None
+    margin_bp: int | None
+
+
+_COLUMNS = tuple(getattr(Deal, name) for name in names_of(_PricedDeal))
 
 
 def reprice(context: IngestContext, job: str, *, until: float) -> int:
@@ -49,10 +58,10 @@ def reprice(context: IngestContext, job: str, *, until: float) -> int:
             after = tuple(done) if done else FIRST
             query = select(*_COLUMNS).where(tuple_(Deal.domain_id, Deal.asin) > after)
             rows = session.execute(query.order_by(Deal.domain_id, Deal.asin).limit(BATCH)).all()
-            found = [worth for row in rows if (worth := _anew(row, context)) is not None]
-            if found:
-                session.execute(update(Deal), found)
-            changed += len(found)
+            repriced = [new for row in rows if (new := _recomputed(_PricedDeal(*row), context)) is not None]
+            if repriced:
+                session.execute(update(Deal), repriced)
+            changed += len(repriced)
             if len(rows) < BATCH:
                 state.cursor = {"pricing": priced_by}
                 return changed
@@ -61,14 +70,14 @@ def reprice(context: IngestContext, job: str, *, until: float) -> int:
     return changed
 
 
-def _anew(row: Any, context: IngestContext) -> dict[str, Any] | None:
-    """The columns of a deal whose worth is another now; ``None`` when it is the same."""
-    worth = economics.of(row, context.pricing)
-    if row.fba_fee is not None and economics.known_fee(row.fba_fee) is None:
-        worth = {**worth, "fba_fee": None}
-    if all(getattr(row, name) == value for name, value in worth.items()):
+def _recomputed(deal: _PricedDeal, context: IngestContext) -> dict[str, object] | None:
+    """The columns of a deal whose economics are others now; ``None`` when they are the same."""
+    columns = columns_of(economics.of(deal, context.pricing))
+    if deal.fba_fee is not None and economics.known_fee(deal.fba_fee) is None:
+        columns |= {"fba_fee": None}
+    if all(getattr(deal, name) == value for name, value in columns.items()):
         return None
-    return {"domain_id": row.domain_id, "asin": row.asin, **worth, "changed_at": context.clock.now()}
+    return {"domain_id": deal.domain_id, "asin": deal.asin, **columns, "changed_at": context.clock.now()}
 
 
 def _settings(context: IngestContext) -> list[int | str]:

@@ -15,10 +15,12 @@ from keepa_deals.deals import economics, lifecycle
 from keepa_deals.deals.economics import DEFAULT, Pricing
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.lifecycle import Change, Life
+from keepa_deals.ingest.columns import columns_of, store
 from keepa_deals.ingest.events import event_rows, record
 from keepa_deals.ingest.feed import families
 from keepa_deals.ingest.feed.mapping import percentages
 from keepa_deals.ingest.upsert.matching import MatchResult
+from keepa_deals.ingest.writes import point_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,11 @@ def _apply(session: Session, deal: Deal, result: MatchResult, answer: _Answer) -
 
 def _reprice(session: Session, deal: Deal, answer: _Answer) -> None:
     """What follows from a new price: the percentages, the economics, a point of history."""
-    for name, value in {**economics.of(deal, answer.pricing), **percentages(deal)}.items():
+    store(economics.of(deal, answer.pricing), deal)
+    for name, value in percentages(deal).items():
         setattr(deal, name, value)
     deal.point_at = answer.at
-    point = {"at": answer.at, "domain_id": deal.domain_id, "asin": deal.asin}
-    values = {"price": deal.price, "price_avg_90": deal.price_avg_90, "sales_rank": deal.sales_rank}
-    insert_points(session, [{**point, **values}])
+    insert_points(session, [columns_of(point_of(deal, answer.at))])
 
 
 def _life_after(deal: Deal, result: MatchResult, answer: _Answer) -> tuple[Life, Sequence[Change]]:

@@ -20,9 +20,10 @@ from keepa_deals.db.errors import SchemaError
 from keepa_deals.db.models import Base, Deal, DealEvent, DealPast, DealPoint
 from keepa_deals.db.session import Database
 from keepa_deals.deals import economics
-from keepa_deals.deals.economics import Pricing
+from keepa_deals.deals.economics import EconomicsRow, Pricing
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.price_history import unpack
+from keepa_deals.ingest.backfill import enrich
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.run import Outcome
@@ -137,7 +138,7 @@ def test_a_price_that_changes_while_details_are_written_never_leaves_the_profit_
     other = replace(world.context, database=Database(url), lock=lambda _name: FakeLock())
     upserter = threading.Thread(target=upsert.run, args=(other,))
 
-    def calculate(deal: Deal, pricing: Pricing) -> dict[str, int | None]:
+    def calculate(deal: Deal, pricing: Pricing) -> EconomicsRow:
         """The enrichment has read the deal, and the upserter comes with another price."""
         if upserter.ident is None:
             world.keepa.list(make_deal("B000000001", price=1000))
@@ -145,14 +146,14 @@ def test_a_price_that_changes_while_details_are_written_never_leaves_the_profit_
             upserter.join(timeout=1)
         return economics.of(deal, pricing)
 
-    monkeypatch.setattr(backfill, "economics", SimpleNamespace(of=calculate))
+    monkeypatch.setattr(enrich, "economics", SimpleNamespace(of=calculate))
     assert backfill.run_slice(world.context).outcome is Outcome.SUCCEEDED
     upserter.join()
     with world.database.session() as session:
         deal = session.get_one(Deal, (1, "B000000001"))
     assert deal.price == 1000
     assert deal.profit is not None
-    assert deal.profit == economics.of(deal, world.context.pricing)["profit"]
+    assert deal.profit == economics.of(deal, world.context.pricing).profit
     other.database.close()
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from keepa_deals.ingest.feed.mapping import detail_columns, feed_rows
+from keepa_deals.ingest.feed.mapping import detail_row, feed_rows
 from keepa_deals.keepa.deal import Deal, DealPage
 from keepa_deals.keepa.enums import CsvType, Interval
 from keepa_deals.keepa.envelope import TokenEnvelope
@@ -100,7 +100,7 @@ class TestOddities:
         page = DealPage((deal,), {}, {}, TokenEnvelope(0, 1, 1, 1, 0.0, 5, 1))
         [row] = feed_rows(page, domain_id=1, price_type=USED)
         assert deal.average(USED, Interval.DAY) is None
-        assert (row["price"], row["price_avg_day"], row["delta_percent_day"]) == (2551, None, None)
+        assert (row.price, row.price_avg_day, row.delta_percent_day) == (2551, None, None)
 
 
 @needs_samples
@@ -129,10 +129,10 @@ def test_the_recorded_books(
     assert (product.fba_fee, product.referral_fee_percent) == (344, 15.0)
     assert (product.parent_asin, product.variations) == (None, ())
     assert bool(product.history) is has_history
-    columns = detail_columns(product, USED)
-    assert (columns["rank_drops_30"], columns["rank_drops_90"]) == drops
-    assert columns["amazon_in_stock"] is False, "-1: Amazon has no offer, and that is known"
-    assert columns["buy_box_price"] is None
+    details = detail_row(product, USED)
+    assert (details.rank_drops_30, details.rank_drops_90) == drops
+    assert details.amazon_in_stock is False, "-1: Amazon has no offer, and that is known"
+    assert details.buy_box_price is None
 
 
 numbers = st.integers() | st.floats() | st.integers(-(2**70), 2**70)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepa_deals.ingest.feed.mapping import detail_columns
+from keepa_deals.ingest.feed.mapping import detail_row
 from keepa_deals.keepa.deal import Deal
 from keepa_deals.keepa.enums import CsvType, Interval
 from keepa_deals.keepa.envelope import TokenEnvelope
@@ -322,7 +322,7 @@ def test_a_fee_of_zero_cannot_be_calculated(told: object, known: int | None) -> 
 )
 def test_minus_one_is_a_known_no_of_amazons(told: object, in_stock: bool | None) -> None:
     product = Product.from_json(RAW_PRODUCT | {"availabilityAmazon": told})
-    assert detail_columns(product, CsvType.NEW)["amazon_in_stock"] is in_stock
+    assert detail_row(product, CsvType.NEW).amazon_in_stock is in_stock
 
 
 def test_a_history_of_anything_but_numbers_is_an_error_only_when_it_is_asked_for() -> None:
