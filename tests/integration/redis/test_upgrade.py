@@ -12,7 +12,7 @@ import redis
 
 from keepa_deals.call_log import read_answers
 from keepa_deals.health.parts import beat
-from keepa_deals.keepa.types import TokenEnvelope
+from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa_memory import SharedMemory
 from keepa_deals.locks import SingleFlightLock, read_holder
 from keepa_deals.redis_store import Keys
