@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,18 @@ def test_the_front_page_leads_to_every_page(page: Path) -> None:
     front = ROOT / "docs" / "README.md"
     reached = {(front.parent / path).resolve() for _, path in links(front.read_text(encoding="utf-8"))}
     assert page.resolve() in {front.resolve(), *reached}
+
+
+RESERVED = {"call", "class", "click", "default", "direction", "end", "graph", "href", "style", "subgraph"}
+"""Words of Mermaid's flowcharts: a box of such a name is no drawing but an error message."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_no_box_of_a_flowchart_has_a_reserved_name(page: Path) -> None:
+    drawings = re.findall(r"```mermaid\nflowchart \w+\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    boxes = {box for drawing in drawings for box in re.findall(r"(?:^|>)\s+(\w+)", drawing, re.MULTILINE)}
+    assert not boxes & RESERVED
+    assert bool(boxes) == bool(drawings)
 
 
 class TestTheReading:
