@@ -122,7 +122,7 @@ class Settings(BaseSettings):
 
     dashboard_host: str = _setting(
         "127.0.0.1",
-        "Where the dashboard listens. Beyond loopback it wants a password (docs/dashboard.md)",
+        "Where the dashboard listens. Beyond loopback it wants a password (docs/access.md)",
         "an address or a host name",
     )
     dashboard_port: int = _setting(8000, "The dashboard's port", ge=1, le=65535)

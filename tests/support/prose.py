@@ -15,7 +15,7 @@ _CODE = re.compile(r"(`+)(.+?)\1")
 _END = re.compile(r"(?<=[.!?])[)\"*_]*\s+(?=[\"*_(]*[^\sa-z\"*_(])| · ")
 """A stop before a new beginning, or the dot between the items of a list in a line."""
 _WORD = re.compile(r"\w")
-_PATH = re.compile(r"(?:tests|keepa_deals|docs|Diagnostics|\.ci)/[\w./-]+$")
+_PATH = re.compile(r"(?:(?:tests|keepa_deals|docs|Diagnostics|\.ci)/[\w./-]+|[\w/-]+\.(?:py|js|lua))$")
 CODE_WORD = "Code"
 """Stands for a piece of code, which is one word to a reader."""
 
@@ -63,7 +63,7 @@ def links(text: str) -> Iterator[tuple[int, str]]:
 
 
 def paths(text: str) -> Iterator[tuple[int, str]]:
-    """Each piece of code that is the path of a file or folder of the project, and its line."""
+    """Each piece of code that is the path or the name of a file of the project, and its line."""
     for number, line in enumerate(text.splitlines(), 1):
         for match in _CODE.finditer(line):
             if _PATH.match(match[2]):
