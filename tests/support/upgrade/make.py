@@ -65,7 +65,8 @@ def make(folder: Path) -> None:
 def dump_redis(client: redis.Redis) -> dict[str, Any]:
     """Every key's type, milliseconds to live, value; bytes as the letters of Latin-1, which lose nothing."""
     seconds, _ = client.time()
-    keys = {text(key): _dump(client, bytes(key)) for key in sorted(client.keys())}
+    names: list[Any] = client.keys()
+    keys = {text(key): _dump(client, key) for key in sorted(names)}
     return {"taken_at": seconds, "keys": keys}
 
 
