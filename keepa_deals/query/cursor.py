@@ -19,8 +19,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, literal, tuple_
 
 from keepa_deals.db.models import Deal
-from keepa_deals.query.columns import SORTS, Sort
-from keepa_deals.query.view import MAX_CURSOR, Order, ParameterError
+from keepa_deals.query.parameters import ParameterError
+from keepa_deals.query.sorts import SORTS, Order, Sort
+
+MAX_CURSOR = 3000
+"""Holds 500 characters of any alphabet, Amazon's longest title."""
 
 _T = Deal.__table__.c
 _ASIN = re.compile(r"[A-Z0-9]{10}")

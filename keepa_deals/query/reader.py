@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,28 +16,26 @@ from sqlalchemy import (
     Integer,
     and_,
     cast,
-    exists,
-    false,
     func,
-    literal,
-    or_,
     select,
-    true,
     tuple_,
 )
 
 from keepa_deals.db import soundness
 from keepa_deals.db.models import Deal, DealEvent, DealPast, DealPoint
+from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.query.cache import scan as copied
 from keepa_deals.query.cache.cache import Reading
 from keepa_deals.query.cache.columns import keys_at
 from keepa_deals.query.cache.scan import Look
 from keepa_deals.query.cache.top_rows import walk
-from keepa_deals.query.columns import RANGES, SORTS
 from keepa_deals.query.cursor import Cursor, legs, stretches
+from keepa_deals.query.filters.base import Context, Filter, NullableFilter
+from keepa_deals.query.filters.scope import CATEGORY, STATUS, Status
 from keepa_deals.query.left_out import LeftOut
-from keepa_deals.query.view import Status, View
+from keepa_deals.query.sorts import SORTS
+from keepa_deals.query.view import View
 
 _T = Deal.__table__.c
 _E = DealEvent.__table__.c
@@ -77,136 +75,32 @@ class Moment:
     """The rows that can't be read."""
 
     @property
+    def as_of(self) -> AsOf:
+        return AsOf(self.now, self.fresh)
+
+    @property
     def live_since(self) -> datetime:
         return self.now - self.fresh
 
 
 # -- conditions ----------------------------------------------------------------------------------
-def status_condition(status: Status, moment: Moment) -> ColumnElement[bool]:
-    """The deals of a status at a moment."""
-    not_ended = _T.ended_at.is_(None)
-    match status:
-        case Status.LIVE:
-            return and_(not_ended, _T.last_seen_at >= moment.live_since)
-        case Status.STALE:
-            return and_(not_ended, _T.last_seen_at < moment.live_since)
-        case Status.OPEN:
-            return not_ended
-        case Status.ENDED:
-            return _T.ended_at.is_not(None)
-    return true()
+def conditions(view: View, moment: Moment) -> Conditions:
+    """Everything that a deal of the view must fulfil, what costs least first."""
+    context = view.context(moment.as_of)
+    chosen = sorted(view.conditions(), key=lambda pair: pair[0].cost)
+    found = [_condition(each, value, context, view) for each, value in chosen if each.narrows]
+    return [*found[:1], *_readable(moment), *found[1:]]
 
 
-def _plain_conditions(view: View, moment: Moment) -> Conditions:
-    """The filters that every deal can answer: nothing is unknown about them."""
-    conditions: Conditions = [status_condition(view.status, moment), *_readable(moment)]
-    if view.domain:
-        conditions.append(_T.domain_id == view.domain)
-    if view.found_within:
-        conditions.append(_T.found_at >= moment.now - timedelta(hours=view.found_within))
-    if view.price_changed_within:
-        since = moment.now - timedelta(hours=view.price_changed_within)
-        conditions.append(_T.deal_created_at >= since)
-    if view.seen_within:
-        conditions.append(_T.last_seen_at >= moment.now - timedelta(minutes=view.seen_within))
-    if reason := view.flag("ended_reason"):
-        conditions.append(_T.ended_reason == EndedReason(reason))
-    if view.flag("back_in_stock"):
-        conditions.append(_back_in_stock())
-    return conditions
+def _condition(each: Filter[Any], value: Any, context: Context, view: View) -> ColumnElement[bool]:
+    if view.include_unknown and isinstance(each, NullableFilter):
+        return each.sql_or_unknown(value, context)
+    return each.sql(value, context)
 
 
 def _readable(moment: Moment) -> Conditions:
     keys = moment.left_out.noted()
     return [tuple_(_T.domain_id, _T.asin).not_in(keys)] if keys else []
-
-
-def _text_conditions(view: View) -> Conditions:
-    """The words looked for. They come last: no other condition costs as much."""
-    return [or_(mentions(word), _T.asin == word.upper()) for word in view.text.split()]
-
-
-def _category_condition(view: View) -> Conditions:
-    if not view.categories:
-        return []
-    known = [category for category in view.categories if category]
-    condition = _T.root_category.in_(known)
-    return [or_(condition, _T.root_category.is_(None)) if 0 in view.categories else condition]
-
-
-def _back_in_stock() -> ColumnElement[bool]:
-    """Deals that had ended for being out of stock and came back."""
-    ended = exists().where(
-        _E.domain_id == _T.domain_id,
-        _E.asin == _T.asin,
-        _E.kind == DealEventKind.ENDED,
-        _E.reason == EndedReason.OUT_OF_STOCK,
-    )
-    return and_(_T.ended_at.is_(None), ended)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One filter that a deal may be unable to answer: ``holds``, or ``unknown``."""
-
-    name: str
-    holds: ColumnElement[bool]
-    unknown: ColumnElement[bool]
-
-    @property
-    def lenient(self) -> ColumnElement[bool]:
-        """``holds`` or ``unknown``."""
-        return or_(self.holds, self.unknown)
-
-
-@dataclass(frozen=True, slots=True)
-class BoundQuestion(Question):
-    """A bound on a number: where the number is unknown, the comparison is, too, and so not false."""
-
-    @property
-    def lenient(self) -> ColumnElement[bool]:
-        return self.holds.is_not(false())
-
-
-def questions(view: View) -> list[Question]:
-    """The active filters on values that may be unknown."""
-    asked: list[Question] = []
-    for name, value in view.bounds.items():
-        bound = RANGES[name]
-        column = bound.over(view.interval)
-        holds = column >= value if bound.lower else column <= value
-        asked.append(BoundQuestion(name, holds, column.is_(None)))
-    if lowest := view.flag("lowest"):
-        column = _T.is_lowest if lowest == "ever" else _T.is_lowest_90
-        asked.append(Question("lowest", column.is_(True), column.is_(None)))
-    if amazon := view.flag("amazon"):
-        asked.append(_amazon_question(amazon == "yes"))
-    return asked
-
-
-def _amazon_question(wanted: bool) -> Question:
-    """Amazon's own offer, as the product page says; until it has been read, as the deal feed says."""
-    unread = _T.amazon_in_stock.is_(None)
-    offered = and_(unread, _T.amazon_price.is_not(None))
-    holds = or_(_T.amazon_in_stock.is_(True), offered) if wanted else _T.amazon_in_stock.is_(False)
-    return Question("amazon", holds, and_(unread, _T.amazon_price.is_(None)))
-
-
-def conditions(view: View, moment: Moment, *, with_categories: bool = True) -> Conditions:
-    """Everything that a deal of the view must fulfil."""
-    found = _plain_conditions(view, moment)
-    if with_categories:
-        found += _category_condition(view)
-    for question in questions(view):
-        found.append(question.lenient if view.flag("unknown") else question.holds)
-    return found + _text_conditions(view)
-
-
-def mentions(word: str) -> ColumnElement[bool]:
-    """Whether a deal's title or brand holds ``word``, in whatever case."""
-    escaped = word.replace("/", "//").replace("%", "/%").replace("_", "/_")
-    pattern = func.lower(literal(f"%{escaped}%"))
-    return or_(func.lower(_T.title).like(pattern, escape="/"), func.lower(_T.brand).like(pattern, escape="/"))
 
 
 MOST_ROUNDS = 20
@@ -311,18 +205,18 @@ def count_statuses(reads: Reads, view: View, moment: Moment) -> tuple[int, int, 
 
     def of_database(connection: Connection) -> tuple[int, int, int]:
         live, stale, ended = (
-            count(connection, replace(view, status=status), moment)
+            count(connection, view.having(STATUS, status), moment)
             for status in (Status.LIVE, Status.STALE, Status.ENDED)
         )
         return live, stale, ended
 
-    every = replace(view, status=Status.ALL)
+    every = view.having(STATUS, Status.ALL)
     return _ask(reads, every, lambda look: copied.count_statuses(look, view, moment), of_database)
 
 
 def count_hidden(reads: Reads, view: View, moment: Moment) -> dict[str, int]:
     """How many deals are hidden only because values are unknown: by each filter alone, and by ``SEVERAL``."""
-    if view.flag("unknown") or not questions(view):
+    if view.include_unknown or not view.nullable_filters():
         return {}
     return _ask(
         reads,
@@ -333,15 +227,16 @@ def count_hidden(reads: Reads, view: View, moment: Moment) -> dict[str, int]:
 
 
 def _count_hidden(view: View, moment: Moment, connection: Connection) -> dict[str, int]:
-    asked = questions(view)
-    base = [*_plain_conditions(view, moment), *_category_condition(view), *_text_conditions(view)]
-    times = functools.reduce(operator.add, (cast(question.unknown, Integer) for question in asked))
-    groups = [(question.name, and_(times == 1, question.unknown)) for question in asked]
+    """Of the deals that the view has with unknown values, those that it needs them for."""
+    context = view.context(moment.as_of)
+    unknown = [(each.name, each.unknown_sql(value, context)) for each, value in view.nullable_filters()]
+    times = functools.reduce(operator.add, (cast(condition, Integer) for _, condition in unknown))
+    groups = [(name, and_(times == 1, condition)) for name, condition in unknown]
     groups.append((copied.SEVERAL, times > 1))
     query = (
         select(*(func.sum(cast(group, Integer)) for _, group in groups))
         .select_from(Deal.__table__)
-        .where(*base, *(question.lenient for question in asked), times > 0)
+        .where(*conditions(view.with_unknown(), moment), times > 0)
     )
     counts = connection.execute(query).one()
     return {name: int(n) for (name, _), n in zip(groups, counts, strict=True) if n}
@@ -376,7 +271,7 @@ def _categories(
     view: View, moment: Moment, connection: Connection
 ) -> list[tuple[int | None, str | None, int]]:
     """Number, name and count of each category."""
-    chosen = conditions(view, moment, with_categories=False)
+    chosen = conditions(view.having(CATEGORY, None), moment)
     columns = (_T.root_category, func.max(_T.category_name), func.count())
     query = select(*columns).where(*chosen).group_by(_T.root_category)
     return [(number, name, total) for number, name, total in connection.execute(query)]

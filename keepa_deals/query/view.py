@@ -2,60 +2,29 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from keepa_deals.deals.kinds import EndedReason
-from keepa_deals.deals.money import from_minor, to_minor
-from keepa_deals.errors import KeepaDealsError
-from keepa_deals.marketplaces import MARKETPLACES
-from keepa_deals.query.columns import RANGES, SORTS, Interval, Unit
+from keepa_deals.deals.freshness import AsOf
+from keepa_deals.query.filters import FILTERS
+from keepa_deals.query.filters.base import Context, Filter, NullableFilter, Terms
+from keepa_deals.query.filters.flags import INCLUDE_UNKNOWN
+from keepa_deals.query.filters.scope import DOMAIN, STATUS, Status
+from keepa_deals.query.intervals import Interval
+from keepa_deals.query.sorts import DEFAULT_SORT, Order, default_order
 
-DEFAULT_SORT = "found"
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
-MAX_TEXT = 200
-MAX_CURSOR = 3000
-"""Holds 500 characters of any alphabet, Amazon's longest title."""
-MAX_CATEGORIES = 50
 
-_NUMBER = re.compile(r"-?\d{1,9}(\.\d{1,2})?")
-_INTEGER = re.compile(r"\d{1,19}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+LAYOUT_PARAMETERS = ("layout", "density", "limit")
+"""They say how deals are shown, not which."""
+VIEW_PARAMETERS = (*FILTERS, "interval", "sort", "order", *LAYOUT_PARAMETERS)
+"""Every parameter of a view, in the order of its canonical URL."""
 
-
-class ParameterError(KeepaDealsError):
-    """A parameter of a request is wrong. ``name`` is its name, the text says what is allowed."""
-
-    def __init__(self, name: str, problem: str) -> None:
-        super().__init__(f"{name}: {problem}")
-        self.name = name
-        self.problem = problem
-
-
-class Status(StrEnum):
-    """Which deals to show; ``OPEN`` is live and stale together."""
-
-    LIVE = "live"
-    STALE = "stale"
-    OPEN = "open"
-    ENDED = "ended"
-    ALL = "all"
-
-
-class Lowest(StrEnum):
-    EVER = "ever"
-    DAYS_90 = "90"
-
-
-class Amazon(StrEnum):
-    YES = "yes"
-    NO = "no"
+V = TypeVar("V")
 
 
 class Layout(StrEnum):
@@ -68,52 +37,13 @@ class Density(StrEnum):
     COMPACT = "compact"
 
 
-class Order(StrEnum):
-    ASC = "asc"
-    DESC = "desc"
-
-
-class Switch(StrEnum):
-    ON = "1"
-
-
-FLAGS: dict[str, tuple[type[StrEnum], str]] = {
-    "lowest": (Lowest, "Lowest price"),
-    "back_in_stock": (Switch, "Back in stock"),
-    "amazon": (Amazon, "Amazon offer"),
-    "ended_reason": (EndedReason, "Why it ended"),
-    "unknown": (Switch, "Unknown values shown"),
-}
-"""Filters with a few fixed answers."""
-
-WITHIN = {"found_within": 24 * 365, "price_changed_within": 24 * 365, "seen_within": 24 * 60}
-"""Filters on how long ago something was, and their longest: hours, but minutes for the last sight."""
-
-VIEW_PARAMETERS = (
-    *("q", "domain", "category", "status", *RANGES, *FLAGS, *WITHIN),
-    *("interval", "sort", "order", "layout", "density", "limit"),
-)
-"""Every parameter of a view, in the order of its canonical URL."""
-LOOKS = ("layout", "density", "limit")
-
-
 @dataclass(frozen=True, slots=True)
 class View:
-    """A validated view. ``bounds`` are in stored units (cents, basis points, stars × 10)."""
+    """A validated view: filters, an order, and how the deals look."""
 
     domain_default: int
-    text: str = ""
-    domain: int | None = None
-    categories: tuple[int, ...] = ()
-    status: Status = Status.LIVE
-    bounds: Mapping[str, int] = field(default_factory=dict)
-    flags: Mapping[str, StrEnum] = field(default_factory=dict)
-    found_within: int | None = None
-    """Hours since the deal was first seen, or came back."""
-    price_changed_within: int | None = None
-    """Hours since its price last changed."""
-    seen_within: int | None = None
-    """Minutes since it was last seen to hold."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """What each filter that is in force is set to, by its name; none has its default."""
     interval: Interval = Interval.DAYS_90
     sort: str = DEFAULT_SORT
     order: Order = Order.DESC
@@ -121,36 +51,55 @@ class View:
     density: Density = Density.COMFORTABLE
     limit: int = DEFAULT_LIMIT
 
+    # -- filters -----------------------------------------------------------------------------
+    def value_of(self, chosen: Filter[V]) -> V | None:
+        """What the filter is set to; its default where it is not in force."""
+        value: V | None = self.values.get(chosen.name, chosen.default)
+        return value
+
+    def filters(self) -> Iterator[tuple[Filter[Any], Any]]:
+        """The filters in force, and what each is set to."""
+        return ((each, self.values[name]) for name, each in FILTERS.items() if name in self.values)
+
+    def conditions(self) -> Iterator[tuple[Filter[Any], Any]]:
+        """The filters that have a say, those that do by default among them."""
+        for each in FILTERS.values():
+            if (value := self.value_of(each)) is not None:
+                yield each, value
+
+    def nullable_filters(self) -> list[tuple[NullableFilter[Any], Any]]:
+        """The filters in force to which a deal may be unknown."""
+        return [(each, value) for each, value in self.filters() if isinstance(each, NullableFilter)]
+
     @property
-    def descending(self) -> bool:
-        return self.order is Order.DESC
+    def status(self) -> Status:
+        return self.value_of(STATUS) or Status.LIVE
+
+    @property
+    def include_unknown(self) -> bool:
+        """Whether deals stay whose value a nullable filter can't know."""
+        return self.value_of(INCLUDE_UNKNOWN) is not None
 
     @property
     def money_domain(self) -> int:
         """The domain in whose currency the amounts of this view are typed."""
-        return self.domain or self.domain_default
+        return self.value_of(DOMAIN) or self.domain_default
 
     @property
     def is_filtered(self) -> bool:
-        return bool(
-            self.text
-            or self.categories
-            or self.bounds
-            or set(self.flags) - {"unknown"}
-            or any(getattr(self, name) for name in WITHIN)
-            or self.domain
-            or self.status is not Status.LIVE
-        )
+        return any(each.narrows for each, _ in self.filters())
 
-    def flag(self, name: str) -> str | None:
-        value = self.flags.get(name)
-        return str(value) if value is not None else None
+    @property
+    def descending(self) -> bool:
+        return self.order is Order.DESC
 
-    def typed(self, name: str) -> str:
-        """The bound ``name`` as its form field holds it; empty when it is not set."""
-        if name not in self.bounds:
-            return ""
-        return typed_amount(RANGES[name].unit, self.bounds[name], self.money_domain)
+    def context(self, as_of: AsOf) -> Context:
+        """What its conditions depend on at a moment."""
+        return Context(self.interval, as_of)
+
+    def terms(self, categories: Mapping[int, str]) -> Terms:
+        """What the words of its filters depend on; ``categories`` names those that are known."""
+        return Terms(self.money_domain, self.interval, categories)
 
     # -- as a URL ----------------------------------------------------------------------------
     def parameters(self) -> list[tuple[str, str]]:
@@ -158,16 +107,8 @@ class View:
         return list(self._parameters())
 
     def _parameters(self) -> Iterator[tuple[str, str]]:
-        if self.text:
-            yield "q", self.text
-        if self.domain:
-            yield "domain", str(self.domain)
-        yield from (("category", str(category)) for category in self.categories)
-        if self.status is not Status.LIVE:
-            yield "status", self.status
-        yield from ((name, self.typed(name)) for name in RANGES if name in self.bounds)
-        yield from ((name, str(self.flags[name])) for name in FLAGS if name in self.flags)
-        yield from ((name, str(value)) for name in WITHIN if (value := getattr(self, name)))
+        for each, value in self.filters():
+            yield from ((each.name, text) for text in each.write(value, self.money_domain))
         if self.interval is not Interval.DAYS_90:
             yield "interval", self.interval
         if self.sort != DEFAULT_SORT or self.order is not default_order(self.sort):
@@ -188,7 +129,7 @@ class View:
     @property
     def looks(self) -> list[tuple[str, str]]:
         """The parameters that say how deals are shown, not which: whoever chose them keeps them."""
-        return [pair for pair in self.parameters() if pair[0] in LOOKS]
+        return [pair for pair in self.parameters() if pair[0] in LAYOUT_PARAMETERS]
 
     # -- neighbours --------------------------------------------------------------------------
     def sorted_by(self, sort: str) -> View:
@@ -203,172 +144,18 @@ class View:
         sort = stem + interval.suffix if stem in ("discount", "drop") else self.sort
         return replace(self, interval=interval, sort=sort)
 
+    def having(self, chosen: Filter[V], value: V | None) -> View:
+        """This view with a filter set to another value, or without it."""
+        values = {name: old for name, old in self.values.items() if name != chosen.name}
+        if value is not None and value != chosen.default:
+            values[chosen.name] = value
+        return replace(self, values=values)
+
     def with_unknown(self) -> View:
-        return replace(self, flags={**self.flags, "unknown": Switch.ON})
+        """This view with the deals whose value is unknown."""
+        (switch,) = INCLUDE_UNKNOWN.values
+        return self.having(INCLUDE_UNKNOWN, switch)
 
-    def without(self, name: str, value: str = "") -> View:
-        """This view with one filter taken away (of the categories, only ``value``)."""
-        match name:
-            case "q":
-                return replace(self, text="")
-            case "domain":
-                return replace(self, domain=None)
-            case "category":
-                return replace(self, categories=tuple(c for c in self.categories if str(c) != value))
-            case "status":
-                return replace(self, status=Status.LIVE)
-            case "found_within":
-                return replace(self, found_within=None)
-            case "price_changed_within":
-                return replace(self, price_changed_within=None)
-            case "seen_within":
-                return replace(self, seen_within=None)
-        bounds = {key: bound for key, bound in self.bounds.items() if key != name}
-        flags = {key: flag for key, flag in self.flags.items() if key != name}
-        return replace(self, bounds=bounds, flags=flags)
-
-
-def default_order(sort: str) -> Order:
-    """The direction that shows the interesting end of a sort first."""
-    return Order.DESC if SORTS[sort].descending else Order.ASC
-
-
-def typed_amount(unit: Unit, value: int, domain_id: int) -> str:
-    """A stored number as people type it: ``1250`` cents are ``12.50``."""
-    match unit:
-        case Unit.MONEY:
-            return from_minor(value, domain_id)
-        case Unit.BASIS_POINTS:
-            return f"{Decimal(value) / 100:f}"
-        case Unit.STARS:
-            return f"{Decimal(value) / 10:f}"
-        case _:
-            return str(value)
-
-
-# -- from a request ------------------------------------------------------------------------------
-Arguments = Mapping[str, Sequence[str]]
-
-
-def parse_view(arguments: Arguments, *, domain_id: int, lenient: bool = False) -> View:
-    """The view that ``arguments`` (name → values) ask for; ``ParameterError`` for the first wrong one.
-
-    ``lenient`` takes an empty value for "not given", as browsers send the empty fields of a form.
-    """
-    given = {name: list(values) for name, values in arguments.items()}
-    if lenient:
-        given = {name: [v for v in values if v.strip()] for name, values in given.items()}
-    reader = _Reader({name: values for name, values in given.items() if values})
-    domain = reader.choice_of("domain", MARKETPLACES)
-    sort = reader.one_of("sort", SORTS) or DEFAULT_SORT
-    return View(
-        domain_default=domain_id,
-        text=reader.text("q", MAX_TEXT),
-        domain=domain,
-        categories=reader.categories(),
-        status=reader.enum("status", Status) or Status.LIVE,
-        bounds=reader.bounds(domain or domain_id),
-        flags={name: value for name, (kind, _) in FLAGS.items() if (value := reader.enum(name, kind))},
-        **{name: reader.integer(name, 1, most) for name, most in WITHIN.items()},
-        interval=reader.enum("interval", Interval) or Interval.DAYS_90,
-        sort=sort,
-        order=reader.enum("order", Order) or default_order(sort),
-        layout=reader.enum("layout", Layout) or Layout.TABLE,
-        density=reader.enum("density", Density) or Density.COMFORTABLE,
-        limit=reader.integer("limit", 1, MAX_LIMIT) or DEFAULT_LIMIT,
-    )
-
-
-def reject_unknown(arguments: Iterable[str], known: Iterable[str]) -> None:
-    """``ParameterError`` for the first parameter that does not exist: a typo must not widen a view."""
-    names = list(known)
-    for name in arguments:
-        if name not in names:
-            raise ParameterError(name[:100], f"no such parameter; there are {', '.join(names)}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Typed reading of a request's arguments; each method raises ``ParameterError``."""
-
-    given: Arguments
-
-    def _single(self, name: str) -> str | None:
-        values = self.given.get(name)
-        if values is None:
-            return None
-        if len(values) > 1:
-            raise ParameterError(name, "given more than once")
-        return values[0]
-
-    def text(self, name: str, longest: int) -> str:
-        value = self._single(name)
-        if value is None:
-            return ""
-        if not value.strip():
-            raise ParameterError(name, "must not be empty")
-        if len(value) > longest:
-            raise ParameterError(name, f"at most {longest} characters")
-        if _CONTROL.search(value):
-            raise ParameterError(name, "control characters are not allowed")
-        return value.strip()
-
-    def enum(self, name: str, kind: type[StrEnum]) -> Any:
-        value = self._single(name)
-        if value is None:
-            return None
-        try:
-            return kind(value)
-        except ValueError:
-            raise ParameterError(name, f"must be one of {', '.join(kind)}") from None
-
-    def one_of(self, name: str, allowed: Iterable[str]) -> str | None:
-        value = self._single(name)
-        if value is not None and value not in allowed:
-            raise ParameterError(name, f"must be one of {', '.join(allowed)}")
-        return value
-
-    def choice_of(self, name: str, allowed: Iterable[int]) -> int | None:
-        value = self.one_of(name, [str(number) for number in allowed])
-        return int(value) if value is not None else None
-
-    def integer(self, name: str, least: int, most: int) -> int | None:
-        value = self._single(name)
-        return None if value is None else _integer(name, value, least, most)
-
-    def categories(self) -> tuple[int, ...]:
-        values = self.given.get("category", ())
-        if len(values) > MAX_CATEGORIES:
-            raise ParameterError("category", f"at most {MAX_CATEGORIES} categories")
-        numbers = [_integer("category", value, 0, 2**63 - 1) for value in values]
-        return tuple(dict.fromkeys(numbers))
-
-    def bounds(self, domain_id: int) -> dict[str, int]:
-        return {
-            name: read_amount(name, bound.unit, value, domain_id)
-            for name, bound in RANGES.items()
-            if (value := self._single(name)) is not None
-        }
-
-
-def _integer(name: str, value: str, least: int, most: int) -> int:
-    if not _INTEGER.fullmatch(value, 0) or not value.isascii() or not least <= int(value) <= most:
-        raise ParameterError(name, f"must be a whole number from {least} to {most}")
-    return int(value)
-
-
-def read_amount(name: str, unit: Unit, value: str, domain_id: int) -> int:
-    """A number as typed in the parameter ``name``, in stored units; ``ParameterError`` when it is none."""
-    if not _NUMBER.fullmatch(value) or not value.isascii():
-        raise ParameterError(name, "must be a number with at most 9 digits and 2 decimals, like 12.50")
-    number = Decimal(value)
-    match unit:
-        case Unit.MONEY:
-            return to_minor(number, domain_id)
-        case Unit.BASIS_POINTS:
-            return int(number * 100)
-        case Unit.STARS:
-            return int(number * 10)
-    if number != number.to_integral_value():
-        raise ParameterError(name, "must be a whole number")
-    return int(number)
+    def without(self, name: str) -> View:
+        """This view with one filter taken away."""
+        return self.having(FILTERS[name], None)

@@ -12,8 +12,9 @@ from urllib.parse import parse_qs
 
 from keepa_deals.query import reader
 from keepa_deals.query.cache.cache import Reading
+from keepa_deals.query.parse import parse_view
 from keepa_deals.query.reader import Moment
-from keepa_deals.query.view import View, parse_view
+from keepa_deals.query.view import View
 
 KEPT_SECONDS = 10.0
 OLDEST_SECONDS = 60.0
@@ -59,4 +60,4 @@ class Tallies:
 
 @lru_cache(maxsize=256)
 def _parsed(query: str, domain_id: int) -> View:
-    return parse_view(parse_qs(query), domain_id=domain_id, lenient=True)
+    return parse_view(parse_qs(query), domain_id=domain_id, ignore_empty=True)

@@ -14,15 +14,6 @@ from keepa_deals.marketplaces import marketplace
 IMAGE_HOST = "https://m.media-amazon.com"
 _IMAGE_NAME = re.compile(r"[A-Za-z0-9+_%.,-]{1,120}")
 _SIZED = re.compile(r"\.(?=[a-z]+$)")
-
-ENDED_REASONS = {
-    "price_recovered": "the price recovered",
-    "out_of_stock": "out of stock",
-    "no_longer_matches": "it no longer matches the selection",
-    "product_gone": "the product is gone",
-    "no_longer_listed": "Keepa’s list no longer shows it, though its product page says that the price holds",
-    "merged": "another variation of the same product stands for it",
-}
 MINUS = "−"
 
 

@@ -42,10 +42,12 @@ from keepa_deals.db.session import Database
 from keepa_deals.deployment.ports import free_port
 from keepa_deals.query import reader
 from keepa_deals.query.cache.cache import Reading, Replica, reading
-from keepa_deals.query.columns import RANGES, SORTS
 from keepa_deals.query.cursor import Cursor
+from keepa_deals.query.filters.bounds import BOUNDS
+from keepa_deals.query.parse import parse_view
 from keepa_deals.query.reader import Moment
-from keepa_deals.query.view import View, parse_view
+from keepa_deals.query.sorts import SORTS
+from keepa_deals.query.view import View
 from tests.support.deal_rows import ENDED, WORDS, fill_deals
 from tests.support.servers.postgres import PostgresServer, find_programs
 
@@ -62,7 +64,7 @@ FRAGMENTS = sorted(
     }
 )
 """What people look for, more than the copy remembers."""
-LEAST = {name: ["1"] for name, bound in RANGES.items() if bound.lower}
+LEAST = {bound.name: ["1"] for bound in BOUNDS if bound.is_lower}
 VIEWS: dict[str, dict[str, list[str]]] = {
     "no filter": {},
     "one range": {"price_max": ["100"]},

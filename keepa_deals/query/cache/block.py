@@ -12,8 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
-from keepa_deals.query.cache.columns import COLUMNS, NO_TIME, NULL, Array, Batch, joined
+from keepa_deals.query.cache.columns import COLUMNS, Batch, joined
 from keepa_deals.query.cache.text_index import Texts, Words
+from keepa_deals.query.encoding import NO_TIME, NULL, Array
 
 MOST = 65_536
 """Rows of a block: a column of so many lies in the processor's cache."""

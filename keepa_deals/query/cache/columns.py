@@ -1,37 +1,36 @@
-"""What the copy holds of a deal, and how it comes out of the database as arrays.
-
-Unknown numbers are ``NULL``, unknown moments ``NO_TIME``, unknown answers ``UNKNOWN``: the least value of
-their type. Moments are microseconds since 1970, in UTC.
-"""
+"""What the cache holds of a deal, and how it comes out of the database as arrays (``query.encoding``)."""
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import BigInteger, Column, String, Table, case, func, literal_column, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Integer,
+    String,
+    Table,
+    case,
+    func,
+    literal_column,
+    type_coerce,
+)
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.sql.elements import BinaryExpression
 
 from keepa_deals.db.models import Deal, UtcDateTime
 from keepa_deals.db.soundness import FIRST_MOMENT, INT32, LAST_MOMENT
-from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.marketplaces import MARKETPLACES
-from keepa_deals.query.columns import RANGES, SORTS
+from keepa_deals.query.encoding import NO_TIME, NULL, REASONS, UNKNOWN, Array, name_of, to_number
+from keepa_deals.query.filters import FILTERS
+from keepa_deals.query.sorts import SORTS
 
-Array = NDArray[Any]
-
-NULL = int(np.iinfo(np.int32).min)
-NO_TIME = int(np.iinfo(np.int64).min)
-UNKNOWN = -1
-_MOST = int(np.iinfo(np.int32).max)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_MAX_NUMBER = int(np.iinfo(np.int32).max)
 
 DEALS = cast("Table", Deal.__table__)
 
@@ -73,51 +72,33 @@ def domain_at(places: Array) -> Array:
     return (places // _ASINS).astype(np.int8)
 
 
-# -- moments -------------------------------------------------------------------------------------
-def to_number(moment: datetime) -> int:
-    """Microseconds since 1970."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
 _FIRST, _LAST = to_number(FIRST_MOMENT), to_number(LAST_MOMENT)
 
 
-def to_moment(number: int) -> datetime:
-    return _EPOCH + number * _MICROSECOND
-
-
 # -- columns -------------------------------------------------------------------------------------
-def name_of(column: Any) -> str:
-    """The copy's name for what deals are sorted or filtered by: a column, or a difference of two."""
-    if isinstance(column, BinaryExpression):
-        return f"{name_of(column.left)} - {name_of(column.right)}"
-    return str(column.name)
-
-
-def _asked_for() -> Iterator[Any]:
+def _read_by_sorts_and_filters() -> Iterator[Any]:
     yield from (sort.column for sort in SORTS.values())
-    for bound in RANGES.values():
-        yield from bound.by_interval.values() if bound.by_interval else (bound.column,)
+    for each in FILTERS.values():
+        yield from each.columns
+
+
+def _named(kind: type[Any]) -> set[str]:
+    """The columns of a type that sorts and filters read."""
+    return {name_of(c) for c in _read_by_sorts_and_filters() if isinstance(c.type, kind)}
 
 
 DIFFERENCES: Mapping[str, tuple[str, str]] = {
     name_of(column): (name_of(column.left), name_of(column.right))
-    for column in _asked_for()
+    for column in _read_by_sorts_and_filters()
     if isinstance(column, BinaryExpression)
 }
 TEXTS = ("title", "brand", "category_name")
-MOMENTS = ("found_at", "deal_created_at", "last_seen_at", "changed_at", "ended_at")
-ANSWERS = ("amazon_in_stock", "is_lowest", "is_lowest_90")
+MOMENTS = tuple(sorted(_named(UtcDateTime) | {"last_seen_at", "changed_at", "ended_at"}))
+"""What sorts and filters read, and what the refresh follows."""
+ANSWERS = tuple(sorted(_named(Boolean)))
 """Columns that hold yes, no, or nothing."""
-REASONS = tuple(str(reason) for reason in EndedReason)
-"""Why deals ended, each by its number in this order."""
-_OTHERS = {"domain_id", "asin", "root_category", "ended_reason", *TEXTS, *MOMENTS, *ANSWERS}
 NUMBERS = tuple(
-    sorted(
-        {name for column in _asked_for() if (name := name_of(column)) not in _OTHERS | set(DIFFERENCES)}
-        | {part for pair in DIFFERENCES.values() for part in pair}
-        | {"amazon_price"}
-    )
+    sorted((_named(Integer) - set(DIFFERENCES)) | {part for pair in DIFFERENCES.values() for part in pair})
 )
 COLUMNS = (
     *NUMBERS,
@@ -129,7 +110,7 @@ COLUMNS = (
     "is_open",
     "was_out_of_stock",
 )
-"""What is asked of the copy."""
+"""What is asked of the cache."""
 _ORDER = ("domain_id", "asin", *TEXTS, "root_category", "ended_reason", *MOMENTS, *ANSWERS, *NUMBERS)
 
 
@@ -281,5 +262,5 @@ def _moments(name: str, values: Sequence[Any]) -> Array:
 
 def _difference(left: Array, right: Array) -> Array:
     both = (left != NULL) & (right != NULL)
-    found = np.clip(left.astype(np.int64) - right, NULL + 1, _MOST).astype(np.int32)
+    found = np.clip(left.astype(np.int64) - right, NULL + 1, _MAX_NUMBER).astype(np.int32)
     return np.where(both, found, np.int32(NULL))

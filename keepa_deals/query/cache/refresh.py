@@ -16,16 +16,14 @@ from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.query.cache.block import MOST, Block, built, updated
 from keepa_deals.query.cache.columns import (
     DEALS,
-    Array,
     Batch,
     joined,
     places_of,
     selected,
     sound_batch,
-    to_moment,
-    to_number,
 )
 from keepa_deals.query.cache.scan import Look
+from keepa_deals.query.encoding import Array, to_moment, to_number
 from keepa_deals.query.left_out import LeftOut
 
 OVERLAP = timedelta(seconds=30)

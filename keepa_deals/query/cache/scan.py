@@ -1,26 +1,27 @@
-"""Questions, answered by the copy exactly as ``query.reader`` has the database answer them."""
+"""Which deals a view leaves, and how many: answered by the column cache exactly as by the database."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.query.cache.block import Block
-from keepa_deals.query.cache.columns import NULL, REASONS, UNKNOWN, Array, name_of, place_of, to_number
-from keepa_deals.query.columns import RANGES, Range
-from keepa_deals.query.view import Status, View
+from keepa_deals.query.cache.columns import place_of
+from keepa_deals.query.encoding import Array, to_number
+from keepa_deals.query.filters.base import Context, Filter, NullableFilter
+from keepa_deals.query.filters.scope import CATEGORY, STATUS, Status
+from keepa_deals.query.view import View
 
 if TYPE_CHECKING:
     from keepa_deals.query.reader import Moment
 
 
-Column = Callable[[str], Array]
 SEVERAL = "several"
 """Stands for a filter's name where it takes more than one to hide a deal for being unknown."""
 FEW = 8
@@ -36,22 +37,22 @@ class Chosen:
     """The deals that fulfil everything."""
     but_categories: Array
     """Those that fulfil everything but the choice of categories."""
-    but_questions: Array
-    """Those that fulfil everything but the ``questions``."""
-    held: Array
-    """How many of the ``questions`` each of these fulfils."""
+    but_nullable: Array
+    """Those that fulfil everything but the nullable filters."""
+    match_count: Array
+    """How many of the nullable filters each of these fulfils."""
 
-    def of_status(self, status: Status, moment: Moment) -> Chosen | None:
+    def of_status(self, status: Status, context: Context) -> Chosen | None:
         """What is left of it by a status, too."""
-        of_status = _of_status(self.block, status, moment)
+        of_status = _of_status(self.block, status, context)
         if of_status is None or not of_status.any():
             return None
         return Chosen(
             self.block,
             self.rows & of_status,
             self.but_categories & of_status,
-            self.but_questions & of_status,
-            self.held,
+            self.but_nullable & of_status,
+            self.match_count,
         )
 
 
@@ -81,7 +82,8 @@ class Look:
         if (found := self._found(view.status, view, moment)) is None:
             parts: Iterator[Chosen | None]
             if (every := self._found(Status.ALL, view, moment)) is not None:
-                parts = (part.of_status(view.status, moment) for part in every)
+                context = view.context(moment.as_of)
+                parts = (part.of_status(view.status, context) for part in every)
             else:
                 parts = (_choose(block, view, moment) for block in self.blocks)
             found = [part for part in parts if part is not None]
@@ -91,165 +93,108 @@ class Look:
     def _found(self, status: Status, view: View, moment: Moment) -> list[Chosen] | None:
         """What was found before of the view, but with that status."""
         known = self._known.get(status)
-        if known is None or known[1] != moment or known[0] != replace(view, status=status):
+        if known is None or known[1] != moment or known[0] != view.having(STATUS, status):
             return None
         return known[2]
 
 
 # -- filters -------------------------------------------------------------------------------------
+class BlockRows:
+    """The deals of a block, or some of them, as filters read them."""
+
+    def __init__(self, block: Block, at: Array | None = None) -> None:
+        self._block = block
+        self.at = at
+        """The numbers of the rows; ``None`` means all of the block."""
+
+    def __len__(self) -> int:
+        return len(self._block) if self.at is None else self.at.size
+
+    def column(self, name: str) -> Array:
+        return self._picked(self._block.arrays[name])
+
+    def mentioning(self, word: str) -> Array:
+        return self._picked(self._block.words.find(word))
+
+    def with_asin(self, asin: str) -> Array:
+        found = np.zeros(len(self._block), bool)
+        try:
+            places = np.array([place_of(domain, asin) for domain in MARKETPLACES], np.int64)
+        except ValueError:  # no ASIN
+            return self._picked(found)
+        found[self._block.rows_at(places)[0]] = True
+        return self._picked(found)
+
+    def in_categories(self, numbers: Collection[int]) -> Array:
+        wanted = np.isin(self._block.categories, list(numbers))
+        return wanted[self.column("category")]
+
+    def _picked(self, values: Array) -> Array:
+        return values if self.at is None else values[self.at]
+
+
 def _choose(block: Block, view: View, moment: Moment) -> Chosen | None:
-    rows = _of_status(block, view.status, moment)
+    context = view.context(moment.as_of)
+    rows = _of_status(block, view.status, context)
     if rows is None:
         return None
-    for condition in _plain(block, view, moment):
-        rows &= condition
-    if not rows.any():
-        return None
-    for word in view.text.split():
-        rows &= _mentions(block, word)
-    asked = questions(view)
-    held = _held(block, rows, asked, lenient=view.flag("unknown") is not None)
-    fulfilled = rows & (held == len(asked)) if asked else rows
-    if not view.categories:
-        return Chosen(block, fulfilled, fulfilled, rows, held)
-    wanted = np.isin(block.categories, view.categories)[block.arrays["category"]]
-    return Chosen(block, fulfilled & wanted, fulfilled, rows & wanted, held)
+    whole = BlockRows(block)
+    for each, value in _plain_filters(view):
+        if not rows.any():
+            return None
+        rows &= each.mask(value, context, whole)
+    nullable = view.nullable_filters()
+    match_count = _match_count(block, rows, nullable, context, include_unknown=view.include_unknown)
+    fulfilled = rows & (match_count == len(nullable)) if nullable else rows
+    categories = view.value_of(CATEGORY)
+    if categories is None:
+        return Chosen(block, fulfilled, fulfilled, rows, match_count)
+    wanted = CATEGORY.mask(categories, context, whole)
+    return Chosen(block, fulfilled & wanted, fulfilled, rows & wanted, match_count)
 
 
-def _held(block: Block, rows: Array, asked: Sequence[Question], *, lenient: bool) -> Array:
-    """How many questions each of ``rows`` fulfils; ``lenient`` counts those that it can't answer, too."""
-    at, column = _columns(block, rows)
-    held = np.zeros(len(block) if at is None else at.size, np.uint8)
-    for question in asked:
-        held += question.holds(column)
-        if lenient:
-            held += question.unknown(column)
-    if at is None:
-        return held
+def _plain_filters(view: View) -> list[tuple[Filter[Any], Any]]:
+    """The filters that every deal can answer, but for the status and the categories."""
+    plain = [
+        (each, value)
+        for each, value in view.filters()
+        if not isinstance(each, NullableFilter) and each not in (STATUS, CATEGORY) and each.narrows
+    ]
+    return sorted(plain, key=lambda pair: pair[0].cost)
+
+
+Nullable = Sequence[tuple[NullableFilter[Any], Any]]
+
+
+def _match_count(
+    block: Block, rows: Array, nullable: Nullable, context: Context, *, include_unknown: bool
+) -> Array:
+    """How many of the filters each of ``rows`` fulfils, or may be unknown to."""
+    picked = _pick(block, rows)
+    counts = np.zeros(len(picked), np.uint8)
+    for each, value in nullable:
+        counts += each.mask(value, context, picked)
+        if include_unknown:
+            counts += each.unknown_mask(value, context, picked)
+    if picked.at is None:
+        return counts
     every = np.zeros(len(block), np.uint8)
-    every[at] = held
+    every[picked.at] = counts
     return every
 
 
-def _columns(block: Block, rows: Array) -> tuple[Array | None, Column]:
-    """The columns of a block; where ``rows`` are few, only those, with their numbers."""
+def _pick(block: Block, rows: Array) -> BlockRows:
+    """These rows alone where they are few; all rows of the block otherwise."""
     if np.count_nonzero(rows) * FEW > len(block):
-        return None, block.arrays.__getitem__
-    at = np.flatnonzero(rows)
-    return at, lambda name: block.arrays[name][at]
+        return BlockRows(block)
+    return BlockRows(block, np.flatnonzero(rows))
 
 
-def _of_status(block: Block, status: Status, moment: Moment) -> Array | None:
+def _of_status(block: Block, status: Status, context: Context) -> Array | None:
     """A mask of its own of the deals of a status; ``None`` when there is clearly none."""
-    is_open, seen, since = block.arrays["is_open"], block.arrays["last_seen_at"], to_number(moment.live_since)
-    match status:
-        case Status.LIVE:
-            return is_open & (seen >= since) if block.last_seen_open >= since else None
-        case Status.STALE:
-            return is_open & (seen < since)
-        case Status.OPEN:
-            return is_open.copy()
-        case Status.ENDED:
-            return block.arrays["is_here"] & ~is_open
-    return block.arrays["is_here"].copy()
-
-
-def _plain(block: Block, view: View, moment: Moment) -> Iterator[Array]:
-    """The filters that every deal can answer, but for the words."""
-
-    def ago(**time: int) -> int:
-        return to_number(moment.now - timedelta(**time))
-
-    if view.domain:
-        yield block.arrays["domain_id"] == view.domain
-    if view.found_within:
-        yield block.arrays["found_at"] >= ago(hours=view.found_within)
-    if view.price_changed_within:
-        yield block.arrays["deal_created_at"] >= ago(hours=view.price_changed_within)
-    if view.seen_within:
-        yield block.arrays["last_seen_at"] >= ago(minutes=view.seen_within)
-    if reason := view.flag("ended_reason"):
-        yield block.arrays["ended_reason"] == REASONS.index(reason)
-    if view.flag("back_in_stock"):
-        yield block.arrays["is_open"]
-        yield block.arrays["was_out_of_stock"]
-
-
-def _mentions(block: Block, word: str) -> Array:
-    rows = block.words.find(word)
-    try:
-        places = np.array([place_of(domain, word.upper()) for domain in MARKETPLACES], np.int64)
-    except ValueError:  # no ASIN
-        return rows
-    rows[block.rows_at(places)[0]] = True
-    return rows
-
-
-@dataclass(frozen=True, slots=True)
-class _Bound:
-    """A bound on a number. Unknown is the least of all numbers, and no bound is as low."""
-
-    name: str
-    column: str
-    value: int
-    lower: bool
-
-    def holds(self, column: Column) -> Any:
-        values = column(self.column)
-        if self.lower:
-            return values >= max(self.value, NULL + 1)
-        return (values <= max(self.value, NULL)) & (values != NULL)
-
-    def unknown(self, column: Column) -> Any:
-        return column(self.column) == NULL
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """A question that is answered by yes, no, or not at all."""
-
-    name: str
-    column: str
-
-    def holds(self, column: Column) -> Any:
-        return column(self.column) == 1
-
-    def unknown(self, column: Column) -> Any:
-        return column(self.column) == UNKNOWN
-
-
-@dataclass(frozen=True, slots=True)
-class _Amazon:
-    """Amazon's own offer, as the product page says; until it has been read, as the deal feed says."""
-
-    wanted: bool
-    name: str = "amazon"
-
-    def holds(self, column: Column) -> Any:
-        answers = column("amazon_in_stock")
-        if not self.wanted:
-            return answers == 0
-        offered = (answers == UNKNOWN) & (column("amazon_price") != NULL)
-        return (answers == 1) | offered
-
-    def unknown(self, column: Column) -> Any:
-        return (column("amazon_in_stock") == UNKNOWN) & (column("amazon_price") == NULL)
-
-
-Question = _Bound | _Answer | _Amazon
-
-
-def questions(view: View) -> list[Question]:
-    """The active filters on values that may be unknown."""
-    asked: list[Question] = []
-    for name, value in view.bounds.items():
-        bound: Range = RANGES[name]
-        asked.append(_Bound(name, name_of(bound.over(view.interval)), value, bound.lower))
-    if lowest := view.flag("lowest"):
-        asked.append(_Answer("lowest", "is_lowest" if lowest == "ever" else "is_lowest_90"))
-    if amazon := view.flag("amazon"):
-        asked.append(_Amazon(amazon == "yes"))
-    return asked
+    if status is Status.LIVE and block.last_seen_open < to_number(context.as_of.live_since):
+        return None
+    return block.arrays["is_here"] & STATUS.mask(status, context, BlockRows(block))
 
 
 # -- counts --------------------------------------------------------------------------------------
@@ -260,7 +205,7 @@ def count(look: Look, view: View, moment: Moment) -> int:
 def count_statuses(look: Look, view: View, moment: Moment) -> tuple[int, int, int]:
     """How many live, stale and ended deals the other filters of ``view`` leave, by one search for all."""
     since, found = to_number(moment.live_since), np.zeros(3, np.int64)
-    for part in look.chosen(replace(view, status=Status.ALL), moment):
+    for part in look.chosen(view.having(STATUS, Status.ALL), moment):
         is_open = part.rows & part.block.arrays["is_open"]
         live = is_open & (part.block.arrays["last_seen_at"] >= since)
         every, going, lively = (int(np.count_nonzero(mask)) for mask in (part.rows, is_open, live))
@@ -271,24 +216,25 @@ def count_statuses(look: Look, view: View, moment: Moment) -> tuple[int, int, in
 
 def count_hidden(look: Look, view: View, moment: Moment) -> dict[str, int]:
     """How many deals are hidden only for being unknown: by each filter alone, and by ``SEVERAL`` together."""
-    asked = questions(view)
-    found: Counter[str] = Counter()
+    nullable, context = view.nullable_filters(), view.context(moment.as_of)
+    counts: Counter[str] = Counter()
     for part in look.chosen(view, moment):
-        failing = part.but_questions & (part.held < len(asked))
-        at, column = _columns(part.block, failing)
-        unknown = [question.unknown(column) for question in asked]
-        times = np.zeros(len(part.block) if at is None else at.size, np.uint8)
+        failing = part.but_nullable & (part.match_count < len(nullable))
+        picked = _pick(part.block, failing)
+        unknown = [each.unknown_mask(value, context, picked) for each, value in nullable]
+        times = np.zeros(len(picked), np.uint8)
         for mask in unknown:
             times += mask
-        hidden = times + (part.held if at is None else part.held[at]) == len(asked)
-        if at is None:
+        matched = part.match_count if picked.at is None else part.match_count[picked.at]
+        hidden = times + matched == len(nullable)
+        if picked.at is None:
             hidden &= failing
         alone = hidden & (times == 1)
-        for question, mask in zip(asked, unknown, strict=True):
-            found[question.name] += int(np.count_nonzero(alone & mask))
-        found[SEVERAL] += int(np.count_nonzero(hidden) - np.count_nonzero(alone))
-    names = (*(question.name for question in asked), SEVERAL)
-    return {name: found[name] for name in names if found[name]}
+        for (each, _), mask in zip(nullable, unknown, strict=True):
+            counts[each.name] += int(np.count_nonzero(alone & mask))
+        counts[SEVERAL] += int(np.count_nonzero(hidden) - np.count_nonzero(alone))
+    names = (*(each.name for each, _ in nullable), SEVERAL)
+    return {name: counts[name] for name in names if counts[name]}
 
 
 def count_categories(look: Look, view: View, moment: Moment) -> list[tuple[int | None, str | None, int]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from keepa_deals.query.cache.columns import NULL, Array
+from keepa_deals.query.encoding import NULL, Array
 
 WORDS_KEPT = 64
 """Answers to the words looked for last, a bit a deal each."""

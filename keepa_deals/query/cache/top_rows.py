@@ -14,10 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from keepa_deals.query.cache.block import Block
-from keepa_deals.query.cache.columns import NO_TIME, NULL, Array, name_of, place_of, to_moment, to_number
+from keepa_deals.query.cache.columns import place_of
 from keepa_deals.query.cache.scan import Chosen
-from keepa_deals.query.columns import Sort
 from keepa_deals.query.cursor import Leg
+from keepa_deals.query.encoding import NO_TIME, NULL, Array, name_of, to_moment, to_number
+from keepa_deals.query.sorts import Sort
 
 Found = list[tuple[Any, int]]
 """Values and places, in the order of the page."""

@@ -5,20 +5,11 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
-from keepa_deals.marketplaces import MARKETPLACES
-from keepa_deals.query.columns import RANGES, SORTS, Interval, Unit
-from keepa_deals.query.view import (
-    FLAGS,
-    MAX_CATEGORIES,
-    MAX_CURSOR,
-    MAX_LIMIT,
-    MAX_TEXT,
-    WITHIN,
-    Density,
-    Layout,
-    Order,
-    Status,
-)
+from keepa_deals.query.cursor import MAX_CURSOR
+from keepa_deals.query.filters import FILTERS
+from keepa_deals.query.intervals import Interval
+from keepa_deals.query.sorts import SORTS, Order
+from keepa_deals.query.view import MAX_LIMIT, Density, Layout
 from keepa_deals.web.api.schemas import COUNT, Json, array, nullable, record, reference, schemas
 
 _ABOUT = (
@@ -26,13 +17,6 @@ _ABOUT = (
     "in UTC, null means unknown. An unknown, wrong or empty parameter is a 400 that names it. Where the "
     "dashboard has a password, send a token: `Authorization: Bearer …`, or Basic with the token as password."
 )
-
-
-_WITHIN = {
-    "found_within": "First seen, or come back, within so many hours",
-    "price_changed_within": "The price changed within so many hours",
-    "seen_within": "Seen to hold within so many minutes",
-}
 
 
 def describe() -> Json:
@@ -159,23 +143,10 @@ def _whole(least: int, most: int) -> Json:
     return {"type": "integer", "minimum": least, "maximum": most}
 
 
-def _number(unit: Unit) -> Json:
-    decimals = "0" if unit in (Unit.COUNT, Unit.PERCENT) else "0-9"
-    return {"type": "string", "pattern": rf"^-?[0-9]{{1,9}}(\.[{decimals}]{{1,2}})?$"}
-
-
 def _view_parameters() -> list[Json]:
-    text: Json = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": r"^[^\x00-\x1F\x7F]*$"}
-    categories: Json = {"type": "array", "maxItems": MAX_CATEGORIES, "items": _whole(0, 2**63 - 1)}
     looks = "How the page shows it; no matter here"
     return [
-        _parameter("q", "Words of title or brand, or an ASIN", text),
-        _parameter("domain", "Keepa's domain id", _one_of(MARKETPLACES)),
-        _parameter("category", "Root categories; 0 is unknown", categories),
-        _parameter("status", "Which deals", _one_of(Status)),
-        *(_parameter(bound.name, bound.label, _number(bound.unit)) for bound in RANGES.values()),
-        *(_parameter(name, text, _one_of(kind)) for name, (kind, text) in FLAGS.items()),
-        *(_parameter(name, text, _whole(1, WITHIN[name])) for name, text in _WITHIN.items()),
+        *(_parameter(each.name, each.description, each.schema()) for each in FILTERS.values()),
         _parameter("interval", "Over which time changes are meant", _one_of(Interval)),
         _parameter("sort", "What to sort by", _one_of(SORTS)),
         _parameter("order", "Direction", _one_of(Order)),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from keepa_deals.query.columns import Interval
-from keepa_deals.query.view import LOOKS, Density, Layout, Status, View
+from keepa_deals.query.filters import FILTERS
+from keepa_deals.query.filters.base import Filter, Group, Kind, Option
+from keepa_deals.query.filters.scope import STATUS, Status
+from keepa_deals.query.intervals import Interval
+from keepa_deals.query.view import LAYOUT_PARAMETERS, Density, Layout, View
 from keepa_deals.web.deals.saved_views import Named
-from keepa_deals.web.format import ENDED_REASONS
+from keepa_deals.web.format import currency_of
 
-FOUND_WITHIN = {1: "1 hour", 6: "6 hours", 24: "1 day", 72: "3 days", 168: "7 days"}
-SEEN_WITHIN = {5: "5 min", 15: "15 min", 30: "30 min"}
 PAGE_SIZES = {25: "25 deals", 50: "50 deals", 100: "100 deals", 200: "200 deals"}
 
 Choice = tuple[str, View, bool]
@@ -35,11 +37,9 @@ def densities(view: View) -> Sequence[Choice]:
 
 def statuses(view: View, counts: Mapping[Status, int | None]) -> Sequence[tuple[str, int | None, View, bool]]:
     """As the others, with how many deals each has. Live and stale together show when they are chosen."""
-    words = {Status.LIVE: "Live", Status.STALE: "Stale", Status.OPEN: "Live and stale"}
-    words |= {Status.ENDED: "Ended", Status.ALL: "All"}
     return [
-        (text, counts[status], replace(view, status=status), status is view.status)
-        for status, text in words.items()
+        (status.words.capitalize(), counts[status], view.having(STATUS, status), status is view.status)
+        for status in Status
         if status is not Status.OPEN or status is view.status
     ]
 
@@ -60,11 +60,11 @@ class NamedChoice:
 def named(view: View, views: Sequence[Named], tallies: Mapping[str, int]) -> Sequence[NamedChoice]:
     """The named views; one that does not say how its deals look is shown as the reader looks at them now."""
     here = view.query()
-    bare = urlencode([pair for pair in view.parameters() if pair[0] not in LOOKS])
+    bare = urlencode([pair for pair in view.parameters() if pair[0] not in LAYOUT_PARAMETERS])
     exact = [one.name for one in views if one.query == here]
     found = []
     for one in views:
-        has_looks = any(name in LOOKS for name, _ in parse_qsl(one.query))
+        has_looks = any(name in LAYOUT_PARAMETERS for name, _ in parse_qsl(one.query))
         query = one.query if has_looks else "&".join(filter(None, (one.query, urlencode(view.looks))))
         is_here = one.name in exact if exact else one.query == bare
         count = tallies.get(one.query)
@@ -72,12 +72,72 @@ def named(view: View, views: Sequence[Named], tallies: Mapping[str, int]) -> Seq
     return found
 
 
-def ended_reasons() -> list[tuple[str, str]]:
-    """Why a deal may have ended, as the options of a list."""
-    return [(reason, words[:1].upper() + words[1:]) for reason, words in ENDED_REASONS.items()]
+def page_sizes(view: View) -> Sequence[Option]:
+    """How many deals a page may have; what an address asks for beside them is offered, too."""
+    return [(str(n), text) for n, text in sorted(({view.limit: f"{view.limit} deals"} | PAGE_SIZES).items())]
 
 
-def with_value(options: Mapping[int, str], value: int | None, unit: str) -> list[tuple[int, str]]:
-    """The options of a list; a ``value`` from an address that is none of them is offered, too."""
-    extra = {} if value is None or value in options else {value: f"{value} {unit}"}
-    return sorted({**options, **extra}.items())
+# -- the form ------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """A filter's field, filled in."""
+
+    name: str
+    kind: Kind
+    label: str
+    placeholder: str
+    is_bare: bool
+    is_whole: bool
+    options: Sequence[Option]
+    values: Sequence[str]
+    """What the filter is set to, as the address has it."""
+
+    @property
+    def value(self) -> str:
+        return self.values[0] if self.values else ""
+
+
+@dataclass(frozen=True, slots=True)
+class FormGroup:
+    """Fields that stand together."""
+
+    legend: str
+    style: str
+    beside: str
+    fields: Sequence[FormField]
+
+    def of_kind(self, kind: str) -> Sequence[FormField]:
+        return [one for one in self.fields if one.kind == kind]
+
+
+def form(view: View) -> Sequence[FormGroup]:
+    """The fields of all filters, in their groups."""
+    groups: dict[int, list[Filter[Any]]] = {}
+    for each in sorted(FILTERS.values(), key=lambda one: one.field.stands_last):
+        if each.is_offered(view.values):
+            groups.setdefault(each.field.group.place, []).append(each)
+    return [_group(groups[place], view) for place in sorted(groups)]
+
+
+def _group(members: Sequence[Filter[Any]], view: View) -> FormGroup:
+    group: Group = members[0].field.group
+    fields = [_field(each, view) for each in members]
+    return FormGroup(_said(group.legend, view), group.style, group.beside, fields)
+
+
+def _field(each: Filter[Any], view: View) -> FormField:
+    field, value = each.field, view.value_of(each)
+    return FormField(
+        name=each.name,
+        kind=field.kind,
+        label=_said(field.label, view),
+        placeholder=_said(field.placeholder, view),
+        is_bare=field.is_bare,
+        is_whole=field.is_whole,
+        options=each.options(value),
+        values=each.write(value, view.money_domain) if value is not None else (),
+    )
+
+
+def _said(text: str, view: View) -> str:
+    return text.format(currency=currency_of(view.money_domain))

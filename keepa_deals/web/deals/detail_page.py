@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template, request
 
 from keepa_deals.deals.economics import Costs
+from keepa_deals.deals.ended_reasons import ENDED_REASONS
 from keepa_deals.deals.money import notation
 from keepa_deals.formats import as_data
 from keepa_deals.web.deals import row as deal_row
@@ -12,7 +13,6 @@ from keepa_deals.web.deals import timeline
 from keepa_deals.web.deals.detail import requested_deal
 from keepa_deals.web.deals.price_chart import curve
 from keepa_deals.web.deals.what_if import what_if
-from keepa_deals.web.format import ENDED_REASONS
 from keepa_deals.web.http.addresses import parts_of
 from keepa_deals.web.services import services
 from keepa_deals.web.status.banner import banner

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as Xml
 from flask import Blueprint, Response, request, url_for
 
 from keepa_deals.query import reader
-from keepa_deals.query.columns import Interval
+from keepa_deals.query.intervals import Interval
 from keepa_deals.query.reader import DealRow, Moment
 from keepa_deals.query.view import View
 from keepa_deals.web.deals import row as deal_row

@@ -12,12 +12,15 @@ from sqlalchemy import Connection
 from keepa_deals.query import reader
 from keepa_deals.query.cache.cache import Reading
 from keepa_deals.query.cache.refresh import select_newest_event
-from keepa_deals.query.columns import RANGES, SORTS, Interval
 from keepa_deals.query.cursor import Cursor
+from keepa_deals.query.filters import FILTERS
+from keepa_deals.query.filters.scope import Status
+from keepa_deals.query.intervals import Interval
 from keepa_deals.query.reader import Category, Moment
-from keepa_deals.query.view import FLAGS, Status, View
+from keepa_deals.query.sorts import SORTS
+from keepa_deals.query.view import View
 from keepa_deals.web.deals import controls, saved_views
-from keepa_deals.web.deals.active_filters import STATUS_WORDS, chips
+from keepa_deals.web.deals.active_filters import chips
 from keepa_deals.web.deals.request import requested_cursor, requested_since, requested_view
 from keepa_deals.web.deals.row_cache import Line, lines
 from keepa_deals.web.deals.saved_views import Named
@@ -63,10 +66,9 @@ def deals() -> str:
         view=view,
         chips=chips(view, {category.id: category.name for category in shown.categories}),
         sorts=SORTS,
-        ranges=RANGES,
-        flags=FLAGS,
+        filters=FILTERS,
+        form=controls.form(view),
         intervals=Interval,
-        statuses=STATUS_WORDS,
         status_choices=controls.statuses(view, shown.statuses),
         choices=controls,
         fresh_seconds=int(shown.moment.fresh.total_seconds()),

@@ -16,11 +16,11 @@ from sqlalchemy import Connection, func, select
 
 from keepa_deals.db.models import Deal
 from keepa_deals.query import reader
-from keepa_deals.query.columns import RANGES
+from keepa_deals.query.filters import FILTERS
+from keepa_deals.query.parameters import ParameterError
 from keepa_deals.query.reader import Moment
-from keepa_deals.query.view import FLAGS, MAX_LIMIT, ParameterError, View
+from keepa_deals.query.view import MAX_LIMIT, View
 from keepa_deals.web.deals import controls, saved_views
-from keepa_deals.web.deals.active_filters import STATUS_WORDS
 from keepa_deals.web.deals.list_page import OLDEST_PAGE, count_statuses, tally
 from keepa_deals.web.deals.request import requested_since, requested_view
 from keepa_deals.web.deals.row_cache import lines
@@ -56,9 +56,7 @@ def live() -> Response:
             hidden=reader.count_hidden(reads, view, moment),
             arrived=count_arrived(reads.connection, view, moment, since),
             banner=banner(here.health.report()),
-            ranges=RANGES,
-            flags=FLAGS,
-            statuses=STATUS_WORDS,
+            filters=FILTERS,
         )
     response = make_response(page)
     response.headers["Cache-Control"] = "no-store"

@@ -9,7 +9,9 @@ from flask import request
 from werkzeug.datastructures import MultiDict
 
 from keepa_deals.query.cursor import Cursor, decode_cursor
-from keepa_deals.query.view import VIEW_PARAMETERS, ParameterError, View, parse_view, reject_unknown
+from keepa_deals.query.parameters import ParameterError, reject_unknown
+from keepa_deals.query.parse import parse_view
+from keepa_deals.query.view import VIEW_PARAMETERS, View
 from keepa_deals.web.services import Services
 
 
@@ -24,7 +26,7 @@ def requested_view(services: Services, *, strict: bool = False, extra: Sequence[
     given = arguments()
     if strict:
         reject_unknown(given, (*VIEW_PARAMETERS, *extra))
-    return parse_view(given, domain_id=services.settings.keepa_domain_id, lenient=not strict)
+    return parse_view(given, domain_id=services.settings.keepa_domain_id, ignore_empty=not strict)
 
 
 def requested_cursor(view: View) -> Cursor | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keepa_deals.deals.money import money
-from keepa_deals.query.columns import AVERAGES, PERCENTS, Interval
+from keepa_deals.query.intervals import AVERAGES, PERCENTS, Interval
 from keepa_deals.query.reader import DealRow, Moment
 from keepa_deals.web.format import amazon_url, image_url, keepa_url, signed
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from flask import Flask
 from markupsafe import Markup
 
-from keepa_deals.query.columns import Interval
+from keepa_deals.query.intervals import Interval
 from keepa_deals.query.reader import DealRow, Moment
 from keepa_deals.query.view import Layout, View
 from keepa_deals.web.deals.row import Change, Presented, change, status_of

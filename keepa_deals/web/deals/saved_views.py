@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from keepa_deals.db.models import SavedView
-from keepa_deals.query.view import ParameterError, parse_view
+from keepa_deals.query.parameters import ParameterError
+from keepa_deals.query.parse import parse_view
 from keepa_deals.web.http.addresses import fields_of
 from keepa_deals.web.services import Services, services
 
@@ -58,7 +59,7 @@ def _is_view(name: object, query: object) -> bool:
 @lru_cache(maxsize=256)
 def _can_be_parsed(query: str) -> bool:
     try:
-        parse_view(fields_of(query[:4000]), domain_id=1, lenient=True)
+        parse_view(fields_of(query[:4000]), domain_id=1, ignore_empty=True)
     except ParameterError:
         return False
     return True
@@ -95,7 +96,9 @@ def _name() -> str:
 
 
 def _canonical(here: Services, query: str) -> str:
-    return parse_view(fields_of(query[:4000]), domain_id=here.settings.keepa_domain_id, lenient=True).query()
+    return parse_view(
+        fields_of(query[:4000]), domain_id=here.settings.keepa_domain_id, ignore_empty=True
+    ).query()
 
 
 def _refuse_too_many(session: Session, name: str) -> None:

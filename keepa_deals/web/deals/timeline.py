@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from keepa_deals.deals.ended_reasons import ENDED_REASONS
 from keepa_deals.deals.kinds import DealEventKind
 from keepa_deals.deals.money import money
 from keepa_deals.web.deals.detail import DealDetail
-from keepa_deals.web.format import ENDED_REASONS
 
 MOST_ENTRIES = 60
 

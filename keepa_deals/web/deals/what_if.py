@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keepa_deals.deals.economics import Costs, Economics, calculate, known_fee
-from keepa_deals.query.columns import Unit
+from keepa_deals.query.amounts import Unit, read_amount, typed_amount
+from keepa_deals.query.parameters import ParameterError
 from keepa_deals.query.reader import DealRow
-from keepa_deals.query.view import ParameterError, read_amount, typed_amount
 
 
 @dataclass(frozen=True, slots=True)

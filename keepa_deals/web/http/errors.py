@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from keepa_deals.db.errors import StoreError
-from keepa_deals.query.view import ParameterError
+from keepa_deals.query.parameters import ParameterError
 from keepa_deals.web.http.throttle import ThrottledError
 
 _WORDS = {

@@ -16,7 +16,7 @@ from keepa_deals.db.models import JobState, OperatorAction
 from keepa_deals.db.upsert import ensure_job
 from keepa_deals.health.report import HealthReport
 from keepa_deals.jobs import BACKFILL_JOB, Job
-from keepa_deals.query.view import ParameterError
+from keepa_deals.query.parameters import ParameterError
 from keepa_deals.web.auth.guard import Reader, reader
 from keepa_deals.web.services import Services, services
 from keepa_deals.web.status.panels import why_blocked

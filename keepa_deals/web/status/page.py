@@ -9,7 +9,7 @@ from flask import Blueprint, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from keepa_deals.humanize import age_text, duration_text
-from keepa_deals.query.view import ParameterError
+from keepa_deals.query.parameters import ParameterError
 from keepa_deals.web.services import Services, services
 from keepa_deals.web.status import actions as status_actions
 from keepa_deals.web.status import charts, panels

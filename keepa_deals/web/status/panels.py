@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from keepa_deals.deals.ended_reasons import ENDED_REASONS
 from keepa_deals.health.forecast import Forecast
 from keepa_deals.health.parts.deals import DealsHealth
 from keepa_deals.health.parts.flow import FlowHealth
@@ -16,7 +17,6 @@ from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.report import HealthReport
 from keepa_deals.humanize import duration_text
 from keepa_deals.jobs import BACKFILL_JOB, FEEDING_JOBS, Job
-from keepa_deals.web.format import ENDED_REASONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ from keepa_deals.keepa.enums import CsvType
 from keepa_deals.keepa.history import PricePoint
 from keepa_deals.query import reader
 from keepa_deals.query.cursor import decode_cursor
+from keepa_deals.query.parse import parse_view
 from keepa_deals.query.reader import Moment
-from keepa_deals.query.view import parse_view
 from tests.support.world import START, FakeLock, World, make_deal, make_product, make_world
 
 

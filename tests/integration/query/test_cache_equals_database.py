@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -24,11 +25,15 @@ from keepa_deals.query.cache import block
 from keepa_deals.query.cache import cache as replica_module
 from keepa_deals.query.cache.cache import OLDEST_SECONDS, Reading, Replica, reading
 from keepa_deals.query.cache.scan import SEVERAL, Look
-from keepa_deals.query.columns import RANGES, SORTS, Interval
 from keepa_deals.query.cursor import decode_cursor
+from keepa_deals.query.filters import FILTERS
+from keepa_deals.query.filters.base import NullableFilter
+from keepa_deals.query.intervals import Interval
+from keepa_deals.query.parse import parse_view
 from keepa_deals.query.reader import Moment
-from keepa_deals.query.view import FLAGS, Order, Status, parse_view
+from keepa_deals.query.sorts import SORTS, Order
 from tests.support.deal_rows import fill_deals, make_row
+from tests.support.filter_values import values_of
 from tests.support.world import World, make_deal, make_product, make_world
 
 FRESH = timedelta(hours=1)
@@ -56,36 +61,22 @@ def replica(
     replica.stop()
 
 
-def texts() -> st.SearchStrategy[str]:
-    return st.sampled_from(["", "b0", "cable", "CABLE blue", "100%", "_", "a/b", "'; --", "1", "B000000007"])
-
-
 @st.composite
 def arguments(draw: st.DrawFn) -> dict[str, list[str]]:
     """The parameters of any view."""
-    numbers = st.integers(-5, 300).map(str)
-    given: dict[str, list[str]] = {"q": [draw(texts())], "limit": [draw(st.sampled_from(["1", "7", "50"]))]}
-    for name in draw(st.lists(st.sampled_from(sorted(RANGES)), max_size=4, unique=True)):
-        given[name] = [draw(numbers)]
-    for name in draw(st.lists(st.sampled_from(sorted(FLAGS)), max_size=2, unique=True)):
-        given[name] = [draw(st.sampled_from(list(FLAGS[name][0])))]
-    given["status"] = [draw(st.sampled_from(list(Status)))]
-    given["sort"] = [draw(st.sampled_from(sorted(SORTS)))]
-    given["order"] = [draw(st.sampled_from(list(Order)))]
-    for name, most in (
-        *(("found_within", 200), ("price_changed_within", 200), ("seen_within", 70), ("domain", 2)),
-    ):
-        if draw(st.integers(0, 4)) == 0:
-            given[name] = [str(draw(st.integers(1, most)))]
-    given["interval"] = [draw(st.sampled_from(list(Interval)))]
-    if draw(st.booleans()):
-        given["category"] = draw(st.lists(st.integers(0, 12).map(str), min_size=1, max_size=3, unique=True))
-    return given
+    chosen = draw(st.lists(st.sampled_from(sorted(FILTERS)), max_size=7, unique=True))
+    return {
+        **{name: draw(st.sampled_from(values_of(FILTERS[name]))) for name in chosen},
+        "limit": [draw(st.sampled_from(["1", "7", "50"]))],
+        "sort": [draw(st.sampled_from(sorted(SORTS)))],
+        "order": [draw(st.sampled_from(list(Order)))],
+        "interval": [draw(st.sampled_from(list(Interval)))],
+    }
 
 
 def everything(reads: reader.Reads, given: dict[str, list[str]], moment: Moment) -> dict[str, Any]:
     """All that the dashboard asks about a view, the list walked to its third page and back."""
-    view = parse_view(given, domain_id=1, lenient=True)
+    view = parse_view(given, domain_id=1, ignore_empty=True)
     pages, cursor = [], None
     for _ in range(3):
         page = reader.read_page(reads, view, moment, cursor)
@@ -119,12 +110,12 @@ def test_the_copy_answers_every_view_as_the_database_does(
     assert look is not None
     with world.database.engine.connect() as connection:
         expected = everything(connection, given_, moment)
-        lenient = parse_view({**given_, "unknown": ["1"]}, domain_id=1, lenient=True)
-        hidden = reader.count(connection, lenient, moment) - expected["total"]
+        with_unknown = parse_view({**given_, "unknown": ["1"]}, domain_id=1, ignore_empty=True)
+        hidden = reader.count(connection, with_unknown, moment) - expected["total"]
         reads = Reading(connection, look)
         found = everything(reads, given_, moment)
         among_all = Reading(connection, replica.look())
-        reader.count_statuses(among_all, parse_view(given_, domain_id=1, lenient=True), moment)
+        reader.count_statuses(among_all, parse_view(given_, domain_id=1, ignore_empty=True), moment)
         found_among_all = everything(among_all, given_, moment)
         assert reads.look is not None, "the copy could not answer"
         assert among_all.look is not None
@@ -133,42 +124,54 @@ def test_the_copy_answers_every_view_as_the_database_does(
     assert sum(expected["hidden"].values()) == (0 if "unknown" in given_ else hidden)
 
 
-@pytest.mark.parametrize("name", [*RANGES, "amazon", "lowest"])
+@pytest.mark.parametrize("name", FILTERS)
+def test_the_copy_answers_every_filter_as_the_database_does(
+    world: World, replica: Replica, name: str
+) -> None:
+    moment = Moment(world.clock.now(), FRESH)
+    with world.database.engine.connect() as connection:
+        reads = Reading(connection, replica.look())
+        for values in values_of(FILTERS[name]):
+            view = parse_view({"status": ["all"], name: values}, domain_id=1)
+            assert reader.count(reads, view, moment) == reader.count(connection, view, moment)
+        given_ = {"status": ["open"], name: values_of(FILTERS[name])[2 % len(values_of(FILTERS[name]))]}
+        assert everything(reads, given_, moment) == everything(connection, given_, moment)
+        assert reads.look is not None, "the copy could not answer"
+
+
+NULLABLE = [name for name, each in FILTERS.items() if isinstance(each, NullableFilter)]
+
+
+@pytest.mark.parametrize("name", NULLABLE)
 def test_what_a_filter_hides_for_being_unknown_is_what_unknown_shows_more(
     world: World, replica: Replica, name: str
 ) -> None:
-    for value in FLAGS[name][0] if name in FLAGS else ("20",):
-        given_ = {name: [str(value)]}
-        view = parse_view(given_, domain_id=1)
-        lenient = parse_view({**given_, "unknown": ["1"]}, domain_id=1)
+    for values in values_of(FILTERS[name]):
+        view = parse_view({name: values}, domain_id=1)
+        with_unknown = parse_view({name: values, "unknown": ["1"]}, domain_id=1)
         moment = Moment(world.clock.now(), FRESH)
         with reading(world.database.engine, replica) as reads:
-            more = reader.count(reads, lenient, moment) - reader.count(reads, view, moment)
+            more = reader.count(reads, with_unknown, moment) - reader.count(reads, view, moment)
             assert reader.count_hidden(reads, view, moment) == {name: more}
             assert reads.look is not None
 
 
 @pytest.mark.parametrize(
-    "names",
+    "query",
     [
-        ("profit_min", "roi_min"),
-        ("sold_min", "rank_drops_min", "rating_min"),
-        ("lowest", "amazon", "discount_min"),
-        ("lowest", "price_max", "rank_max"),
+        "profit_min=2&roi_min=2",
+        "sold_min=2&rank_drops_min=2&rating_min=2",
+        "lowest=ever&amazon=yes&discount_min=2",
+        "lowest=ever&price_max=2&rank_max=2",
     ],
 )
-def test_what_several_filters_hide_is_told_too(
-    world: World, replica: Replica, names: tuple[str, ...]
-) -> None:
-    given_ = {
-        name: [str(FLAGS[name][0]("yes" if name == "amazon" else "ever"))] if name in FLAGS else ["2"]
-        for name in names
-    }
+def test_what_several_filters_hide_is_told_too(world: World, replica: Replica, query: str) -> None:
+    given_ = parse_qs(query)
     view = parse_view(given_, domain_id=1)
-    lenient = parse_view({**given_, "unknown": ["1"]}, domain_id=1)
+    with_unknown = parse_view({**given_, "unknown": ["1"]}, domain_id=1)
     moment = Moment(world.clock.now(), FRESH)
     with reading(world.database.engine, replica) as reads:
-        more = reader.count(reads, lenient, moment) - reader.count(reads, view, moment)
+        more = reader.count(reads, with_unknown, moment) - reader.count(reads, view, moment)
         hidden = reader.count_hidden(reads, view, moment)
         assert sum(hidden.values()) == more
         assert SEVERAL in hidden

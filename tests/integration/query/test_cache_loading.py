@@ -19,8 +19,8 @@ from keepa_deals.query.cache.cache import Reading, Replica, reading
 from keepa_deals.query.cache.columns import selected
 from keepa_deals.query.cache.refresh import Follower
 from keepa_deals.query.left_out import LeftOut
+from keepa_deals.query.parse import parse_view
 from keepa_deals.query.reader import Moment
-from keepa_deals.query.view import parse_view
 from tests.integration.query.test_cache_equals_database import FRESH, everything
 from tests.support.deal_rows import fill_deals, make_row
 from tests.support.world import World, make_world

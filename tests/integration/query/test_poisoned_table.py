@@ -18,8 +18,8 @@ from werkzeug.test import TestResponse
 
 from keepa_deals.db import soundness
 from keepa_deals.deals.price_history import MOST_VALUE, Past, pack, unpack
-from keepa_deals.query.columns import SORTS
 from keepa_deals.query.left_out import KEPT_SECONDS
+from keepa_deals.query.sorts import SORTS
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
 from keepa_deals.web.services import EXTENSION, Services

@@ -25,7 +25,7 @@ class Ground:
 
     def _count(self, _reads: Any, view: Any, _moment: Any) -> int:
         self.now += self.takes
-        self.asked.append(view.bounds["price_max"] // 100)
+        self.asked.append(view.values["price_max"] // 100)
         return 10 * self.asked[-1]
 
     def look(self) -> list[int]:

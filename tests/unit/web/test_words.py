@@ -15,8 +15,8 @@ from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.probing import Reading
 from keepa_deals.health.problems import find_problems
 from keepa_deals.health.report import HealthReport
-from keepa_deals.query.columns import Interval
-from keepa_deals.query.view import parse_view
+from keepa_deals.query.intervals import Interval
+from keepa_deals.query.parse import parse_view
 from keepa_deals.tokens.counters import Counters
 from keepa_deals.web.deals.active_filters import chips
 from keepa_deals.web.deals.row import change

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from keepa_deals.db.models import Deal
-from keepa_deals.query.view import parse_view
+from keepa_deals.query.parse import parse_view
 from keepa_deals.web.deals import export
 from keepa_deals.web.services import EXTENSION
 from tests.support.world import World

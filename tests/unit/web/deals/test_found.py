@@ -14,11 +14,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from keepa_deals.db.models import Deal
+from keepa_deals.deals.ended_reasons import ENDED_REASONS
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.query.cursor import Cursor, decode_cursor
-from keepa_deals.query.view import Order, parse_view
-from keepa_deals.web.format import ENDED_REASONS
+from keepa_deals.query.parse import parse_view
+from keepa_deals.query.sorts import Order
 from keepa_deals.web.services import EXTENSION
 from tests.support.world import START, World, make_deal
 

@@ -17,7 +17,8 @@ from sqlalchemy import update
 from keepa_deals.db.models import Deal
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.ingest.upsert import run as upsert
-from keepa_deals.query.view import MAX_LIMIT, MAX_TEXT
+from keepa_deals.query.parameters import MAX_TEXT
+from keepa_deals.query.view import MAX_LIMIT
 from keepa_deals.web.services import EXTENSION
 from tests.support.servers.dashboard import dashboard
 from tests.support.world import World
