@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""What is dated further in the future than this was written by a clock that was wrong."""
+
+
+def is_ahead(moment: datetime, now: datetime) -> bool:
+    """Whether what is past is dated later than now, by more than clocks differ."""
+    return moment - now > CLOCK_TOLERANCE
+
+
+def is_overdue(last: datetime | None, now: datetime, limit: timedelta) -> bool:
+    """Whether ``last`` is longer ago than ``limit``, or may be: the future tells of a wrong clock."""
+    return last is None or now - last > limit or is_ahead(last, now)
 
 
 class Clock(Protocol):

@@ -11,6 +11,7 @@ import hashlib
 import ipaddress
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,6 +30,10 @@ HOME_LINE = "# home: "
 """A line of that file. In a copied home it names the original, whose Redis and Keepa are not ours."""
 
 KEY_LENGTH = 64
+BEHIND_RUNS = 3
+"""So many runs of the upserter may fail before it is behind."""
+SHORTEST_RUN = timedelta(seconds=5)
+"""A run lasts some seconds, however short its interval."""
 
 
 def _http_url(value: str) -> str:
@@ -252,6 +257,16 @@ class Settings(BaseSettings):
     def account_id(self) -> str:
         """Twelve hexadecimal digits that stand for the Keepa key in the names of Redis keys."""
         return hashlib.sha256(f"keepa_deals:{self.api_key}".encode()).hexdigest()[:12]
+
+    @property
+    def fresh_for(self) -> timedelta:
+        """How long after a sight a deal counts as live."""
+        return timedelta(minutes=self.deal_fresh_minutes)
+
+    def behind_after(self, runs: int = BEHIND_RUNS) -> timedelta:
+        """How old its last success may be: ``runs`` intervals, and as many ticks to wait for tokens."""
+        run = timedelta(seconds=self.upsert_interval_seconds + self.keepa_tick_seconds)
+        return runs * max(run, SHORTEST_RUN)
 
     @property
     def redis_dsn(self) -> str:

@@ -13,10 +13,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from keepa_deals.clock import CLOCK_TOLERANCE as CLOCK_TOLERANCE
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
-
-CLOCK_TOLERANCE = timedelta(minutes=5)
-"""A last sight further in the future than this was written by a clock that was wrong."""
 
 
 class Status(StrEnum):

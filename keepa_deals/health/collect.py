@@ -14,7 +14,7 @@ from keepa_deals.health.part import Part, Sources, T
 from keepa_deals.health.parts import READ
 from keepa_deals.health.parts.database import probe_engine
 from keepa_deals.health.probing import PROBE_TIMEOUT, run_probes
-from keepa_deals.health.problems import behind_after, find_problems
+from keepa_deals.health.problems import find_problems
 from keepa_deals.health.report import HealthReport
 from keepa_deals.redis_store import connect_probe
 from keepa_deals.settings import Settings
@@ -37,7 +37,7 @@ def collect(
         now=(clock or SystemClock()).now(),
         redis=functools.cache(lambda: client or connect_probe(settings)),
         engine=functools.cache(lambda: engine or probe_engine(settings.database_dsn)),
-        behind_after=behind_after(settings),
+        behind_after=settings.behind_after(),
     )
     probes = {part.name: functools.partial(_read, part, sources) for part in READ}
     report = HealthReport(

@@ -6,19 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from keepa_deals.deals.lifecycle import CLOCK_TOLERANCE
+from keepa_deals.clock import is_ahead, is_overdue
 from keepa_deals.health.part import Snapshot
 from keepa_deals.health.parts import beat, database, jobs, queues, redis
 from keepa_deals.health.parts.database import DatabaseHealth
 from keepa_deals.health.parts.jobs import JobHealth, job_in
 from keepa_deals.humanize import age_text
 from keepa_deals.jobs import UPSERT_JOB
-from keepa_deals.settings import Settings
 
 BEAT_SILENT_AFTER = timedelta(seconds=30)
 """Beat ticks at least every 5 seconds (``beat_max_loop_interval``), also when nothing is due."""
-BEHIND_RUNS = 3
-BEHIND_FLOOR = timedelta(seconds=15)
 QUEUE_DEEP = 20
 """Messages expire after one interval, and a worker drops those at once: so many mean that none listens."""
 
@@ -29,12 +26,6 @@ class Problem:
 
     name: str
     text: str
-
-
-def behind_after(settings: Settings) -> timedelta:
-    """How old the upserter's last success may be: some intervals, plus as many ticks to wait for tokens."""
-    run = timedelta(seconds=settings.upsert_interval_seconds + settings.keepa_tick_seconds)
-    return max(BEHIND_FLOOR, BEHIND_RUNS * run)
 
 
 def find_problems(snapshot: Snapshot) -> tuple[Problem, ...]:
@@ -51,7 +42,7 @@ def _problems(snapshot: Snapshot) -> Iterator[Problem]:
     elif schema.value and not schema.value.migrated:
         yield Problem("database_not_migrated", _migration_text(schema.value))
     ticked = snapshot.reading(beat.PART)
-    if ticked.known and _older(ticked.value, snapshot.taken_at, BEAT_SILENT_AFTER):
+    if ticked.known and is_overdue(ticked.value, snapshot.taken_at, BEAT_SILENT_AFTER):
         yield Problem("beat_down", f"beat's last tick was {age_text(ticked.value, snapshot.taken_at)}")
     for queue in snapshot.value(queues.PART) or ():
         if queue.depth >= QUEUE_DEEP:
@@ -64,17 +55,7 @@ def _problems(snapshot: Snapshot) -> Iterator[Problem]:
 def upserter_is_behind(snapshot: Snapshot) -> bool:
     """Whether the last success is too long ago, or nobody knows; a job that never succeeded is behind."""
     job = job_in(snapshot, UPSERT_JOB.name)
-    return _older(job.last_success_at if job else None, snapshot.taken_at, snapshot.behind_after)
-
-
-def _older(moment: datetime | None, now: datetime, limit: timedelta) -> bool:
-    """Whether ``moment`` is longer ago than ``limit``, or may be: the future tells of a wrong clock."""
-    return moment is None or now - moment > limit or is_ahead(moment, now)
-
-
-def is_ahead(moment: datetime, now: datetime) -> bool:
-    """Whether what is past is dated later than now, by more than clocks differ."""
-    return moment - now > CLOCK_TOLERANCE
+    return is_overdue(job.last_success_at if job else None, snapshot.taken_at, snapshot.behind_after)
 
 
 def _migration_text(schema: DatabaseHealth) -> str:

@@ -76,7 +76,7 @@ class IngestContext:
     @property
     def fresh_for(self) -> timedelta:
         """How long a deal stays live after it was seen."""
-        return timedelta(minutes=self.settings.deal_fresh_minutes)
+        return self.settings.fresh_for
 
 
 def build_context(settings: Settings, *, stop: Callable[[], bool] = lambda: False) -> IngestContext:

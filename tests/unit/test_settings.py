@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,15 @@ def test_the_example_file_lists_every_setting_with_its_default() -> None:
 def test_the_dashboard_has_an_address_to_listen_on_and_one_to_ask(host: str, bind: str, url: str) -> None:
     found = settings.load(env_file=None, runtime=False, dashboard_host=host, dashboard_port=8000)
     assert (found.dashboard_bind, found.dashboard_url) == (bind, url)
+
+
+@pytest.mark.parametrize(
+    ("interval", "tick", "seconds"), [(60, 60.0, 360), (1, 0.05, 15), (300, 60.0, 1080), (10, 1.0, 33)]
+)
+def test_how_late_the_upserter_may_be_follows_from_its_interval_and_the_ticks(
+    interval: int, tick: float, seconds: int
+) -> None:
+    chosen = settings.load(
+        env_file=None, runtime=False, upsert_interval_seconds=interval, keepa_tick_seconds=tick
+    )
+    assert chosen.behind_after() == timedelta(seconds=seconds)

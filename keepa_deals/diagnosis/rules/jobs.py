@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import Alert, Finding, Rank, Stops, classify, rule
@@ -52,8 +51,7 @@ def _again_and_again(evidence: Evidence, name: str) -> bool:
     job = evidence.report.job(name)
     if job is None or job.last_finished_at is None or job.last_success_at is None:
         return True
-    interval = evidence.settings.upsert_interval_seconds + evidence.settings.keepa_tick_seconds
-    return job.last_finished_at - job.last_success_at > timedelta(seconds=2 * interval)
+    return job.last_finished_at - job.last_success_at > evidence.settings.behind_after(runs=2)
 
 
 @rule(

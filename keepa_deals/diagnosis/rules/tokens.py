@@ -113,7 +113,7 @@ def patience_of_small(evidence: Evidence) -> float:
 )
 def budget_too_small(evidence: Evidence) -> Iterator[Finding]:
     plan, tokens = plan_of(evidence), evidence.report.tokens.value
-    window = evidence.settings.deal_fresh_minutes * 60 / evidence.settings.keepa_tick_seconds
+    window = evidence.settings.fresh_for / timedelta(seconds=evidence.settings.keepa_tick_seconds)
     come = tokens.refill_rate * window if tokens and tokens.refill_rate else None
     if plan and come is not None and plan["needed"] > come:  # also before the next sweep's plan knows of it
         yield Finding(

@@ -60,7 +60,7 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 
 def _read(sources: Sources) -> DealsHealth:
-    return read(sources.engine(), sources.now, timedelta(minutes=sources.settings.deal_fresh_minutes))
+    return read(sources.engine(), sources.now, sources.settings.fresh_for)
 
 
 def _to_json(snapshot: Snapshot) -> Json:

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Delete, and_, delete, exists, or_, select, tuple_
 from sqlalchemy.engine import CursorResult
 
+from keepa_deals.clock import CLOCK_TOLERANCE, is_overdue
 from keepa_deals.db.models import (
     Deal,
     DealEvent,
@@ -35,7 +36,6 @@ log = logging.getLogger(__name__)
 BATCH = 1000
 RUNS_BEHIND = 5
 """So many intervals and ticks without a success of the upserter are too many to delete anything."""
-CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 def clean(context: IngestContext, tokens: TokenSnapshot | None, *, until: float) -> int:
@@ -68,9 +68,7 @@ def why_not(context: IngestContext, tokens: TokenSnapshot | None) -> str | None:
     with context.database.session() as session:
         upserter = session.get(JobState, UPSERT_JOB.name)
         last = upserter.last_success_at if upserter else None
-    settings = context.settings
-    limit = RUNS_BEHIND * timedelta(seconds=settings.upsert_interval_seconds + settings.keepa_tick_seconds)
-    if last is None or not -CLOCK_TOLERANCE <= now - last <= max(limit, timedelta(seconds=30)):
+    if is_overdue(last, now, context.settings.behind_after(RUNS_BEHIND)):
         return "the upserter is behind"
     return None
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from keepa_deals.clock import is_ahead
 from keepa_deals.health.parts.jobs import JobHealth
-from keepa_deals.health.problems import is_ahead, upserter_is_behind
+from keepa_deals.health.problems import upserter_is_behind
 from keepa_deals.health.report import HealthReport
 from keepa_deals.humanize import duration_text
 from keepa_deals.jobs import UPSERT_JOB

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from keepa_deals import settings as settings_module
 from keepa_deals.health.parts.database import DatabaseHealth
 from keepa_deals.health.parts.queues import QueueHealth
 from keepa_deals.health.probing import Reading
-from keepa_deals.health.problems import behind_after, find_problems
+from keepa_deals.health.problems import find_problems
 from keepa_deals.health.readiness import readiness
 from keepa_deals.health.report import HealthReport
-from keepa_deals.humanize import age_text, duration_text
-from tests.support.health_reports import NOW, ago, healthy, job, jobs
+from tests.support.health_reports import ago, healthy, job, jobs
 
 
 def names(report: HealthReport) -> list[str]:
@@ -79,29 +76,3 @@ def test_a_success_in_the_future_is_said_to_tell_nothing() -> None:
 
 def test_an_unknown_heartbeat_is_not_called_silent() -> None:
     assert names(healthy(redis=Reading(error="refused"), beat=Reading(error="refused"))) == ["redis_down"]
-
-
-@pytest.mark.parametrize(
-    ("interval", "tick", "seconds"), [(60, 60.0, 360), (1, 0.05, 15), (300, 60.0, 1080), (10, 1.0, 33)]
-)
-def test_how_late_the_upserter_may_be_follows_from_its_interval_and_the_ticks(
-    interval: int, tick: float, seconds: int
-) -> None:
-    settings = settings_module.load(
-        env_file=None, runtime=False, upsert_interval_seconds=interval, keepa_tick_seconds=tick
-    )
-    assert behind_after(settings) == timedelta(seconds=seconds)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (172_800, "2 d")],
-)
-def test_a_length_of_time_is_told_in_its_largest_fitting_unit(seconds: float, text: str) -> None:
-    assert duration_text(seconds) == text
-
-
-def test_an_age_says_never_and_knows_the_future() -> None:
-    assert age_text(None, NOW) == "never"
-    assert age_text(ago(seconds=5), NOW) == "5 s ago"
-    assert age_text(ago(seconds=-5), NOW) == "in 5 s"
