@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from keepa_deals.deployment import embedded_redis
+from keepa_deals.deployment.deployment import Deployment
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.log_files import SUPERVISOR_LOG, log_of
 from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB, worker_of
@@ -41,22 +42,16 @@ class Program:
     start_seconds: int = 1
 
 
-def programs(home: Home, settings: Settings, *, sandbox: bool) -> list[Program]:
+def programs(deployment: Deployment) -> list[Program]:
     """What runs in a deployment, the stores first."""
     chosen = []
-    if uses_embedded_redis(home, settings):
+    home = deployment.home
+    if deployment.own_redis:
         server = str(embedded_redis.find_server())
         chosen.append(Program("redis", (server, str(home.redis_conf)), priority=STORES))
-    if sandbox:
-        chosen.append(_sandbox(home, settings))
+    if deployment.with_sandbox:
+        chosen.append(_sandbox(home, deployment.settings))
     return [*chosen, *_workers(), _beat(), _dashboard(), _guard()]
-
-
-def uses_embedded_redis(home: Home, settings: Settings) -> bool:
-    """Whether ``REDIS_URL`` is the one that the start chose for the deployment's own Redis."""
-    return settings.redis_url is not None and settings.redis_url.get_secret_value() == embedded_redis.url(
-        home
-    )
 
 
 def _workers() -> list[Program]:

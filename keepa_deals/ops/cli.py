@@ -38,7 +38,8 @@ def ops() -> None:
 @click.option("--within", type=float, default=None, help="Seconds to become healthy.")
 def start(*, sandbox: bool, within: float | None) -> None:
     """Start what does not run, and return when it works."""
-    from keepa_deals.ops import start as starting
+    from keepa_deals.ops.start import start as start_deployment
+    from keepa_deals.ops.wait_healthy import HEALTHY_WITHIN
 
     changed = keep_key_private()
     if changed:
@@ -47,8 +48,8 @@ def start(*, sandbox: bool, within: float | None) -> None:
     home.make()
     began = time.monotonic()
     with _exit_codes(), _in_turn(home, "start"):
-        patience = starting.HEALTHY_WITHIN if within is None else within
-        started = starting.start(home, say, sandbox=sandbox, within=patience)
+        seconds = HEALTHY_WITHIN if within is None else within
+        started = start_deployment(home, say, sandbox=sandbox, within=seconds)
     say(
         f"healthy after {time.monotonic() - began:.0f} s: {started.live_deals} live deals "
         f"on {started.address}"
@@ -93,26 +94,26 @@ def unit() -> None:
 @ops.command()
 def backup() -> None:
     """Copy the database to backups/ while the service goes on (a deploy does so by itself)."""
-    from keepa_deals.deployment import backups as backups
+    from keepa_deals.deployment import backups
+    from keepa_deals.deployment.deployment import Deployment
 
-    settings = settings_module.load()
-    home = Home(settings.keepa_deals_home)
-    home.make()
-    with _exit_codes(), _in_turn(home, "backup"):
-        say(str(backups.make_now(home, settings)))
+    deployment = Deployment.as_last_started(Home(settings_module.deployment_home()))
+    deployment.home.make()
+    with _exit_codes(), _in_turn(deployment.home, "backup"):
+        say(str(backups.make_now(deployment)))
 
 
 @ops.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def restore(*, file: Path) -> None:
     """Put a copy of backups/ in the database's place; what was there is moved aside."""
-    from keepa_deals.deployment import backups as backups
+    from keepa_deals.deployment.deployment import Deployment
+    from keepa_deals.ops.restore import restore_deployment
 
-    settings = settings_module.load(runtime=False)
-    home = Home(settings.keepa_deals_home)
-    home.make()
-    with _exit_codes(), _in_turn(home, "restore"):
-        backups.restore_deployment(home, settings, file, say)
+    deployment = Deployment.as_wanted()
+    deployment.home.make()
+    with _exit_codes(), _in_turn(deployment.home, "restore"):
+        restore_deployment(deployment, file, say)
 
 
 @ops.command()
@@ -120,6 +121,7 @@ def restore(*, file: Path) -> None:
 def deploy(*, dry_run: bool) -> None:
     """Bring the version that is checked out into service, or the previous one back."""
     from keepa_deals.ops.deploy import run as deploying
+    from keepa_deals.ops.deploy.rollback import PreviousVersionError, start_previous
 
     home = Home(settings_module.load(runtime=False).keepa_deals_home)
     home.make()
@@ -131,8 +133,8 @@ def deploy(*, dry_run: bool) -> None:
         try:
             with _in_turn(home, "deploy"):
                 deploying.deploy(home, say)
-        except deploying.PreviousVersionError:
-            deploying.start_previous(home, say)
+        except PreviousVersionError:
+            start_previous(home, say)
 
 
 def _in_turn(home: Home, what: str) -> AbstractContextManager[None]:

@@ -15,6 +15,7 @@ from keepa_deals.db.models import Deal, Origin, OriginKind
 from keepa_deals.db.session import Database
 from keepa_deals.deployment import runtime_env
 from keepa_deals.deployment.console import Say
+from keepa_deals.deployment.deployment import Deployment
 from keepa_deals.deployment.errors import OpsError
 from keepa_deals.deployment.home import Home
 from keepa_deals.settings import Settings
@@ -23,17 +24,20 @@ _DATABASE_FILES = ("deals.db-wal", "deals.db-shm", "deals.db")
 """The database itself last: it has the mark, so a move that was interrupted goes on at the next start."""
 
 
-def make_way(home: Home, settings: Settings, now: datetime, say: Say, *, sandbox: bool) -> None:
+def set_aside_sandbox(deployment: Deployment, now: datetime, say: Say) -> None:
     """Return when the database has no deals of the other kind; nothing of the deployment may run.
 
     A sandbox's files in the home are set aside for the live service. Otherwise an ``OpsError`` says what
     to do: real deals are never moved, and another database than the home's is not ours to move.
     """
-    found = _told_by(home, settings)
-    if found in (None, _kind(sandbox=sandbox)):
+    home, settings = deployment.home, deployment.settings
+    origin = _told_by(home, settings)
+    if origin in (None, _kind(sandbox=deployment.with_sandbox)):
         return
-    if found is OriginKind.KEEPA:
-        raise OpsError(f"the deals here are Keepa's, and a sandbox would mix its own in: {beside(home)}")
+    if origin is OriginKind.KEEPA:
+        raise OpsError(
+            f"the deals here are Keepa's, and a sandbox would mix its own in: {sandbox_hint(home)}"
+        )
     if settings.database_url is not None:
         raise OpsError(
             "the deals in DATABASE_URL are a sandbox's, and real ones would mix with them: "
@@ -43,12 +47,13 @@ def make_way(home: Home, settings: Settings, now: datetime, say: Say, *, sandbox
     say(f"  ok    the sandbox's deals are set aside in {folder}: delete it when you like")
 
 
-def note(settings: Settings, *, sandbox: bool) -> None:
+def note(deployment: Deployment) -> None:
     """Mark the database, whose tables are there, with who tells its deals from now on.
 
     Only a mark that changes is written: a start must not wait for whoever holds the database.
     """
-    database, kind = Database.from_settings(settings), _kind(sandbox=sandbox)
+    database = Database.from_settings(deployment.settings)
+    kind = _kind(sandbox=deployment.with_sandbox)
     try:
         with database.session() as session:
             if session.scalar(select(Origin.told_by)) == kind:
@@ -62,7 +67,7 @@ def note(settings: Settings, *, sandbox: bool) -> None:
         database.close()
 
 
-def beside(home: Home) -> str:
+def sandbox_hint(home: Home) -> str:
     """How to run a sandbox beside the live service, in words."""
     return (
         "give it a home and a port of its own: "

@@ -12,6 +12,7 @@ from keepa_deals.db import migrate
 from keepa_deals.db.errors import StoreError
 from keepa_deals.db.session import Database
 from keepa_deals.deployment.console import Say
+from keepa_deals.deployment.deployment import Deployment
 from keepa_deals.deployment.embedded_redis import OLDEST
 from keepa_deals.deployment.errors import OpsError
 from keepa_deals.deployment.home import Home
@@ -21,11 +22,12 @@ from keepa_deals.redis_store import connect_probe, who_may_write
 from keepa_deals.settings import Settings
 from keepa_deals.web.credentials import AccessError, CredentialStore, may_start
 
-LEAST_DISK_MB = 200
+MIN_DISK_MB = 200
 
 
-def check(home: Home, settings: Settings, say: Say, *, own_redis: bool) -> None:
+def check(deployment: Deployment, say: Say) -> None:
     """Report each check in a line; an ``OpsError`` with the way out for the first one that fails."""
+    home, settings, own_redis = deployment.home, deployment.settings, deployment.own_redis
     checks: list[tuple[str, Callable[[], str]]] = [
         ("disk", lambda: room(home)),
         ("dashboard's password", lambda: _password(home, settings)),
@@ -34,8 +36,8 @@ def check(home: Home, settings: Settings, say: Say, *, own_redis: bool) -> None:
     ]
     if not own_redis:
         checks.insert(0, ("Redis", lambda: _redis(settings)))
-    for name, look in checks:
-        say(f"  ok    {name}: {look()}")
+    for name, run in checks:
+        say(f"  ok    {name}: {run()}")
     who = None if own_redis else who_may_write(settings)
     if who is not None:
         say(f"  note  Redis: REDIS_URL has no password, so {who} can send tasks and spend tokens: set one")
@@ -44,8 +46,8 @@ def check(home: Home, settings: Settings, say: Say, *, own_redis: bool) -> None:
 def room(home: Home) -> str:
     """How much is free on the home's disk; an ``OpsError`` when that is too little to start anything."""
     free = shutil.disk_usage(home.path).free // (1 << 20)
-    if free < LEAST_DISK_MB:
-        raise OpsError(f"disk: {free} MB free at {home.path}, {LEAST_DISK_MB} are needed: make room")
+    if free < MIN_DISK_MB:
+        raise OpsError(f"disk: {free} MB free at {home.path}, {MIN_DISK_MB} are needed: make room")
     return f"{free} MB free"
 
 
@@ -55,13 +57,13 @@ def selection(settings: Settings, say: Say) -> Selection:
     An ``OpsError`` of one line names what in it cannot be used.
     """
     try:
-        found = selection_of(settings)
+        selection = selection_of(settings)
     except SettingsError as error:
         raise OpsError(str(error)) from None
-    say(f"  ok    deal query: {found}")
-    for note in found.notes:
+    say(f"  ok    deal query: {selection}")
+    for note in selection.notes:
         say(f"  note  deal query: {note}")
-    return found
+    return selection
 
 
 def _port(settings: Settings) -> str:

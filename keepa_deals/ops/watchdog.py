@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 2.0
 """Seconds between two looks for an operation that died; the supervisor's death is noticed at once."""
 TRY_AGAIN = 5.0
-LONGEST_LOG = 10_000_000
+MAX_LOG_BYTES = 10_000_000
 """Bytes after which a guard that is on its own sets its log aside and begins another one."""
 
 
@@ -54,7 +54,7 @@ def _is_needed_after_a_look(home: Home) -> bool:
     if parent is None and supervisor.live_supervisor(home) is not None:
         return False
     if parent is None:
-        _step_out_of_its_shadow(home)
+        _reopen_log(home)
         _bring_back(home, "the supervisor is gone")
     elif (what := abandoned(home.operation_lock)) is not None:
         _bring_back(home, f"a {what} died before its end")
@@ -87,14 +87,14 @@ def _bring_back(home: Home, reason: str) -> None:
         time.sleep(TRY_AGAIN)
 
 
-def _step_out_of_its_shadow(home: Home) -> None:
+def _reopen_log(home: Home) -> None:
     """Write to the log file itself: what was our output ended with the supervisor that read it.
 
     Nobody else keeps the log short now.
     """
     path = home.log / log_of("guard")
     with contextlib.suppress(OSError):
-        if path.stat().st_size > LONGEST_LOG:
+        if path.stat().st_size > MAX_LOG_BYTES:
             path.replace(path.with_name(f"{path.name}.1"))
     target = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     for stream in (1, 2):

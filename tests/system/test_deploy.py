@@ -229,7 +229,7 @@ def test_a_version_that_does_not_start_where_nothing_ran_makes_way_for_the_previ
     file = clone.root / "keepa_deals" / "db" / "migrations" / "versions" / "v20991231_0000_test.py"
     file.write_text(MIGRATION.format(down=revision))
     broken = 'def wait_until_healthy(*_, **__):\n    raise RuntimeError("this version cannot start")'
-    clone.commit(broken, "keepa_deals/ops/start.py")
+    clone.commit(broken, "keepa_deals/ops/wait_healthy.py")
     done = clone.run("deploy_update.sh")
     assert done.returncode == 1
     assert "that did not work: RuntimeError: this version cannot start" in done.stdout

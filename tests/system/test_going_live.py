@@ -15,6 +15,7 @@ from sqlalchemy import text
 from keepa_deals import settings as settings_module
 from keepa_deals.db import migrate
 from keepa_deals.db.session import Database
+from keepa_deals.deployment.deployment import Deployment
 from keepa_deals.deployment.errors import OpsError
 from keepa_deals.deployment.home import Home
 from keepa_deals.ops import database_origin
@@ -39,6 +40,10 @@ def settings_of(home: Home, dsn: str | None = None) -> Settings:
     return settings_module.load(env_file=None, runtime=False, keepa_deals_home=home.path, **given)
 
 
+def deployment(settings: Settings, *, sandbox: bool) -> Deployment:
+    return Deployment(Home(settings.keepa_deals_home), settings, sandbox)
+
+
 def fill(settings: Settings, *, sandbox: bool | None) -> None:
     """One deal; ``sandbox=None`` leaves the database unmarked."""
     from keepa_deals.ingest.upsert import run as upsert
@@ -48,12 +53,12 @@ def fill(settings: Settings, *, sandbox: bool | None) -> None:
     upsert.run(world.context)
     world.database.close()
     if sandbox is not None:
-        database_origin.note(settings, sandbox=sandbox)
+        database_origin.note(deployment(settings, sandbox=sandbox))
 
 
-def make_way(home: Home, settings: Settings, *, sandbox: bool) -> list[str]:
+def set_aside(settings: Settings, *, sandbox: bool) -> list[str]:
     said: list[str] = []
-    database_origin.make_way(home, settings, NOW, said.append, sandbox=sandbox)
+    database_origin.set_aside_sandbox(deployment(settings, sandbox=sandbox), NOW, said.append)
     return said
 
 
@@ -61,7 +66,7 @@ def make_way(home: Home, settings: Settings, *, sandbox: bool) -> list[str]:
 def test_deals_of_the_same_kind_stay(home: Home, *, sandbox: bool) -> None:
     settings = settings_of(home)
     fill(settings, sandbox=sandbox)
-    assert make_way(home, settings, sandbox=sandbox) == []
+    assert set_aside(settings, sandbox=sandbox) == []
     assert (home.path / "deals.db").exists()
 
 
@@ -70,7 +75,7 @@ def test_a_sandbox_makes_way_for_the_live_service_with_all_that_it_left(home: Ho
     fill(settings, sandbox=True)
     (home.backups / "deals-20261129T000000Z.db").touch()
     (home.redis / "appendonly.aof").touch()
-    said = make_way(home, settings, sandbox=False)
+    said = set_aside(settings, sandbox=False)
     aside = home.path / ASIDE
     assert str(aside) in said[0]
     assert not (home.path / "deals.db").exists()
@@ -79,7 +84,7 @@ def test_a_sandbox_makes_way_for_the_live_service_with_all_that_it_left(home: Ho
     assert (aside / "backups" / "deals-20261129T000000Z.db").exists()
     with closing(sqlite3.connect(aside / "deals.db")) as old:
         assert old.execute("SELECT asin FROM deals").fetchall() == [("B000000001",)]
-    assert make_way(home, settings, sandbox=False) == []
+    assert set_aside(settings, sandbox=False) == []
 
 
 def test_a_move_that_was_interrupted_goes_on(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,10 +99,11 @@ def test_a_move_that_was_interrupted_goes_on(home: Home, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Path, "rename", fail_at_the_database)
     with pytest.raises(OpsError, match="cannot be moved there"):
-        make_way(home, settings, sandbox=False)
+        set_aside(settings, sandbox=False)
     monkeypatch.undo()
     said: list[str] = []
-    database_origin.make_way(home, settings, NOW.replace(minute=21), said.append, sandbox=False)
+    later = NOW.replace(minute=21)
+    database_origin.set_aside_sandbox(deployment(settings, sandbox=False), later, said.append)
     assert not (home.path / "deals.db").exists()
 
 
@@ -105,7 +111,7 @@ def test_real_deals_are_never_moved_for_a_sandbox(home: Home) -> None:
     settings = settings_of(home)
     fill(settings, sandbox=False)
     with pytest.raises(OpsError, match=f"KEEPA_DEALS_HOME={home.path}/sandbox DASHBOARD_PORT="):
-        make_way(home, settings, sandbox=True)
+        set_aside(settings, sandbox=True)
     assert (home.path / "deals.db").exists()
 
 
@@ -115,7 +121,7 @@ def test_an_unmarked_database_is_what_the_home_last_ran(home: Home, left: str, *
     fill(settings, sandbox=None)
     migrate_to_before_marks(settings)
     home.runtime.write_text(left)
-    make_way(home, settings, sandbox=False)
+    set_aside(settings, sandbox=False)
     assert (home.path / ASIDE).exists() == aside
 
 
@@ -130,24 +136,24 @@ def test_a_database_without_deals_is_nobodys(home: Home) -> None:
     database = Database.from_settings(settings)
     migrate.upgrade(database)
     database.close()
-    database_origin.note(settings, sandbox=False)
-    assert make_way(home, settings, sandbox=True) == []
+    database_origin.note(deployment(settings, sandbox=False))
+    assert set_aside(settings, sandbox=True) == []
 
 
 def test_a_database_beyond_the_home_is_refused_in_both_directions(home: Home, empty_dsn: str) -> None:
     settings = settings_of(home, empty_dsn)
     fill(settings, sandbox=True)
     with pytest.raises(OpsError, match="name another, empty database"):
-        make_way(home, settings, sandbox=False)
-    database_origin.note(settings, sandbox=False)
+        set_aside(settings, sandbox=False)
+    database_origin.note(deployment(settings, sandbox=False))
     with pytest.raises(OpsError, match="a sandbox would mix"):
-        make_way(home, settings, sandbox=True)
+        set_aside(settings, sandbox=True)
 
 
 def test_the_mark_is_one_row(home: Home) -> None:
     settings = settings_of(home)
     fill(settings, sandbox=True)
-    database_origin.note(settings, sandbox=False)
+    database_origin.note(deployment(settings, sandbox=False))
     database = Database.from_settings(settings)
     with database.session() as session:
         assert session.execute(text("SELECT told_by FROM origins")).all() == [("keepa",)]
@@ -159,7 +165,7 @@ def test_a_mark_that_stands_is_not_written_again(home: Home) -> None:
     fill(settings, sandbox=True)
     with closing(sqlite3.connect(home.path / "deals.db", isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")  # whoever writes now would fail
-        database_origin.note(settings, sandbox=True)
+        database_origin.note(deployment(settings, sandbox=True))
         holder.execute("ROLLBACK")
 
 

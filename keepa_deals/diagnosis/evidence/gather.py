@@ -12,9 +12,9 @@ from keepa_deals.clock import SystemClock
 from keepa_deals.db import soundness
 from keepa_deals.db.soundness import Unreadable
 from keepa_deals.deployment import runtime_env
+from keepa_deals.deployment.deployment import Deployment
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.processes import Process, ProcessTable, read_processes
-from keepa_deals.deployment.supervisor_config import uses_embedded_redis
 from keepa_deals.deployment.supervisor_log import Supervision, read_supervision
 from keepa_deals.diagnosis.evidence.dashboard import ask_dashboard
 from keepa_deals.diagnosis.evidence.home import HomeState, read_home
@@ -62,7 +62,8 @@ class Evidence:
     @property
     def embedded_redis(self) -> bool:
         """Whether the deployment runs a Redis of its own."""
-        return uses_embedded_redis(Home(self.settings.keepa_deals_home), self.settings)
+        home = Home(self.settings.keepa_deals_home)
+        return Deployment(home, self.settings, self.with_sandbox).own_redis
 
     @property
     def blind(self) -> bool:

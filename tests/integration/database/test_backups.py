@@ -19,6 +19,7 @@ from keepa_deals.db.session import Database
 from keepa_deals.deployment import backups
 from keepa_deals.deployment.errors import OpsError
 from keepa_deals.deployment.home import Home
+from keepa_deals.ops import restore
 from tests.support.servers.postgres import PostgresServer
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -56,7 +57,7 @@ def test_a_copy_comes_back_under_a_reader_that_stays_connected(tmp_path: Path) -
     add_job(database, "after")
     with contextlib.closing(sqlite3.connect(home.path / "deals.db")) as reader:
         assert reader.execute("SELECT count(*) FROM job_states").fetchone() == (2,)
-        backups.restore(copy, database)
+        restore.restore(copy, database)
         assert reader.execute("SELECT count(*) FROM job_states").fetchone() == (1,)
         assert reader.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert jobs(database) == 1
@@ -70,7 +71,7 @@ def test_old_copies_are_deleted(tmp_path: Path) -> None:
     for day in range(1, 9):
         backups.make(home, database, NOW.replace(day=day))
     names = sorted(path.name for path in home.backups.iterdir())
-    assert len(names) == backups.KEPT
+    assert len(names) == backups.MAX_COPIES
     assert names[0].startswith("deals-20261104")
     database.close()
 
@@ -97,7 +98,7 @@ def test_a_copy_that_fails_leaves_no_file_and_the_good_ones_stay(
         target.write_bytes(b"half")
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(backups, "_copy_sqlite", run_out_of_disk)
+    monkeypatch.setattr(backups, "copy_sqlite", run_out_of_disk)
     with pytest.raises(OpsError, match="disk is full"):
         backups.make(home, database, NOW)
     assert sorted(home.backups.iterdir()) == good
@@ -122,7 +123,7 @@ def ops(home: Home, *arguments: str) -> Result:
         return CliRunner().invoke(cli.cli, ["ops", *arguments])
 
 
-def restore(home: Home, copy: Path) -> Result:
+def run_restore(home: Home, copy: Path) -> Result:
     return ops(home, "restore", str(copy))
 
 
@@ -156,7 +157,7 @@ def test_a_copy_takes_the_place_of_a_database_with_a_foreign_log_beside_it(tmp_p
     database.close()
     path.write_bytes(b"damaged")
     path.with_name("deals.db-wal").write_bytes(log)
-    result = restore(home, copy)
+    result = run_restore(home, copy)
     assert result.exit_code == 0, result.output
     assert quick_check(path) == "ok"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -173,7 +174,7 @@ def test_a_missing_database_comes_back(tmp_path: Path) -> None:
     copy = backups.make(home, database, NOW)
     database.close()
     (home.path / "deals.db").unlink()
-    assert restore(home, copy).exit_code == 0
+    assert run_restore(home, copy).exit_code == 0
     assert quick_check(home.path / "deals.db") == "ok"
     assert list(home.path.glob("replaced-*")) == []
 
@@ -184,7 +185,7 @@ def test_what_is_no_copy_is_refused_and_changes_nothing(tmp_path: Path, content:
     add_job(database, "stays")
     broken = tmp_path / "deals-20261124T000000Z.db"
     broken.write_bytes(content)
-    result = restore(home, broken)
+    result = run_restore(home, broken)
     assert result.exit_code == 1
     assert "no whole copy of the database" in result.output
     assert jobs(database) == 1
@@ -198,7 +199,7 @@ def test_nothing_is_put_back_under_a_running_program(tmp_path: Path) -> None:
     environment = {**os.environ, "KEEPA_DEALS_SUPERVISED": str(home.path)}
     program = subprocess.Popen(["sleep", "60"], env=environment)
     try:
-        result = restore(home, copy)
+        result = run_restore(home, copy)
     finally:
         program.kill()
         program.wait()

@@ -9,6 +9,7 @@ import pytest
 
 from keepa_deals import settings
 from keepa_deals.deployment import embedded_redis, supervisor_config
+from keepa_deals.deployment.deployment import Deployment
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.processes import (
     MARK,
@@ -35,7 +36,7 @@ def started_programs() -> list[supervisor_config.Program]:
         redis_url=embedded_redis.url(home),
         keepa_api_url="http://127.0.0.1:8100",
     )
-    return supervisor_config.programs(home, chosen, sandbox=True)
+    return supervisor_config.programs(Deployment(home, chosen, with_sandbox=True))
 
 
 @pytest.mark.parametrize("program", started_programs(), ids=lambda program: program.name)

@@ -109,7 +109,7 @@ def test_the_log_of_a_guard_that_tries_for_ever_stays_small(
 
     monkeypatch.setattr(starting, "start", start)
     monkeypatch.setattr(watchdog, "TRY_AGAIN", 0)
-    monkeypatch.setattr(watchdog, "LONGEST_LOG", 900)
+    monkeypatch.setattr(watchdog, "MAX_LOG_BYTES", 900)
     child = multiprocessing.get_context("fork").Process(target=watchdog.watch, args=(home,))
     child.start()
     child.join()

@@ -12,6 +12,8 @@ from keepa_deals.deployment import git_version, supervisor
 from keepa_deals.deployment.errors import HalfWayError, OpsError, UnhealthyError
 from keepa_deals.deployment.home import Home
 from keepa_deals.ops import start as starting
+from keepa_deals.ops import wait_healthy
+from keepa_deals.ops.deploy import rollback, steps
 from keepa_deals.ops.deploy import run as deploy
 
 PREVIOUS, NEW = "a" * 40, "b" * 40
@@ -41,11 +43,11 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
         (supervisor, "states", []),
         (supervisor, "start_program", None),
         (starting, "tell_changes", None),
-        (starting, "wait_until_healthy", None),
-        (deploy, "_set_permissions", None),
+        (wait_healthy, "wait_until_healthy", None),
+        (steps, "set_permissions", None),
     ):
         monkeypatch.setattr(module, name, lambda *_, answer=answer, **__: answer)
-    monkeypatch.setattr(deploy, "_switch", fail(KeyError(f"key={KEY}")))
+    monkeypatch.setattr(steps, "switch", fail(KeyError(f"key={KEY}")))
     return home
 
 
@@ -66,7 +68,7 @@ def test_what_nobody_foresaw_is_told_in_a_line_and_logged_with_its_place_and_no_
 def test_a_failure_without_words_gets_some(
     service: Home, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    monkeypatch.setattr(deploy, "_switch", fail(error))
+    monkeypatch.setattr(steps, "switch", fail(error))
     said: list[str] = []
     with pytest.raises(OpsError, match="is back in service"):
         deploy.deploy(service, said.append)
@@ -77,7 +79,7 @@ def test_a_failure_without_words_gets_some(
 def test_a_diagnosis_that_fails_does_not_stop_the_way_back(
     service: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deploy, "gather", fail(AttributeError("no such attribute")))
+    monkeypatch.setattr(rollback, "gather", fail(AttributeError("no such attribute")))
     said: list[str] = []
     with pytest.raises(OpsError, match="is back in service"):
         deploy.deploy(service, said.append)
@@ -94,7 +96,7 @@ def test_a_way_back_that_fails_leaves_it_to_the_guard(service: Home, monkeypatch
 def test_a_previous_version_that_is_not_healthy_yet_is_told_from_one_that_is_not_back(
     service: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starting, "wait_until_healthy", fail(UnhealthyError("not healthy after 90 s")))
+    monkeypatch.setattr(wait_healthy, "wait_until_healthy", fail(UnhealthyError("not healthy after 90 s")))
     with pytest.raises(UnhealthyError, match="aaaaaaaaaa is back, but not healthy after 90 s"):
         deploy.deploy(service, lambda text: None)
     assert "not healthy yet" in logged(service).splitlines()[-1]
