@@ -39,7 +39,7 @@ class Selection:
 
     def __str__(self) -> str:
         kind = price_type(self.query)
-        return f"amazon.{MARKETPLACES[self.domain_id]}, price type {int(kind)} ({kind.name})"
+        return f"amazon.{MARKETPLACES[self.domain_id].tld}, price type {int(kind)} ({kind.name})"
 
 
 def load_selection(path: Path, *, domain_id: int | None = None) -> Mapping[str, Any]:
