@@ -96,6 +96,7 @@ _FALL = Group(20, "Price fell, at least", "span three", beside="interval")
 _WORTH = Group(30, "Worth at least", "pair trio")
 _RANK = Group(40, "Sales rank", "span")
 _DEMAND = Group(50, "Demand at least", "pair")
+_COMPETITION = Group(55, "Competition", "pair")
 
 
 def _from(group: Group) -> Field:
@@ -195,5 +196,13 @@ BOUNDS: tuple[Bound, ...] = (
         column=_T.review_count,
         unit=Unit.COUNT,
         field=Field(_DEMAND, "Reviews"),
+    ),
+    Bound(
+        name="offers_max",
+        description="Offers to",
+        column=_T.offer_count,
+        unit=Unit.COUNT,
+        is_lower=False,
+        field=Field(_COMPETITION, "Offers, at most", is_whole=True),
     ),
 )
