@@ -88,7 +88,7 @@ def span(seconds: float) -> str:
 
 def age(seconds: float) -> str:
     """How long ago that is: ``just now``, ``3 min ago``, ``2 h ago``, ``5 d ago``."""
-    return AGE.format(found) if (found := span(seconds)) else NO_AGE
+    return AGE.format(text) if (text := span(seconds)) else NO_AGE
 
 
 def moment(at: datetime, pattern: str = MOMENT) -> str:

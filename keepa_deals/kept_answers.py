@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 FOLDER = "answers"
 """In the log directory."""
-MOST_FILES = 10
-MOST_BYTES = 2 * 1024 * 1024
+MAX_FILES = 10
+MAX_BYTES = 2 * 1024 * 1024
 """Of one answer: a page of deals has half a megabyte."""
 SAID_AGAIN_AFTER = 3600.0
 _HEAD_BYTES = 4096
@@ -67,7 +67,7 @@ class KeptAnswers:
             log.warning("Keepa %s: %s; kept for a bug report: %s", answer.call, reason, where)
 
     def _write(self, path: Path, answer: StrangeAnswer) -> None:
-        body = answer.body[:MOST_BYTES]
+        body = answer.body[:MAX_BYTES]
         cut = "" if len(body) == len(answer.body) else f"cut: {len(answer.body)} bytes came\n"
         status = "" if answer.status is None else f"status: {answer.status}\n"
         head = f"at: {self._clock.now().isoformat()}\ncall: {answer.call}\n{status}{cut}"
@@ -77,14 +77,14 @@ class KeptAnswers:
         atomic_file.write(path, text)
 
     def _prune(self) -> None:
-        for path in _newest_first(self._folder)[MOST_FILES:]:
+        for path in _newest_first(self._folder)[MAX_FILES:]:
             path.unlink(missing_ok=True)
 
 
 def kept_answers(log_dir: Path) -> tuple[KeptAnswer, ...]:
     """What is kept, the newest first; ``OSError`` when the folder cannot be read."""
-    found = (_read(path) for path in _newest_first(log_dir / FOLDER))
-    return tuple(kept for kept in found if kept is not None)
+    answers = (_read(path) for path in _newest_first(log_dir / FOLDER))
+    return tuple(kept for kept in answers if kept is not None)
 
 
 def _read(path: Path) -> KeptAnswer | None:

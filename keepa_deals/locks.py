@@ -150,7 +150,7 @@ class SingleFlightLock:
         """Whether the lock is ours now. A ``StoreUnavailableError`` when Redis does not answer."""
         since = time.monotonic()
         try:
-            taken = self._try() or (self._bury() and self._try())
+            taken = self._try() or (self._release_dead_holder() and self._try())
         except redis.RedisError as error:
             raise StoreUnavailableError(f"{self._key}: Redis does not answer: {error}") from error
         if not taken:
@@ -165,7 +165,7 @@ class SingleFlightLock:
     def _try(self) -> bool:
         return bool(self._take(keys=[self._key], args=[self.owner, int(self._ttl * 1000)]))
 
-    def _bury(self) -> bool:
+    def _release_dead_holder(self) -> bool:
         """Whether the lock was a dead process's and is free now."""
         holder = read_holder(self._client, self._key)
         if holder is None or not holder.is_dead:

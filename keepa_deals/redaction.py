@@ -120,8 +120,8 @@ def password_of(address: str) -> str | None:
     user, at, _ = rest.rpartition("@")
     if at:
         return user.partition(":")[2] or None
-    found = re.search(r"[?&]password=([^&\s]+)", rest)
-    return found[1] if found else None
+    match = re.search(r"[?&]password=([^&\s]+)", rest)
+    return match[1] if match else None
 
 
 def secrets_in(value: str) -> list[str]:

@@ -337,10 +337,10 @@ class _HomeSettings(BaseSettings):
 def deployment_home() -> Path:
     """The home alone, even where another setting is wrong: whoever stops the service needs no more."""
     try:
-        found = _HomeSettings(_env_file=PROJECT_ROOT / ".env").keepa_deals_home  # type: ignore[call-arg]
+        home = _HomeSettings(_env_file=PROJECT_ROOT / ".env").keepa_deals_home  # type: ignore[call-arg]
     except OSError:  # another user's .env
-        found = _HomeSettings(_env_file=None).keepa_deals_home  # type: ignore[call-arg]
-    return (PROJECT_ROOT / found.expanduser()).resolve()
+        home = _HomeSettings(_env_file=None).keepa_deals_home  # type: ignore[call-arg]
+    return (PROJECT_ROOT / home.expanduser()).resolve()
 
 
 class _StartedWith(Settings):

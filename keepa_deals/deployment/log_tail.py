@@ -10,7 +10,7 @@ from pathlib import Path
 
 from keepa_deals.health.error_text import redact
 
-MOST_BYTES = 256 * 1024
+MAX_BYTES = 256 * 1024
 CYCLE = 8
 """So many different lines back, one that came before is recognised."""
 _CHAIN = ("During handling of the above exception", "The above exception was the direct cause")
@@ -19,7 +19,7 @@ _VARIABLE = re.compile(rf"{_UUID.pattern}|\b[0-9a-f]{{8}}…|\b[0-9a-f]{{32,}}\b
 _TROUBLE = re.compile(r"(?P<at>\d{4}-\d\d-\d\dT[\d:.]+)Z (?:WARNING|ERROR|CRITICAL)\s+\d+ \S+ (?P<text>.*)")
 
 
-def read_end(path: Path, most: int = MOST_BYTES) -> str:
+def read_end(path: Path, most: int = MAX_BYTES) -> str:
     """The last ``most`` bytes of a log, from the first whole line on; ``OSError`` when it cannot be read."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
@@ -30,13 +30,13 @@ def read_end(path: Path, most: int = MOST_BYTES) -> str:
 
 def read_tail(path: Path, lines: int) -> list[str]:
     """About the last ``lines`` condensed lines of a log: a traceback is never cut."""
-    found: list[str] = []
-    text = _UUID.sub(lambda found: f"{found[0][:8]}…", redact(read_end(path)))
+    tail: list[str] = []
+    text = _UUID.sub(lambda match: f"{match[0][:8]}…", redact(read_end(path)))
     for block in reversed(_condensed(text.splitlines())):
-        if len(found) >= lines:
+        if len(tail) >= lines:
             break
-        found = [*block, *found]
-    return found
+        tail = [*block, *tail]
+    return tail
 
 
 def condense(lines: Iterable[str]) -> Iterator[str]:
@@ -84,7 +84,7 @@ def _counted(block: list[str], count: int) -> list[str]:
 def troubles(lines: Iterable[str], since: datetime) -> Iterator[tuple[datetime, str]]:
     """The warnings and errors of a log of ours after ``since``: when, and the words."""
     for line in lines:
-        if found := _TROUBLE.match(line):
-            at = datetime.fromisoformat(found["at"]).replace(tzinfo=UTC)
+        if match := _TROUBLE.match(line):
+            at = datetime.fromisoformat(match["at"]).replace(tzinfo=UTC)
             if at > since:
-                yield at, redact(found["text"])
+                yield at, redact(match["text"])

@@ -39,7 +39,7 @@ def free_port() -> int:
 def _lent_from() -> int:
     """The first port that the kernel lends to outgoing connections."""
     try:
-        found = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
-        return int(found.split()[0])
+        text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
+        return int(text.split()[0])
     except (OSError, ValueError, IndexError):
         return _LINUX_DEFAULT

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from keepa_deals.errors import SettingsError
 
-LONGEST_PATH = 90
+MAX_PATH = 90
 """Bytes: the kernel takes 107, and supervisor adds a pid to its socket's name while it makes it."""
 RECORD = "sockets"
 """The file in ``run/`` that names the folder, and whose it is: a home may be copied."""
@@ -27,7 +27,7 @@ _LONGEST_NAME = len("/supervisor.sock")
 
 def is_short(path: Path) -> bool:
     """Whether a socket can have this path."""
-    return len(os.fsencode(path)) <= LONGEST_PATH
+    return len(os.fsencode(path)) <= MAX_PATH
 
 
 def folder(run: Path) -> Path | None:
@@ -74,10 +74,10 @@ def _recorded(run: Path) -> Path | None:
 def is_private(path: Path, owner: int) -> bool:
     """Whether ``path`` is a folder (no link to one) of ``owner``'s that nobody else may enter."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == owner and not found.st_mode & 0o077
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == owner and not status.st_mode & 0o077
 
 
 def _is_mine(run: Path) -> bool:
@@ -107,7 +107,7 @@ def _made(run: Path) -> Path:
 
 def _parents() -> Iterator[Path]:
     for parent in dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108  # mkdtemp's are private
-        if len(os.fsencode(parent)) + len("/keepa-deals-") + 8 + _LONGEST_NAME <= LONGEST_PATH:
+        if len(os.fsencode(parent)) + len("/keepa-deals-") + 8 + _LONGEST_NAME <= MAX_PATH:
             yield Path(parent)
 
 

@@ -58,13 +58,13 @@ def parse(lines: Iterable[str]) -> Supervision:
     """The supervisor's log, whose times are this machine's local time."""
     downs: dict[str, list[Down]] = {}
     for line in lines:
-        found = _LINE.match(line)
-        if not found:
+        entry = _LINE.match(line)
+        if not entry:
             continue
-        event, name, how = _event(found["what"])
+        event, name, how = _event(entry["what"])
         if not event:
             continue
-        at = datetime.strptime(found["at"], "%Y-%m-%d %H:%M:%S").astimezone(UTC)  # local time
+        at = datetime.strptime(entry["at"], "%Y-%m-%d %H:%M:%S").astimezone(UTC)  # local time
         if event == "spawned":
             _note_return(downs.get(name), at)
         else:
@@ -74,8 +74,8 @@ def parse(lines: Iterable[str]) -> Supervision:
 
 def _event(what: str) -> tuple[str, str, str]:
     for event, pattern in _EVENTS:
-        if found := pattern.match(what):
-            parts = found.groupdict()
+        if match := pattern.match(what):
+            parts = match.groupdict()
             return event, parts.get("name", ""), parts.get("how", "")
     return "", "", ""
 

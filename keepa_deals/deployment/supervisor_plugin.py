@@ -9,7 +9,7 @@ from typing import Any
 
 from supervisor import events
 
-LONGEST_PAUSE = 5
+MAX_PAUSE = 5
 """Seconds between two attempts to start what keeps dying; supervisor's own pause grows without end."""
 
 _ENDED = (
@@ -38,8 +38,8 @@ class Plugin:
 
     def _failed(self, event: Any) -> None:
         process = event.process
-        process.backoff = min(process.backoff, LONGEST_PAUSE)
-        process.delay = min(process.delay, time.time() + LONGEST_PAUSE)
+        process.backoff = min(process.backoff, MAX_PAUSE)
+        process.delay = min(process.delay, time.time() + MAX_PAUSE)
 
     def _ended(self, event: Any) -> None:
         path = self._pid_file(event)

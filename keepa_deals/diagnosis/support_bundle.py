@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 from keepa_deals import settings as settings_module
 from keepa_deals.db.models import DealEvent, JobRun, Sample
 from keepa_deals.deployment import git_version
-from keepa_deals.deployment.log_tail import MOST_BYTES, read_end
+from keepa_deals.deployment.log_tail import MAX_BYTES, read_end
 from keepa_deals.diagnosis.diagnose import Diagnosis, diagnose
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.render_json import to_json
@@ -137,7 +137,7 @@ def _files(settings: Settings) -> Iterator[tuple[str, str]]:
     kept = _found(settings.log_dir / KEPT_ANSWERS, "*.txt")
     for path in (*_found(settings.log_dir, "*.log"), *kept, *_found(settings.run_dir, "*.conf")):
         try:
-            yield f"{path.parent.name}/{path.name}", read_end(path, MOST_BYTES)
+            yield f"{path.parent.name}/{path.name}", read_end(path, MAX_BYTES)
         except OSError as error:
             yield f"{path.parent.name}/{path.name}", f"({error.strerror})\n"
 

@@ -243,11 +243,11 @@ def _buybox_price(e: Evidence) -> Judgement:
 def _price(batch: ProductBatch | None, options: ProductOptions, otherwise: str) -> Judgement:
     if batch is None or batch.envelope is None:
         return None, otherwise
-    found, paid = len(batch.products), batch.envelope.tokens_consumed
-    if not found:
+    count, paid = len(batch.products), batch.envelope.tokens_consumed
+    if not count:
         return None, "Keepa found no product"
-    seen = f"{paid} tokens for {found} found and {len(batch.unknown)} unknown"
-    return paid == options.documented_tokens_per_product() * found, seen
+    seen = f"{paid} tokens for {count} found and {len(batch.unknown)} unknown"
+    return paid == options.documented_tokens_per_product() * count, seen
 
 
 def _unknown_asin(e: Evidence) -> Judgement:

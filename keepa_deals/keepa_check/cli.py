@@ -17,7 +17,7 @@ from keepa_deals.keepa.client import KeepaClient
 from keepa_deals.keepa.selection import selection_of
 from keepa_deals.keepa_check.assumptions import Row, Verdict, judge
 from keepa_deals.keepa_check.look import Evidence, look
-from keepa_deals.keepa_check.purse import MOST_TOKENS, Purse
+from keepa_deals.keepa_check.purse import MAX_TOKENS, Purse
 from keepa_deals.keepa_check.report import to_json, to_table
 from keepa_deals.redis_store import connect_probe
 from keepa_deals.settings import Settings
@@ -61,7 +61,7 @@ def _announce(settings: Settings) -> None:
     _ = settings.api_key
     seconds = 2 * settings.keepa_tick_seconds
     click.echo(
-        f"asks {settings.keepa_api_url} about {selection}: at most {MOST_TOKENS} tokens, "
+        f"asks {settings.keepa_api_url} about {selection}: at most {MAX_TOKENS} tokens, "
         f"about {seconds:.0f} seconds"
     )
 

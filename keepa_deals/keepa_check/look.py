@@ -24,7 +24,7 @@ from keepa_deals.keepa.token_costs import (
     MAX_DEALS_PER_QUERY,
     ProductOptions,
 )
-from keepa_deals.keepa_check.purse import MOST_TOKENS, Purse
+from keepa_deals.keepa_check.purse import MAX_TOKENS, Purse
 
 NEWEST_FIRST = 1
 PRODUCTS = 3
@@ -137,7 +137,7 @@ class _Interview:
         except KeepaError as error:
             raise CannotLookError(str(error)) from None
         self._envelopes.append(account)
-        needed = MOST_TOKENS + (DEAL_PAGE_TOKENS if self._purse.is_shared else 0)
+        needed = MAX_TOKENS + (DEAL_PAGE_TOKENS if self._purse.is_shared else 0)
         missing = needed - account.tokens_left
         if missing > 0:
             ticks = math.ceil(missing / max(1, account.refill_rate))

@@ -10,9 +10,9 @@ from keepa_deals.ingest.interfaces import TokenSource
 from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.reservation import CallReservation, NullReservation, Reserve
 
-MOST_TOKENS = 40
+MAX_TOKENS = 40
 TASK = "keepa_check"
-PATIENCE = 120.0
+TIMEOUT = 120.0
 """Seconds that one question waits for its tokens behind the service's own small requests."""
 
 
@@ -28,7 +28,7 @@ class Purse:
     an answer at its documented price, because it may have been charged.
     """
 
-    def __init__(self, tokens: TokenSource | None = None, *, limit: int = MOST_TOKENS) -> None:
+    def __init__(self, tokens: TokenSource | None = None, *, limit: int = MAX_TOKENS) -> None:
         self._tokens = tokens
         self._limit = limit
         self.spent = 0
@@ -64,7 +64,7 @@ class Purse:
                 yield reservation
             return
         with self._tokens.request_permission_for_call(
-            price, kind=kind, items=items, timeout=PATIENCE, task=TASK
+            price, kind=kind, items=items, timeout=TIMEOUT, task=TASK
         ) as reservation:
             yield reservation
 

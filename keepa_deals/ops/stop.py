@@ -47,10 +47,10 @@ def stop_everything(home: Home, say: Say, *, wait: float = TERM_WAIT) -> None:
 
     A ``LeftoverError`` when a process survives KILL (it hangs in the kernel).
     """
-    found = ours(home.path)
-    refuse_another_checkout(found, home)
+    processes = ours(home.path)
+    refuse_another_checkout(processes, home)
     # The supervisor first, at once: it would bring back what we stop. Its children go on until their turn.
-    supervisors = [p for p in found if is_our_supervisor(p, home.path)]
+    supervisors = [p for p in processes if is_our_supervisor(p, home.path)]
     for process in supervisors:
         say(f"STOP  {describe(process)}")
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -63,7 +63,7 @@ def stop_everything(home: Home, say: Say, *, wait: float = TERM_WAIT) -> None:
     if left:
         raise LeftoverError("still there: " + ", ".join(map(describe, left)))
     _remove_files(home, say)
-    if not found:
+    if not processes:
         say("nothing of this deployment was running")
 
 
@@ -150,26 +150,27 @@ def free_locks(home: Home, say: Say) -> None:
 
 
 def _free(client: redis.Redis, key: str, home: Home, longest: float, say: Say) -> None:
-    found = read_holder(client, key)
-    if found is None:
+    lock_holder = read_holder(client, key)
+    if lock_holder is None:
         return
-    stranger = _stranger(found, home) if found.ttl is not None and found.ttl <= longest else None
+    ends = lock_holder.ttl is not None and lock_holder.ttl <= longest
+    stranger = _stranger(lock_holder, home) if ends else None
     if stranger is not None:
         say(f"{key} is held {stranger} and stays: it ends by itself within {longest:.0f} s unless renewed")
         return
     client.delete(key)
-    left = f"{found.ttl:.0f} s left" if found.ttl is not None else "without an end"
-    say(f"deleted {key} of {found.owner} ({left})")
+    left = f"{lock_holder.ttl:.0f} s left" if lock_holder.ttl is not None else "without an end"
+    say(f"deleted {key} of {lock_holder.owner} ({left})")
 
 
-def _stranger(found: Holder, home: Home) -> str | None:
+def _stranger(lock_holder: Holder, home: Home) -> str | None:
     """Who may be at work under the lock without being ours; ``None`` when nobody is."""
-    if found.pid is None or found.is_dead:
+    if lock_holder.pid is None or lock_holder.is_dead:
         return None
-    if not found.is_here:
-        return f"by {found.owner} on another machine"
+    if not lock_holder.is_here:
+        return f"by {lock_holder.owner} on another machine"
     try:
-        process = psutil.Process(found.pid)
+        process = psutil.Process(lock_holder.pid)
     except psutil.NoSuchProcess:
         return None
     return None if is_ours(process, home.path) else f"by another deployment's {describe(process)}"

@@ -20,7 +20,7 @@ VALUES = 34
 """The length of the arrays in a recorded deal; a product's have two more."""
 STEP_SECONDS = 30
 """A list is as of the last half minute."""
-KEPT_LISTS = 12
+MAX_LISTS = 12
 NAMES = {category.id: category.name for category in vocabulary.CATEGORIES}
 _INDEX_BITS = 24
 _PARENT_SHARE = 1 / 5324
@@ -37,7 +37,7 @@ class Listing:
         self._query = query
         self._family = FAMILY_OF[query.kind]
         self._single = "singleVariation" in query.flags
-        self._found: dict[int, tuple[Match, ...]] = {}
+        self._listed: dict[int, tuple[Match, ...]] = {}
         self._alone: list[tuple[tuple[int, str], Match]] = []
         self._groups: list[tuple[Match, ...]] = []
         self._counts: Counter[int] = Counter()
@@ -51,9 +51,9 @@ class Listing:
         changed = False
         while self._events[0] >> _INDEX_BITS <= second:
             head = self._events[0] & ((1 << _INDEX_BITS) - 1)
-            before = self._found.get(head)
+            before = self._listed.get(head)
             heapq.heapreplace(self._events, self._look(head, second) << _INDEX_BITS | head)
-            changed = changed or self._found.get(head) is not before
+            changed = changed or self._listed.get(head) is not before
         if changed:
             self._arrange()
         self.second = second
@@ -81,7 +81,7 @@ class Listing:
         minute = (second - timing.lag_seconds) // 60
         number = timing.number(minute)
         window = schedule.window(head, timing, self._family, number)
-        found: tuple[Match, ...] = ()
+        listed: tuple[Match, ...] = ()
         if minute >= window.end:
             event = schedule.window(head, timing, self._family, number + 1).shown
         elif minute < window.shown:
@@ -89,25 +89,25 @@ class Listing:
         else:
             items = [self._catalogue.item(index) for index in self._catalogue.variations(head)]
             matches = (match_of(self._catalogue, item, window, self._query, minute) for item in items)
-            found = tuple(match for match in matches if match is not None)
+            listed = tuple(match for match in matches if match is not None)
             event = min(window.end, *(item.next_event(self._family, minute) for item in items))
-        if found:
-            self._found[head] = found
+        if listed:
+            self._listed[head] = listed
         else:
-            self._found.pop(head, None)
+            self._listed.pop(head, None)
         return event * 60 + timing.lag_seconds
 
     def _arrange(self) -> None:
         alone, groups = [], []
         self._counts.clear()
-        for found in self._found.values():
-            self._counts[found[0].item.facts.category.id] += 1 if self._single else len(found)
-            if not found[0].in_category:
+        for family in self._listed.values():
+            self._counts[family[0].item.facts.category.id] += 1 if self._single else len(family)
+            if not family[0].in_category:
                 continue
-            if len(found) > 1 and self._single:
-                groups.append(found)
+            if len(family) > 1 and self._single:
+                groups.append(family)
             else:
-                alone += [(match.key, match) for match in found]
+                alone += [(match.key, match) for match in family]
         alone.sort(key=lambda pair: pair[0])
         self._alone, self._groups = alone, groups
 
@@ -125,7 +125,7 @@ class DealFinder:
         second -= second % STEP_SECONDS
         listing = self._listings.get(query.key)
         if listing is None or listing.second > second:
-            if len(self._listings) >= KEPT_LISTS:
+            if len(self._listings) >= MAX_LISTS:
                 del self._listings[next(iter(self._listings))]
             listing = self._listings[query.key] = Listing(self._catalogue, query, second)
         listing.move_to(second)

@@ -38,9 +38,9 @@ class ProductQuery:
     domain_id: int
     options: ProductOptions
 
-    def cost(self, found: int) -> int:
-        """Tokens for ``found`` products by the documented table, without :meth:`surcharge`."""
-        return found * replace(self.options, update_hours=None).documented_tokens_per_product()
+    def cost(self, count: int) -> int:
+        """Tokens for ``count`` products by the documented table, without :meth:`surcharge`."""
+        return count * replace(self.options, update_hours=None).documented_tokens_per_product()
 
     def refreshes(self, age_minutes: int) -> bool:
         """Whether Keepa looks at Amazon again for a product that it looked at so long ago."""
@@ -234,8 +234,8 @@ def _extreme(item: Item, told: frozenset[CsvType], which: int, minute: int) -> l
     extremes = {f: series.extremes(item.facts.tracked_since, minute) for f, series in item.series.items()}
     result: list[list[int] | None] = [None] * VALUES
     for kind, surcharge in item.facts.surcharges.items():
-        found = extremes[FAMILY_OF[kind]]
-        if found is not None and kind in told:
-            when, value = found[which]
+        extreme = extremes[FAMILY_OF[kind]]
+        if extreme is not None and kind in told:
+            when, value = extreme[which]
             result[kind] = [when, value + surcharge]
     return result

@@ -27,8 +27,8 @@ from keepa_deals.settings import Settings
 
 FILE = "access.json"
 KEY_FILE = "session.key"
-LEAST_PASSWORD, MOST_PASSWORD = 12, 1000
-MOST_NAME = 64
+MIN_PASSWORD, MAX_PASSWORD = 12, 1000
+MAX_NAME = 64
 TOKEN_PREFIX = "kd_"  # noqa: S105  # what secret scanners know a leaked token by
 _KEY_BYTES = 32
 
@@ -79,12 +79,12 @@ class CredentialStore:
     def read(self) -> Credentials:
         """The credentials in force; an ``AccessError`` for a file that can't be understood, never "none"."""
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except FileNotFoundError:
             return Credentials()
         except OSError as error:
             raise AccessError(f"{self._path}: cannot be read ({error.strerror})") from None
-        version = (found.st_mtime_ns, found.st_size, found.st_ino)
+        version = (status.st_mtime_ns, status.st_size, status.st_ino)
         known = self._known
         if known is None or known[0] != version:
             known = self._known = (version, self._load())
@@ -108,7 +108,7 @@ class CredentialStore:
     def verify(self, password: str) -> bool:
         """Whether this is the password. One check at a time: each takes 64 MiB and a part of a second."""
         known = self.read().password
-        if known is None or len(password) > MOST_PASSWORD:
+        if known is None or len(password) > MAX_PASSWORD:
             return False
         with self._one_at_a_time:
             try:
@@ -119,8 +119,8 @@ class CredentialStore:
     # -- changing ----------------------------------------------------------------------------
     def set_password(self, password: str) -> None:
         """Store the hash of ``password``; every session is over."""
-        if not LEAST_PASSWORD <= len(password) <= MOST_PASSWORD:
-            raise AccessError(f"the password must have {LEAST_PASSWORD} to {MOST_PASSWORD} characters")
+        if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+            raise AccessError(f"the password must have {MIN_PASSWORD} to {MAX_PASSWORD} characters")
         hashed = self._hasher.hash(password)
         with self._changing() as held:
             self._write(replace(held, password=hashed, ended={}))
@@ -132,8 +132,8 @@ class CredentialStore:
 
     def add_token(self, name: str, now: datetime) -> str:
         """A new token's secret, which is stored nowhere; an ``AccessError`` when the name is taken."""
-        if not 0 < len(name) <= MOST_NAME or not name.isprintable():
-            raise AccessError(f"a token's name has 1 to {MOST_NAME} printable characters")
+        if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+            raise AccessError(f"a token's name has 1 to {MAX_NAME} printable characters")
         secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
         with self._changing() as held:
             if any(token.name == name for token in held.tokens):

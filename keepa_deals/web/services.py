@@ -95,8 +95,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     replica = Replica(engine, clock)
 
     def look() -> HealthReport:
-        found = health.collect(settings, clock=clock, engine=engine)
-        return replace(found, unreadable=replica.left_out.report())
+        report = health.collect(settings, clock=clock, engine=engine)
+        return replace(report, unreadable=replica.left_out.report())
 
     watch = HealthWatch(look, clock)
     credentials = CredentialStore(settings.keepa_deals_home)
@@ -113,8 +113,8 @@ def attach(app: Flask, services: Services) -> None:
     app.extensions[EXTENSION] = services
 
 
-def services() -> Services:
+def current_services() -> Services:
     """The services of the application that handles the present request."""
-    found = current_app.extensions[EXTENSION]
-    assert isinstance(found, Services)
-    return found
+    services = current_app.extensions[EXTENSION]
+    assert isinstance(services, Services)
+    return services

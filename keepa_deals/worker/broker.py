@@ -25,9 +25,9 @@ from keepa_deals.worker.messages import UnusableMessageError, cleaned
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 4
+MAX_PAUSE = 4
 """Seconds between two attempts. Celery's own pause grows to 32, and so would our return after Redis's."""
-LONGEST_REASON = 200
+MAX_REASON = 200
 
 
 class GuardedQoS(over_redis.QoS):
@@ -99,12 +99,12 @@ class GuardedConnection(Connection):
     """Kombu's connection with short pauses and guarded queues; Celery calls this without a word on them."""
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
-        kwargs.setdefault("interval_max", LONGEST_PAUSE)
+        kwargs.setdefault("interval_max", MAX_PAUSE)
         return super().ensure_connection(*args, **kwargs)
 
     def get_transport_cls(self) -> Any:
-        found = super().get_transport_cls()
-        return GuardedTransport if found is over_redis.Transport else found
+        transport = super().get_transport_cls()
+        return GuardedTransport if transport is over_redis.Transport else transport
 
 
 class Amqp(AMQP):
@@ -115,7 +115,7 @@ class Amqp(AMQP):
 
 def drop(queue: str, why: object) -> None:
     """Count and log, in one line, a message that nobody will see again; Redis being away costs the count."""
-    reason = re.sub(r"[^ -~]+", "?", str(why))[:LONGEST_REASON]
+    reason = re.sub(r"[^ -~]+", "?", str(why))[:MAX_REASON]
     log.warning("a message in the queue %s is none of ours and is dropped: %s", queue, reason)
     try:
         counters, keys = _counters()

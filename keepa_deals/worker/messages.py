@@ -20,7 +20,7 @@ Signature = Callable[[str], inspect.Signature | None]
 """The parameters of the task with a name; ``None`` when there is no such task."""
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.@:-]{1,200}$")]
-LONGEST_BODY = 4096
+MAX_BODY = 4096
 """Characters: our tasks take no arguments, and an empty body has some hundred."""
 _NO_MORE = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
@@ -51,7 +51,7 @@ class _Properties(_Part):
 
 
 class _Message(_Part):
-    body: Annotated[str, StringConstraints(max_length=LONGEST_BODY)]
+    body: Annotated[str, StringConstraints(max_length=MAX_BODY)]
     content_type: Literal["application/json"] = Field(alias="content-type")
     content_encoding: Literal["utf-8"] = Field(alias="content-encoding")
     headers: _Headers

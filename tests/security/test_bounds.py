@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from keepa_deals.db.models import OperatorAction
 from keepa_deals.web.deals import export
-from keepa_deals.web.http.response_cache import LONGEST_RENEWAL, MOST_BYTES, OVERHEAD, Answers
+from keepa_deals.web.http.response_cache import MAX_BYTES, MAX_RENEWAL, OVERHEAD, Answers
 from keepa_deals.web.status import actions
 from tests.support.world import World
 
@@ -26,7 +26,7 @@ def test_four_exports_at_once_and_the_fifth_is_told_when_to_come_again(
 ) -> None:
     stock(2)
     with ExitStack() as held:
-        for _ in range(export.MOST_AT_ONCE):
+        for _ in range(export.MAX_AT_ONCE):
             under_way = held.enter_context(client.get(path, buffered=False))
             assert under_way.status_code == 200
         refused = client.get(path)
@@ -40,7 +40,7 @@ def test_an_export_that_is_refused_or_never_begun_keeps_no_place(
     client: FlaskClient, stock: Callable[..., None]
 ) -> None:
     stock(2)
-    for _ in range(3 * export.MOST_AT_ONCE):
+    for _ in range(3 * export.MAX_AT_ONCE):
         assert client.get("/export.csv?sort=nothing").status_code == 400
         assert client.head("/export.csv").status_code == 200
         client.get("/export.csv", buffered=False).close()
@@ -58,9 +58,9 @@ class Clock:
 def test_keys_and_overhead_count_among_what_is_kept() -> None:
     kept = Answers(Clock())
     query = b"q=" + b"a" * 8000
-    for number in range(3 * MOST_BYTES // (len(query) + OVERHEAD)):
+    for number in range(3 * MAX_BYTES // (len(query) + OVERHEAD)):
         kept.put(("/", query + b"%d" % number, "token"), b"", "text/html")
-    assert len(kept._kept) * (len(query) + OVERHEAD) <= MOST_BYTES
+    assert len(kept._kept) * (len(query) + OVERHEAD) <= MAX_BYTES
 
 
 def test_an_answer_is_dropped_after_its_time_although_nobody_asks_for_it_again() -> None:
@@ -69,7 +69,7 @@ def test_an_answer_is_dropped_after_its_time_although_nobody_asks_for_it_again()
     for number in range(1000):
         clock.now += 0.1
         kept.put(("/", b"%d" % number, "token"), b"x", "text/html")
-    assert len(kept._kept) <= LONGEST_RENEWAL / 0.1 + 64
+    assert len(kept._kept) <= MAX_RENEWAL / 0.1 + 64
     assert kept._bytes == sum(one.bytes for one in kept._kept.values())
 
 
@@ -101,7 +101,7 @@ def test_a_forged_form_counts_for_nobody(client: FlaskClient, send: Send) -> Non
 def test_the_oldest_recorded_actions_are_forgotten(
     client: FlaskClient, send: Send, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(actions, "MOST_ACTIONS", 5)
+    monkeypatch.setattr(actions, "MAX_ACTIONS", 5)
     for _ in range(9):
         send("/health/backfill", {"action": "pause"})
         send("/health/run", {"job": "update_recent_deals"})

@@ -11,7 +11,7 @@ import pytest
 
 from keepa_deals import redaction
 from keepa_deals.keepa.notices import StrangeAnswer
-from keepa_deals.kept_answers import MOST_BYTES, MOST_FILES, KeptAnswers, kept_answers
+from keepa_deals.kept_answers import MAX_BYTES, MAX_FILES, KeptAnswers, kept_answers
 
 KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
 
@@ -63,13 +63,13 @@ def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
 
 def test_the_newest_ten_stay_and_one_of_each_kind(tmp_path: Path) -> None:
     keeper = KeptAnswers(tmp_path)
-    for number in range(MOST_FILES + 5):
+    for number in range(MAX_FILES + 5):
         keeper.keep(strange(f"kind {number}", reason=f"reason {number}"))
         keeper.keep(strange("every minute", reason=f"for the {number}th time"))
     found = kept_answers(tmp_path)
-    assert len(found) == MOST_FILES
+    assert len(found) == MAX_FILES
     assert [kept.reason for kept in found[:3]] == ["for the 14th time", "reason 14", "reason 13"]
-    assert len(list((tmp_path / "answers").iterdir())) == MOST_FILES, "no temporary file stays"
+    assert len(list((tmp_path / "answers").iterdir())) == MAX_FILES, "no temporary file stays"
 
 
 @pytest.mark.parametrize("part", [KEY, KEY[:8], KEY[20:31], KEY[-9:], f"{KEY[3:15]}{KEY[40:]}"])
@@ -88,10 +88,10 @@ def test_no_part_of_the_key_is_kept(tmp_path: Path, part: str) -> None:
 
 
 def test_a_long_answer_is_cut_and_says_so(tmp_path: Path) -> None:
-    KeptAnswers(tmp_path).keep(strange(body=b"x" * (MOST_BYTES + 7)))
+    KeptAnswers(tmp_path).keep(strange(body=b"x" * (MAX_BYTES + 7)))
     (kept,) = kept_answers(tmp_path)
-    assert f"cut: {MOST_BYTES + 7} bytes came" in kept.path.read_text()
-    assert kept.path.stat().st_size < MOST_BYTES + 1000
+    assert f"cut: {MAX_BYTES + 7} bytes came" in kept.path.read_text()
+    assert kept.path.stat().st_size < MAX_BYTES + 1000
 
 
 def test_what_recurs_is_said_once_an_hour(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -138,13 +138,13 @@ class Item:
         return series.average(end - span, end)
 
     def _all(self, of_family: dict[Family, int], minute: int) -> list[int]:
-        found = [-1] * VALUES
+        values = [-1] * VALUES
         for kind in _CONSTANT:
-            found[kind] = self._constant(kind, minute)
+            values[kind] = self._constant(kind, minute)
         for kind, surcharge in self.facts.surcharges.items():
             value = of_family[FAMILY_OF[kind]]
-            found[kind] = value + surcharge if value >= 0 else -1
-        return found
+            values[kind] = value + surcharge if value >= 0 else -1
+        return values
 
     def _constant(self, kind: CsvType, minute: int) -> int:
         facts = self.facts

@@ -177,10 +177,10 @@ def sales(name: str, rank: int, surge: Deal) -> list[int]:
     expected = min(surge.length / 700, 2_000_000 / (rank + 400) * surge.length / 43_200)
     count = max(1, round(expected * pick(next(d), 60, 140) / 100))
     every = surge.length // count
-    found = [(place * every + next(d) * (every - 8) // RANGE) // 2 * 2 for place in range(count)]
-    found[0] = 0
-    found = [minute for minute in found if minute == 0 or not -8 < minute - surge.shown < 8]
-    return sorted([*found, surge.shown])
+    minutes = [(place * every + next(d) * (every - 8) // RANGE) // 2 * 2 for place in range(count)]
+    minutes[0] = 0
+    minutes = [minute for minute in minutes if minute == 0 or not -8 < minute - surge.shown < 8]
+    return sorted([*minutes, surge.shown])
 
 
 def rank_points(name: str, rank: int, surge: Deal) -> Points:

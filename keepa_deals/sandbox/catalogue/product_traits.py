@@ -216,28 +216,28 @@ def _tracked_since(draw: int) -> int:
 def _surcharges(
     d: tuple[int, ...], price: int, *, has_used: bool, category: vocabulary.Category
 ) -> Mapping[CsvType, int]:
-    found = {CsvType.NEW: 0}
+    amounts = {CsvType.NEW: 0}
     if chance(d[0], 0.45):
-        found[CsvType.AMAZON] = price * pick(d[1], 0, 3) // 100
+        amounts[CsvType.AMAZON] = price * pick(d[1], 0, 3) // 100
     if chance(d[2], 0.6):
-        found[CsvType.NEW_FBM_SHIPPING] = price * pick(d[3], 0, 8) // 100
+        amounts[CsvType.NEW_FBM_SHIPPING] = price * pick(d[3], 0, 8) // 100
     if chance(d[4], 0.75):
-        found[CsvType.NEW_FBA] = price * pick(d[5], 0, 4) // 100
+        amounts[CsvType.NEW_FBA] = price * pick(d[5], 0, 4) // 100
     if chance(d[6], 0.9):
-        found[CsvType.BUY_BOX_SHIPPING] = price * pick(d[7], 0, 2) // 100
+        amounts[CsvType.BUY_BOX_SHIPPING] = price * pick(d[7], 0, 2) // 100
     if has_used:
-        found[CsvType.USED] = 0
-        found[CsvType.USED_ACCEPTABLE_SHIPPING] = 0
+        amounts[CsvType.USED] = 0
+        amounts[CsvType.USED_ACCEPTABLE_SHIPPING] = 0
         for kind, draw in zip((21, 20, 19), d[8:11], strict=True):
             if chance(draw, 0.7):
-                found[CsvType(kind)] = price * (24 - kind) * 3 // 100
+                amounts[CsvType(kind)] = price * (24 - kind) * 3 // 100
         if chance(d[11], 0.35):
-            found[CsvType.WAREHOUSE] = price * 4 // 100
+            amounts[CsvType.WAREHOUSE] = price * 4 // 100
         if chance(d[12], 0.5):
-            found[CsvType.BUY_BOX_USED_SHIPPING] = price * 2 // 100
+            amounts[CsvType.BUY_BOX_USED_SHIPPING] = price * 2 // 100
         if category.name == "Books" and chance(d[13], 0.2):
-            found[CsvType.COLLECTIBLE] = price * 60 // 100
+            amounts[CsvType.COLLECTIBLE] = price * 60 // 100
         if category.name in {"Electronics", "Video Games"} and chance(d[13], 0.4):
-            found[CsvType.REFURBISHED] = price * 10 // 100
-    found[CsvType.SALES] = 0
-    return MappingProxyType(found)
+            amounts[CsvType.REFURBISHED] = price * 10 // 100
+    amounts[CsvType.SALES] = 0
+    return MappingProxyType(amounts)

@@ -15,7 +15,7 @@ from keepa_deals.sandbox.catalogue.histories import NO_OFFER, Points
 from keepa_deals.sandbox.catalogue.schedule import Timing
 
 _value = itemgetter(1)
-KEPT_CYCLES = 5
+MAX_CYCLES = 5
 """The present one, and those in which 2, 7, 30 and 90 days ago lie."""
 
 
@@ -89,15 +89,15 @@ class Series:
     def extremes(self, start: int, end: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """The first minimum and the first maximum from ``start`` to ``end`` as ``(minute, value)``."""
         first, last = self._timing.number(start), self._timing.number(end)
-        found = list(self.changes(start, min(end, self._timing.begin(first + 1) - 1)))
+        points = list(self.changes(start, min(end, self._timing.begin(first + 1) - 1)))
         for number in range(first + 1, last):
-            found += self._peaks_of(number)
+            points += self._peaks_of(number)
         if last > first:
-            found += self.changes(self._timing.begin(last), end)
-        found = [point for point in found if point[1] >= 0]
-        if not found:
+            points += self.changes(self._timing.begin(last), end)
+        points = [point for point in points if point[1] >= 0]
+        if not points:
             return None
-        return min(found, key=_value), max(found, key=_value)
+        return min(points, key=_value), max(points, key=_value)
 
     def drops(self, start: int, end: int) -> int:
         """How often the value fell from ``start`` to ``end``."""
@@ -108,7 +108,7 @@ class Series:
         points = self._kept.get(number)
         if points is None:
             points = self._kept[number] = self._grow(number)
-            if len(self._kept) > KEPT_CYCLES:
+            if len(self._kept) > MAX_CYCLES:
                 del self._kept[next(iter(self._kept))]
         return points
 

@@ -69,12 +69,12 @@ def _operation(
 ) -> Json:
     """An operation that needs a log-in where there is a password."""
     etag = {"ETag": {"description": "For If-None-Match", "schema": {"type": "string"}}}
-    found = {"description": summary, "content": content, "headers": etag}
+    success = {"description": summary, "content": content, "headers": etag}
     return {
         "summary": summary,
         "parameters": parameters or [],
         "responses": {
-            "200": found,
+            "200": success,
             "304": {"description": "The reader has this very answer (If-None-Match)"},
             **_error("400", "A parameter is wrong, and named; or a strange host name was used"),
             **_error("401", "Neither session nor token"),
@@ -86,11 +86,11 @@ def _operation(
 
 def _open(summary: str, schema: Json, more: Json | None = None) -> Json:
     """An operation that anybody may ask for."""
-    found = {"200": {"description": summary, "content": _json(schema)}}
+    responses = {"200": {"description": summary, "content": _json(schema)}}
     return {
         "summary": summary,
         "security": [],
-        "responses": {**found, **_error("400", "A strange host name was used"), **(more or {})},
+        "responses": {**responses, **_error("400", "A strange host name was used"), **(more or {})},
     }
 
 

@@ -9,7 +9,7 @@ from keepa_deals.web.api import openapi
 from keepa_deals.web.deals.detail import requested_deal
 from keepa_deals.web.deals.request import requested_cursor, requested_view
 from keepa_deals.web.deals.serializers import deal_json, event_json, past_json, point_json
-from keepa_deals.web.services import services
+from keepa_deals.web.services import current_services
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 
@@ -17,13 +17,13 @@ blueprint = Blueprint("api", __name__, url_prefix="/api")
 @blueprint.get("/deals")
 def deals() -> Response:
     """One page of a view: ``{"deals": […], "total": n, "next": cursor | null}``."""
-    here = services()
-    view = requested_view(here, strict=True, extra=("cursor",))
+    services = current_services()
+    view = requested_view(services, strict=True, extra=("cursor",))
     cursor = requested_cursor(view)
-    moment = here.moment()
-    with here.reading() as reads:
-        page = reader.read_page(reads, view, moment, cursor)
-        total = reader.count(reads, view, moment)
+    moment = services.moment()
+    with services.reading() as reading:
+        page = reader.read_page(reading, view, moment, cursor)
+        total = reader.count(reading, view, moment)
     return jsonify(
         deals=[deal_json(row, moment) for row in page.rows],
         total=total,
@@ -34,7 +34,7 @@ def deals() -> Response:
 @blueprint.get("/deals/<int:domain_id>/<asin>")
 def deal(domain_id: int, asin: str) -> Response:
     """One deal with its recorded history and the events of its life."""
-    detail = requested_deal(services(), domain_id, asin)
+    detail = requested_deal(current_services(), domain_id, asin)
     return jsonify(
         deal=deal_json(detail.row, detail.moment),
         history=[point_json(point) for point in detail.points],
@@ -46,7 +46,7 @@ def deal(domain_id: int, asin: str) -> Response:
 @blueprint.get("/status")
 def status() -> Response:
     """The state of the service, as ``health.collect()`` sees it now."""
-    response = jsonify(services().health.report().to_status())
+    response = jsonify(current_services().health.report().to_status())
     response.headers["Cache-Control"] = "no-store"
     return response
 

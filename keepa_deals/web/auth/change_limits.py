@@ -7,7 +7,7 @@ from flask import Flask, request
 from keepa_deals.web.http.methods import READ_ONLY_METHODS
 from keepa_deals.web.http.networks import reader_networks
 from keepa_deals.web.http.throttle import Rule
-from keepa_deals.web.services import services
+from keepa_deals.web.services import current_services
 
 PER_READER = "60 per minute; 600 per hour"
 """More than a person clicks."""
@@ -28,4 +28,4 @@ def _count() -> None:
     ):
         return
     reader = reader_networks(request.remote_addr)[0]
-    services().throttle.take("changes", [Rule(PER_READER, ("changes", reader))])
+    current_services().throttle.take("changes", [Rule(PER_READER, ("changes", reader))])

@@ -9,7 +9,7 @@ import click
 from keepa_deals import settings as settings_module
 from keepa_deals.clock import SystemClock
 from keepa_deals.deployment.home import Home
-from keepa_deals.web.credentials import LEAST_PASSWORD, CredentialStore
+from keepa_deals.web.credentials import MIN_PASSWORD, CredentialStore
 
 
 @click.group()
@@ -32,7 +32,7 @@ def password(*, remove: bool) -> None:
 
 def _typed_password() -> str:
     if sys.stdin.isatty():
-        text = f"New password (at least {LEAST_PASSWORD} characters)"
+        text = f"New password (at least {MIN_PASSWORD} characters)"
         return str(click.prompt(text, hide_input=True, confirmation_prompt=True))
     return sys.stdin.readline().rstrip("\r\n")
 

@@ -12,7 +12,7 @@ from keepa_deals.web.credentials import AccessError, Credentials
 from keepa_deals.web.http import errors
 from keepa_deals.web.http.addresses import parts_of
 from keepa_deals.web.http.methods import READ_ONLY_METHODS
-from keepa_deals.web.services import services
+from keepa_deals.web.services import current_services
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 OPEN_TO_ALL = frozenset({"static", "probes.healthz", "probes.readyz", "access.log_in", "access.try_password"})
@@ -37,13 +37,13 @@ def configure(app: Flask) -> None:
 
 def reader() -> Reader:
     """Who asks for the present answer."""
-    found: Reader = g.get("reader", Reader.STRANGER)
-    return found
+    identified: Reader = g.get("reader", Reader.STRANGER)
+    return identified
 
 
 def _check_host() -> Response | None:
     """Refuse names that are not ours: a page elsewhere could have its own name lead to loopback."""
-    settings = services().settings
+    settings = current_services().settings
     trusted = settings.trusted_hosts
     if settings.dashboard_is_public and not trusted and request_ctx.url_adapter is not None:
         return None  # any name: without a log-in there is nothing to see, and cookies belong to one name
@@ -72,10 +72,10 @@ def _name_of(host: str) -> str | None:
 
 
 def _check_reader() -> Response | None:
-    here = services()
-    known = here.credentials.read()
+    services = current_services()
+    known = services.credentials.read()
     g.reader = _identify(known)
-    if known.password is None and here.settings.dashboard_is_public:
+    if known.password is None and services.settings.dashboard_is_public:
         return errors.answer(503, "No password is set: 'keepa-deals dashboard password' sets one.")
     if g.reader is Reader.TOKEN and request.method not in READ_ONLY_METHODS:
         abort(403, "A token may only read.")
@@ -85,10 +85,10 @@ def _check_reader() -> Response | None:
 
 
 def _identify(known: Credentials) -> Reader:
-    here = services()
+    services = current_services()
     if known.password is None:
         return Reader.ANYBODY
-    if sessions.is_logged_in(here.credentials, here.clock.now()):
+    if sessions.is_logged_in(services.credentials, services.clock.now()):
         return Reader.SESSION
     given = request.authorization
     # Feed readers and browsers know Basic only: there the token is the password, under any user name.
@@ -99,8 +99,8 @@ def _identify(known: Credentials) -> Reader:
 def _refuse() -> Response:
     """To the log-in for people, 401 for programs (a page's own script included)."""
     if wants_page():
-        here = request.full_path if request.query_string else request.path
-        response = redirect(url_for("access.log_in", next=here), 303)
+        address = request.full_path if request.query_string else request.path
+        response = redirect(url_for("access.log_in", next=address), 303)
         assert isinstance(response, Response)
         return response
     response = errors.answer(401, "Log in, or send a token: Authorization: Bearer <token>.")

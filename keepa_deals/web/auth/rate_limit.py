@@ -11,7 +11,7 @@ from flask import request
 from keepa_deals.web.auth import known_browsers
 from keepa_deals.web.http.networks import reader_networks
 from keepa_deals.web.http.throttle import Rule, Taken
-from keepa_deals.web.services import services
+from keepa_deals.web.services import current_services
 
 PER_READER = "5 per minute; 30 per hour"
 """An IPv4 address, the /64 that an IPv6 reader owns, or a browser that was logged in before."""
@@ -23,12 +23,12 @@ OVERALL = "300 per hour"
 
 def take_attempt() -> Taken:
     """Count an attempt before the password is looked at; a ``ThrottledError`` when there were too many."""
-    browser = known_browsers.browser(services().clock.now())
+    browser = known_browsers.browser(current_services().clock.now())
     if browser is not None:
         rules = [Rule(PER_READER, ("known", browser)), Rule(OVERALL, ("all known",))]
     else:
         rules = [*networks(request.remote_addr), Rule(OVERALL, ("all",))]
-    return services().throttle.take("wrong passwords", rules)
+    return current_services().throttle.take("wrong passwords", rules)
 
 
 def networks(remote: str | None) -> list[Rule]:

@@ -16,7 +16,7 @@ from flask.typing import ResponseReturnValue
 from keepa_deals.web.auth import known_browsers, rate_limit, sessions
 from keepa_deals.web.auth.guard import Reader, reader
 from keepa_deals.web.http.addresses import is_address, parts_of
-from keepa_deals.web.services import services
+from keepa_deals.web.services import current_services
 
 blueprint = Blueprint("access", __name__)
 
@@ -34,24 +34,24 @@ def try_password() -> ResponseReturnValue:
     """What the form sends. Counted before it is looked at: many at once get no more than one by one."""
     if reader() in (Reader.ANYBODY, Reader.SESSION):
         return redirect(_destination(), 303)
-    here = services()
+    services = current_services()
     attempt = rate_limit.take_attempt()
-    if not here.credentials.verify(request.form.get("password", "")):
+    if not services.credentials.verify(request.form.get("password", "")):
         current_app.logger.warning("wrong password from %s", request.remote_addr)
         return render_template("auth/login.html", destination=_destination(), wrong=True), 401
     attempt.give_back()
-    sessions.begin(here.credentials, here.clock.now())
+    sessions.begin(services.credentials, services.clock.now())
     current_app.logger.info("log-in from %s", request.remote_addr)
     response = make_response(redirect(_destination(), 303))
-    known_browsers.remember(response, here.clock.now())
+    known_browsers.remember(response, services.clock.now())
     return response
 
 
 @blueprint.post("/logout")
 def log_out() -> ResponseReturnValue:
     """End the session, also for copies of its cookie."""
-    here = services()
-    sessions.end(here.credentials, here.clock.now())
+    services = current_services()
+    sessions.end(services.credentials, services.clock.now())
     return redirect(url_for("access.log_in"), 303)
 
 

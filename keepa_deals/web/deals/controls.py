@@ -59,17 +59,17 @@ class NamedChoice:
 
 def named(view: View, views: Sequence[Named], tallies: Mapping[str, int]) -> Sequence[NamedChoice]:
     """The named views; one that does not say how its deals look is shown as the reader looks at them now."""
-    here = view.query()
+    current = view.query()
     bare = urlencode([pair for pair in view.parameters() if pair[0] not in LAYOUT_PARAMETERS])
-    exact = [one.name for one in views if one.query == here]
-    found = []
+    exact = [one.name for one in views if one.query == current]
+    choices = []
     for one in views:
         has_looks = any(name in LAYOUT_PARAMETERS for name, _ in parse_qsl(one.query))
         query = one.query if has_looks else "&".join(filter(None, (one.query, urlencode(view.looks))))
         is_here = one.name in exact if exact else one.query == bare
         count = tallies.get(one.query)
-        found.append(NamedChoice(one.name, query, one.builtin, is_here, one.name in exact, count))
-    return found
+        choices.append(NamedChoice(one.name, query, one.builtin, is_here, one.name in exact, count))
+    return choices
 
 
 def page_sizes(view: View) -> Sequence[Option]:

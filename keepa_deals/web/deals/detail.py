@@ -37,14 +37,14 @@ def requested_deal(services: Services, domain_id: int, asin: str) -> DealDetail:
     if not 0 < domain_id < 100 or not ASIN.fullmatch(asin):
         abort(404, "There is no such deal: an address is /deals/<domain>/<ASIN>, like /deals/1/B000000000.")
     key, moment = (domain_id, asin), services.moment()
-    with services.reading() as reads:
-        row = reader.read_deal(reads, key)
+    with services.reading() as reading:
+        row = reader.read_deal(reading, key)
         if row is None:
             abort(404, f"There is no deal {asin} of domain {domain_id}: it was never found here.")
         if not moment.left_out.readable([row]):
             abort(404, _unreadable(asin, row))
-        points, events = reader.read_points(reads, key), reader.read_events(reads, key)
-        told = reader.read_past(reads, row)
+        points, events = reader.read_points(reading, key), reader.read_events(reading, key)
+        told = reader.read_past(reading, row)
     past = _unpacked(told.packed) if told else None
     return DealDetail(row, points, past, told.read_at if past else None, events, moment)
 

@@ -14,7 +14,7 @@ from keepa_deals.web.deals.detail import requested_deal
 from keepa_deals.web.deals.price_chart import curve
 from keepa_deals.web.deals.what_if import what_if
 from keepa_deals.web.http.addresses import parts_of
-from keepa_deals.web.services import services
+from keepa_deals.web.services import current_services
 from keepa_deals.web.status.banner import banner
 
 blueprint = Blueprint("detail_page", __name__)
@@ -23,9 +23,9 @@ blueprint = Blueprint("detail_page", __name__)
 @blueprint.get("/deals/<int:domain_id>/<asin>")
 def deal(domain_id: int, asin: str) -> str:
     """One deal: what is known of it, its history, the events of its life, and what it would earn."""
-    here = services()
-    detail = requested_deal(here, domain_id, asin)
-    costs = Costs(here.settings.prep_cost, here.settings.shipping_cost)
+    services = current_services()
+    detail = requested_deal(services, domain_id, asin)
+    costs = Costs(services.settings.prep_cost, services.settings.shipping_cost)
     return render_template(
         "deals/detail.html",
         deal=deal_row.shown(detail.row, detail.moment),
@@ -35,7 +35,7 @@ def deal(domain_id: int, asin: str) -> str:
         what_if=what_if(detail.row, costs, request.args.to_dict()),
         money_notation=as_data(notation(domain_id)),
         back=_way_back(),
-        banner=banner(here.health.report()),
+        banner=banner(services.health.report()),
     )
 
 

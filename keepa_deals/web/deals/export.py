@@ -28,7 +28,7 @@ from keepa_deals.web.deals.request import requested_view
 from keepa_deals.web.deals.row import status_of
 from keepa_deals.web.deals.serializers import deal_json
 from keepa_deals.web.format import amazon_url, iso
-from keepa_deals.web.services import Services, services
+from keepa_deals.web.services import Services, current_services
 
 blueprint = Blueprint("export", __name__)
 
@@ -37,11 +37,11 @@ CHUNK = 500
 BYTE_ORDER_MARK = "\ufeff"
 """Without it Excel takes UTF-8 for something else."""
 
-MOST_AT_ONCE = 4
+MAX_AT_ONCE = 4
 """Each takes a thread and a share of the processor: the pages need the others."""
 TRY_AGAIN = 15
 """Seconds, for whoever comes meanwhile."""
-_SLOTS = threading.BoundedSemaphore(MOST_AT_ONCE)
+_SLOTS = threading.BoundedSemaphore(MAX_AT_ONCE)
 
 Cell = Callable[[DealRow], Any]
 
@@ -49,20 +49,20 @@ Cell = Callable[[DealRow], Any]
 @blueprint.get("/export.csv")
 def as_csv() -> Response:
     """The deals of a view, a line each. Money in units of the currency, moments in ISO 8601 UTC."""
-    here = services()
-    view, moment = requested_view(here, strict=True), here.moment()
+    services = current_services()
+    view, moment = requested_view(services, strict=True), services.moment()
     with _Slot() as slot:
-        lines = _lines(_started(_deals(here, view, moment)), moment)
+        lines = _lines(_started(_deals(services, view, moment)), moment)
         return slot.until_closed(_download(lines, "csv", "text/csv; charset=utf-8", moment))
 
 
 @blueprint.get("/export.json")
 def as_json() -> Response:
     """The deals of a view as the API gives them, all at once."""
-    here = services()
-    view, moment = requested_view(here, strict=True), here.moment()
+    services = current_services()
+    view, moment = requested_view(services, strict=True), services.moment()
     with _Slot() as slot:
-        deals = _started(_deals(here, view, moment))
+        deals = _started(_deals(services, view, moment))
         head = {"as_of": iso(moment.now), "view": f"{request.url_root}?{view.query()}"}
         parts = _objects(head, deals, moment)
         return slot.until_closed(_download(parts, "json", "application/json", moment))
@@ -76,7 +76,7 @@ class _Slot:
 
     def __enter__(self) -> _Slot:
         if not _SLOTS.acquire(blocking=False):
-            text = f"{MOST_AT_ONCE} exports are being made already. Try again in {TRY_AGAIN} seconds."
+            text = f"{MAX_AT_ONCE} exports are being made already. Try again in {TRY_AGAIN} seconds."
             raise ServiceUnavailable(text, retry_after=TRY_AGAIN)
         return self
 
@@ -91,7 +91,7 @@ class _Slot:
         return response
 
 
-def _deals(here: Services, view: View, moment: Moment) -> Iterator[DealRow]:
+def _deals(services: Services, view: View, moment: Moment) -> Iterator[DealRow]:
     """Every deal of the view, each read a moment before it is sent.
 
     By one look at the copy: a deal that changes its place meanwhile would be left out, or come twice.
@@ -100,10 +100,10 @@ def _deals(here: Services, view: View, moment: Moment) -> Iterator[DealRow]:
     look: Look | None = None
     view = replace(view, limit=CHUNK)
     while True:
-        with here.reading() as reads:
-            reads.look = look or reads.look
-            page = reader.read_page(reads, view, moment, cursor)
-            look = reads.look
+        with services.reading() as reading:
+            reading.look = look or reading.look
+            page = reader.read_page(reading, view, moment, cursor)
+            look = reading.look
         yield from page.rows
         if page.next is None:
             return

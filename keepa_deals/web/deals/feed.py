@@ -15,7 +15,7 @@ from keepa_deals.query.view import View
 from keepa_deals.web.deals import row as deal_row
 from keepa_deals.web.deals.request import requested_view
 from keepa_deals.web.format import iso, number
-from keepa_deals.web.services import services
+from keepa_deals.web.services import current_services
 
 blueprint = Blueprint("feed", __name__)
 
@@ -28,10 +28,10 @@ Xml.register_namespace("", NAMESPACE)
 @blueprint.get("/feed.atom")
 def atom() -> Response:
     """The newest or best deals of a view, whatever its order puts first."""
-    here = services()
-    view, moment = requested_view(here, strict=True), here.moment()
-    with here.reading() as reads:
-        rows = reader.read_page(reads, view, moment, None).rows
+    services = current_services()
+    view, moment = requested_view(services, strict=True), services.moment()
+    with services.reading() as reading:
+        rows = reader.read_page(reading, view, moment, None).rows
     feed = _feed(view, [_updated(row) for row in rows], moment)
     for row in rows:
         feed.append(_entry(row, moment))

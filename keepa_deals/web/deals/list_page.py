@@ -24,7 +24,7 @@ from keepa_deals.web.deals.active_filters import chips
 from keepa_deals.web.deals.request import requested_cursor, requested_since, requested_view
 from keepa_deals.web.deals.row_cache import Line, lines
 from keepa_deals.web.deals.saved_views import Named
-from keepa_deals.web.services import Services, services
+from keepa_deals.web.services import Services, current_services
 from keepa_deals.web.status.banner import banner
 
 blueprint = Blueprint("list_page", __name__)
@@ -57,9 +57,9 @@ class ListPage:
 @blueprint.get("/")
 def deals() -> str:
     """The deals of a view, one page of them. ``since`` marks those that are newer."""
-    here = services()
-    view = requested_view(here)
-    shown = browse(here, view, requested_cursor(view), requested_since())
+    services = current_services()
+    view = requested_view(services)
+    shown = browse(services, view, requested_cursor(view), requested_since())
     return render_template(
         "deals/list.html",
         browse=shown,
@@ -72,18 +72,18 @@ def deals() -> str:
         status_choices=controls.statuses(view, shown.statuses),
         choices=controls,
         fresh_seconds=int(shown.moment.fresh.total_seconds()),
-        banner=banner(here.health.report()),
+        banner=banner(services.health.report()),
     )
 
 
 def browse(services: Services, view: View, cursor: Cursor | None, since: datetime | None = None) -> ListPage:
     """The page of ``view`` at ``cursor`` and what surrounds it; deals that came after ``since`` are new."""
     moment = services.moment()
-    with services.reading() as reads:
-        named = saved_views.read_all(reads.connection)
-        newest = newest_event(reads, view, moment)
-        statuses = count_statuses(reads, view, moment)  # first: the other questions look among its finds
-        page = reader.read_page(reads, view, moment, cursor)
+    with services.reading() as reading:
+        named = saved_views.read_all(reading.connection)
+        newest = newest_event(reading, view, moment)
+        statuses = count_statuses(reading, view, moment)  # first: the other questions look among its finds
+        page = reader.read_page(reading, view, moment, cursor)
         return ListPage(
             view=view,
             moment=moment,
@@ -91,16 +91,16 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
             deals=lines(page.rows, view, moment, since),
             total=statuses[view.status] or 0,
             statuses=statuses,
-            hidden=reader.count_hidden(reads, view, moment),
-            categories=reader.count_categories(reads, view, moment),
+            hidden=reader.count_hidden(reading, view, moment),
+            categories=reader.count_categories(reading, view, moment),
             named=named,
-            tallies=tally(services, named, reads, moment),
+            tallies=tally(services, named, reading, moment),
             previous=page.previous.encode() if page.previous else None,
             next=page.next.encode() if page.next else None,
         )
 
 
-def newest_event(reads: Reading, view: View, moment: Moment) -> datetime | None:
+def newest_event(reading: Reading, view: View, moment: Moment) -> datetime | None:
     """When the newest event happened that whoever answers about ``view`` knows; ``None`` when there is none.
 
     Asked before the deals: what comes later is news to whoever reads them. By the event and not by our own
@@ -111,23 +111,23 @@ def newest_event(reads: Reading, view: View, moment: Moment) -> datetime | None:
         newest: datetime | None = connection.scalar(select_newest_event(moment.now))
         return newest
 
-    return reads.ask(view, lambda look: look.newest_event, of_database)
+    return reading.ask(view, lambda look: look.newest_event, of_database)
 
 
-def tally(services: Services, named: Sequence[Named], reads: Reading, moment: Moment) -> Mapping[str, int]:
+def tally(services: Services, named: Sequence[Named], reading: Reading, moment: Moment) -> Mapping[str, int]:
     """How many deals the named views have."""
     queries = [one.query for one in named]
-    return services.tallies.of(queries, reads, moment, services.settings.keepa_domain_id)
+    return services.tallies.of(queries, reading, moment, services.settings.keepa_domain_id)
 
 
-def count_statuses(reads: Reading, view: View, moment: Moment) -> dict[Status, int | None]:
+def count_statuses(reading: Reading, view: View, moment: Moment) -> dict[Status, int | None]:
     """How many deals of each status there are under the other filters of ``view``.
 
     Those of the view's own are counted whatever it takes, the others not (``None``) while it takes long.
     """
-    if reads.replica is not None and reads.replica.is_catching_up:
-        return {**dict.fromkeys(Status), view.status: reader.count(reads, view, moment)}
-    live, stale, ended = reader.count_statuses(reads, view, moment)
+    if reading.replica is not None and reading.replica.is_catching_up:
+        return {**dict.fromkeys(Status), view.status: reader.count(reading, view, moment)}
+    live, stale, ended = reader.count_statuses(reading, view, moment)
     return {
         Status.LIVE: live,
         Status.STALE: stale,

@@ -24,7 +24,7 @@ from keepa_deals.web.deals import controls, saved_views
 from keepa_deals.web.deals.list_page import OLDEST_PAGE, count_statuses, tally
 from keepa_deals.web.deals.request import requested_since, requested_view
 from keepa_deals.web.deals.row_cache import lines
-from keepa_deals.web.services import services
+from keepa_deals.web.services import current_services
 from keepa_deals.web.status.banner import banner
 
 blueprint = Blueprint("live", __name__)
@@ -36,14 +36,14 @@ _D = Deal.__table__.c
 @blueprint.get("/live")
 def live() -> Response:
     """The banner, the totals, how many new deals came since, and the rows of ``keys`` as they are now."""
-    here = services()
-    view = requested_view(here)
-    moment = here.moment()
+    services = current_services()
+    view = requested_view(services)
+    moment = services.moment()
     since = max(requested_since() or moment.now, moment.now - OLDEST_PAGE)
-    with here.reading() as reads:
-        rows = reader.read_rows(reads, requested_keys(), moment)
-        counts = count_statuses(reads, view, moment)
-        named = saved_views.read_all(reads.connection)
+    with services.reading() as reading:
+        rows = reader.read_rows(reading, requested_keys(), moment)
+        counts = count_statuses(reading, view, moment)
+        named = saved_views.read_all(reading.connection)
         page = render_template(
             "deals/polled.html",
             view=view,
@@ -52,10 +52,10 @@ def live() -> Response:
             deals=lines(rows, view, moment),
             total=counts[view.status] or 0,
             status_choices=controls.statuses(view, counts),
-            named_views=controls.named(view, named, tally(here, named, reads, moment)),
-            hidden=reader.count_hidden(reads, view, moment),
-            arrived=count_arrived(reads.connection, view, moment, since),
-            banner=banner(here.health.report()),
+            named_views=controls.named(view, named, tally(services, named, reading, moment)),
+            hidden=reader.count_hidden(reading, view, moment),
+            arrived=count_arrived(reading.connection, view, moment, since),
+            banner=banner(services.health.report()),
             filters=FILTERS,
         )
     response = make_response(page)
@@ -69,10 +69,10 @@ def requested_keys() -> list[tuple[int, str]]:
     keys = text.split(",") if text else []
     if len(keys) > MAX_LIMIT:
         raise ParameterError("keys", f"at most {MAX_LIMIT}")
-    found = [_KEY.fullmatch(key, 0) for key in keys]
-    if not text.isascii() or not all(found):
+    matches = [_KEY.fullmatch(key, 0) for key in keys]
+    if not text.isascii() or not all(matches):
         raise ParameterError("keys", "must be like 1-B000000000, separated by commas")
-    return [(int(match[1]), match[2]) for match in found if match]
+    return [(int(match[1]), match[2]) for match in matches if match]
 
 
 def count_arrived(connection: Connection, view: View, moment: Moment, since: datetime) -> int:

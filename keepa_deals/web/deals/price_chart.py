@@ -17,9 +17,9 @@ from keepa_deals.deals.money import money, whole
 from keepa_deals.deals.price_history import Past, Step
 from keepa_deals.web.deals.detail import DealDetail
 
-MOST_CHARTED = 800
+MAX_CHARTED = 800
 """Records of ours, the newest; Keepa's history is bounded where it is kept."""
-MOST_ROWS = 60
+MAX_ROWS = 60
 AVERAGED = timedelta(days=90)
 NOTHING = Past((), ())
 
@@ -75,7 +75,7 @@ class Curve:
     def rows(self) -> list[Record]:
         """The newest records: all of ours, and Keepa's changes of price."""
         ours = [Record(p.at, p.price, p.price_avg_90, p.sales_rank, by_keepa=False) for p in self.points]
-        return [*ours[::-1], *self._told()][:MOST_ROWS]
+        return [*ours[::-1], *self._told()][:MAX_ROWS]
 
     def _told(self) -> Iterator[Record]:
         """Keepa's changes of price before our first record, the newest first."""
@@ -114,7 +114,7 @@ class Curve:
 
 def curve(detail: DealDetail) -> Curve:
     """The history of a deal. Only of our latest records, when there are very many."""
-    points = detail.points[-MOST_CHARTED:]
+    points = detail.points[-MAX_CHARTED:]
     first = int(points[0].at.timestamp()) // 60 if points else None
     told = detail.past or NOTHING
     return Curve(

@@ -20,7 +20,7 @@ from keepa_deals.query.view import Layout, View
 from keepa_deals.web.deals.row import Change, Presented, change, status_of
 from keepa_deals.web.format import ago
 
-MOST_KEPT = 4096
+MAX_LINES = 4096
 """Some 5 kB each: the rows of a few dozen views."""
 
 
@@ -66,7 +66,7 @@ def configure(app: Flask) -> None:
     """Give the templates ``markup(lines)``: the rows or cards, one after the other."""
     macros = {Layout.TABLE: "row", Layout.CARDS: "card"}
 
-    @lru_cache(maxsize=MOST_KEPT)
+    @lru_cache(maxsize=MAX_LINES)
     def made(line: Line) -> Markup:
         module = app.jinja_env.get_template("deals/_rows.html").module
         return Markup(getattr(module, macros[line.layout])(line))  # noqa: S704  # the macro escapes

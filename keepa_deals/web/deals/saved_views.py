@@ -16,7 +16,7 @@ from keepa_deals.db.models import SavedView
 from keepa_deals.query.parameters import ParameterError
 from keepa_deals.query.parse import parse_view
 from keepa_deals.web.http.addresses import fields_of
-from keepa_deals.web.services import Services, services
+from keepa_deals.web.services import Services, current_services
 
 blueprint = Blueprint("saved", __name__)
 
@@ -68,20 +68,20 @@ def _can_be_parsed(query: str) -> bool:
 @blueprint.post("/views")
 def save() -> Response:
     """Keep the view ``query`` under ``name``; a view that has the name already is replaced."""
-    here = services()
-    name, query = _name(), _canonical(here, request.form.get("query", ""))
-    with here.database.begin() as session:
+    services = current_services()
+    name, query = _name(), _canonical(services, request.form.get("query", ""))
+    with services.database.begin() as session:
         _refuse_too_many(session, name)
-        session.merge(SavedView(name=name, query=query, created_at=here.clock.now()))
+        session.merge(SavedView(name=name, query=query, created_at=services.clock.now()))
     return redirect(f"/?{query}", 303)
 
 
 @blueprint.post("/views/delete")
 def remove() -> Response:
     """Forget the view ``name``; one that is not there is forgotten already."""
-    here = services()
-    name, query = _name(), _canonical(here, request.form.get("query", ""))
-    with here.database.begin() as session:
+    services = current_services()
+    name, query = _name(), _canonical(services, request.form.get("query", ""))
+    with services.database.begin() as session:
         session.execute(delete(SavedView).where(SavedView.name == name))
     return redirect(f"/?{query}", 303)
 
@@ -95,9 +95,9 @@ def _name() -> str:
     return name
 
 
-def _canonical(here: Services, query: str) -> str:
+def _canonical(services: Services, query: str) -> str:
     return parse_view(
-        fields_of(query[:4000]), domain_id=here.settings.keepa_domain_id, ignore_empty=True
+        fields_of(query[:4000]), domain_id=services.settings.keepa_domain_id, ignore_empty=True
     ).query()
 
 

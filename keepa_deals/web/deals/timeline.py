@@ -12,7 +12,7 @@ from keepa_deals.deals.kinds import DealEventKind
 from keepa_deals.deals.money import money
 from keepa_deals.web.deals.detail import DealDetail
 
-MOST_ENTRIES = 60
+MAX_ENTRIES = 60
 
 _WORDS = {
     DealEventKind.FOUND: "Found in Keepa’s feed",
@@ -35,7 +35,7 @@ class Entry:
 def entries(detail: DealDetail) -> list[Entry]:
     """The deal's life, newest first."""
     everything = [*_events(detail), *_prices(detail)]
-    return sorted(everything, key=lambda entry: entry.at, reverse=True)[:MOST_ENTRIES]
+    return sorted(everything, key=lambda entry: entry.at, reverse=True)[:MAX_ENTRIES]
 
 
 def _events(detail: DealDetail) -> Iterator[Entry]:

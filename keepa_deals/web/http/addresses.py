@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-MOST_FIELDS = 200
+MAX_FIELDS = 200
 _NOTHING = SplitResult("", "", "", "", "")
 
 
@@ -22,8 +22,8 @@ def is_address(address: str) -> bool:
 
 
 def fields_of(query: str) -> dict[str, list[str]]:
-    """The parameters of a query string; those beyond ``MOST_FIELDS`` make all of it nothing."""
+    """The parameters of a query string; those beyond ``MAX_FIELDS`` make all of it nothing."""
     try:
-        return parse_qs(query, max_num_fields=MOST_FIELDS)
+        return parse_qs(query, max_num_fields=MAX_FIELDS)
     except ValueError:
         return {}

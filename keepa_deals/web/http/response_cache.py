@@ -21,9 +21,9 @@ from keepa_deals.web.http.methods import READ_ONLY_METHODS
 SECONDS = "ANSWERS_KEPT_SECONDS"
 """The setting of the application; 0, the default, keeps nothing."""
 KEPT_SECONDS = 1.0
-LONGEST_RENEWAL = 10.0
+MAX_RENEWAL = 10.0
 """How old an answer may get while one reader renews it: a slow moment must not make everybody ask at once."""
-MOST_BYTES = 32 << 20
+MAX_BYTES = 32 << 20
 OVERHEAD = 1000
 """Bytes that an answer takes up beside its text and its key."""
 PLACEHOLDER = secrets.token_hex(16)
@@ -59,7 +59,7 @@ class Answers:
             if kept is None:
                 return None
             age = self._monotonic() - kept.at
-            if age <= seconds or (kept.renewing and age <= LONGEST_RENEWAL):
+            if age <= seconds or (kept.renewing and age <= MAX_RENEWAL):
                 return kept
             kept.renewing = True
             return None
@@ -86,12 +86,12 @@ class Answers:
 
     def _forget_the_old(self) -> None:
         """Those that nobody may get any more, and the oldest ones where there are too many."""
-        oldest = self._monotonic() - LONGEST_RENEWAL
+        oldest = self._monotonic() - MAX_RENEWAL
         for key, kept in list(itertools.islice(self._kept.items(), 64)):  # in the order in which they came
             if kept.at >= oldest:
                 break
             self._forget(key)
-        while self._bytes > MOST_BYTES:
+        while self._bytes > MAX_BYTES:
             self._forget(next(iter(self._kept)))
 
     def _forget(self, key: Key) -> None:

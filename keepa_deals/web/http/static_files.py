@@ -13,7 +13,7 @@ from pathlib import Path
 from flask import Flask, url_for
 
 FOLDER = Path(__file__).parent.parent / "static"
-KEPT = timedelta(days=365)
+MAX_AGE = timedelta(days=365)
 
 
 def address() -> str:
@@ -23,7 +23,7 @@ def address() -> str:
 
 def configure(app: Flask) -> None:
     """Give the templates ``asset(name)``, the address of a file of ``static/``."""
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = KEPT
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = MAX_AGE
     app.jinja_env.globals["asset"] = lambda name: url_for("static", filename=name)
 
 

@@ -31,7 +31,7 @@ UNREAD = 30.0
 """Seconds that an answer may wait without the reader taking a byte."""
 SLOWEST = 10_000
 """Bytes a second that a reader takes of an answer at least, once it has lasted ``UNREAD``."""
-MOST_WAITING = 100
+MAX_WAITING = 100
 """Requests that wait for a thread; further ones are told to come again."""
 COME_AGAIN = 5
 """Seconds, for those."""
@@ -167,7 +167,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         self.taken += 1
         queue = self.task_dispatcher.queue
         if request.error is None and request.path != PROBE:
-            if len(queue) < MOST_WAITING:
+            if len(queue) < MAX_WAITING:
                 if not queue:
                     self.progress_at = self.monotonic()
                 self.task_dispatcher.add_task(task)

@@ -22,8 +22,8 @@ from waitress.task import ThreadedTaskDispatcher
 
 from keepa_deals.web.server.connections import Server
 
-MOST_CONNECTIONS = 1000
-LEAST_CONNECTIONS = 50
+MAX_CONNECTIONS = 1000
+MIN_CONNECTIONS = 50
 FILES = 4096
 """Open files that we ask the system for: a connection may need two, its answer waiting in a file."""
 OWN_FILES = 200
@@ -59,7 +59,7 @@ class WaitressWorker(Worker):  # type: ignore[misc]  # gunicorn comes without ty
         application, probe = ThreadedTaskDispatcher(), ThreadedTaskDispatcher()
         application.set_thread_count(self.cfg.threads)
         probe.set_thread_count(PROBE_THREADS)
-        most = max(LEAST_CONNECTIONS, min(MOST_CONNECTIONS, (_open_files() - OWN_FILES) // 2))
+        most = max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, (_open_files() - OWN_FILES) // 2))
         for listener in self.sockets:
             sock: socket.socket = listener.sock
             yield Server(

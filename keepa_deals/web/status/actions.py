@@ -18,7 +18,7 @@ from keepa_deals.health.report import HealthReport
 from keepa_deals.jobs import BACKFILL_JOB, Job
 from keepa_deals.query.parameters import ParameterError
 from keepa_deals.web.auth.guard import Reader, reader
-from keepa_deals.web.services import Services, services
+from keepa_deals.web.services import Services, current_services
 from keepa_deals.web.status.panels import why_blocked
 from keepa_deals.worker.dispatch import RUNNABLE
 
@@ -27,7 +27,7 @@ blueprint = Blueprint("operate", __name__)
 BETWEEN_RUNS = timedelta(seconds=5)
 """How soon after a "run now" the same job may be sent again."""
 SENT = "sent to its queue"
-MOST_ACTIONS = 1000
+MAX_ACTIONS = 1000
 """Recorded actions that are kept."""
 
 
@@ -35,12 +35,12 @@ MOST_ACTIONS = 1000
 @blueprint.post("/health/run")
 def run_now() -> Response:
     """Send the job that the form names to its queue, unless it runs or waits there already."""
-    here = services()
+    services = current_services()
     job = RUNNABLE.get(request.form.get("job", ""))
     if job is None:
         raise ParameterError("job", f"must be one of {', '.join(RUNNABLE)}")
-    outcome = _refusal(here, here.health.look(), job) or _sent(here, job)
-    _record(here, "run now", job.name, outcome)
+    outcome = _refusal(services, services.health.look(), job) or _sent(services, job)
+    _record(services, "run now", job.name, outcome)
     return redirect("/health#actions", 303)
 
 
@@ -50,61 +50,61 @@ def pause_or_resume() -> Response:
     wanted = {"pause": True, "resume": False}.get(request.form.get("action", ""))
     if wanted is None:
         raise ParameterError("action", "must be one of pause, resume")
-    here = services()
-    with here.database.begin() as session:
+    services = current_services()
+    with services.database.begin() as session:
         ensure_job(session, BACKFILL_JOB.name)
         was = session.get_one(JobState, BACKFILL_JOB.name, with_for_update=True).paused
         session.execute(update(JobState).where(JobState.name == BACKFILL_JOB.name).values(paused=wanted))
         words = "paused: a slice that is under way still ends" if wanted else "goes on with the next slice"
         outcome = words if was != wanted else f"was {'paused' if wanted else 'not paused'} already"
-        session.add(_action(here, "pause" if wanted else "resume", BACKFILL_JOB.name, outcome))
+        session.add(_action(services, "pause" if wanted else "resume", BACKFILL_JOB.name, outcome))
         _prune(session)
-    here.health.forget()
+    services.health.forget()
     return redirect("/health#actions", 303)
 
 
-def _refusal(here: Services, report: HealthReport, job: Job) -> str | None:
+def _refusal(services: Services, report: HealthReport, job: Job) -> str | None:
     """Why the job is not sent; ``None`` when nothing speaks against it."""
     blocked = why_blocked(report, job)
     if blocked is not None:
         return f"not sent: {blocked}"
-    return "not sent: it was sent a moment ago" if _sent_lately(here, job) else None
+    return "not sent: it was sent a moment ago" if _sent_lately(services, job) else None
 
 
-def _sent_lately(here: Services, job: Job) -> bool:
+def _sent_lately(services: Services, job: Job) -> bool:
     table = OperatorAction.__table__.c
     query = select(table.id).where(
-        table.at > here.clock.now() - BETWEEN_RUNS, table.target == job.name, table.outcome == SENT
+        table.at > services.clock.now() - BETWEEN_RUNS, table.target == job.name, table.outcome == SENT
     )
-    with here.engine.connect() as connection:
+    with services.engine.connect() as connection:
         return connection.execute(query.limit(1)).first() is not None
 
 
-def _sent(here: Services, job: Job) -> str:
+def _sent(services: Services, job: Job) -> str:
     try:
-        here.send(job)
+        services.send(job)
     except OperationalError:
         return "not sent: Redis does not answer"
     return SENT
 
 
 # -- the record ----------------------------------------------------------------------------------
-def _action(here: Services, action: str, target: str, outcome: str) -> OperatorAction:
+def _action(services: Services, action: str, target: str, outcome: str) -> OperatorAction:
     logged_in = ", logged in" if reader() is Reader.SESSION else ""
     actor = f"{(request.remote_addr or 'unknown')[:48]}{logged_in}"
-    return OperatorAction(at=here.clock.now(), actor=actor, action=action, target=target, outcome=outcome)
+    return OperatorAction(at=services.clock.now(), actor=actor, action=action, target=target, outcome=outcome)
 
 
-def _record(here: Services, action: str, target: str, outcome: str) -> None:
-    with here.database.begin() as session:
-        session.add(_action(here, action, target, outcome))
+def _record(services: Services, action: str, target: str, outcome: str) -> None:
+    with services.database.begin() as session:
+        session.add(_action(services, action, target, outcome))
         _prune(session)
 
 
 def _prune(session: Session) -> None:
     """Forget the oldest actions, so that the table is bounded whatever is sent."""
     table = OperatorAction.__table__.c
-    oldest = select(table.id).order_by(table.id.desc()).offset(MOST_ACTIONS).limit(1)
+    oldest = select(table.id).order_by(table.id.desc()).offset(MAX_ACTIONS).limit(1)
     if (last := session.scalar(oldest)) is not None:
         session.execute(delete(OperatorAction).where(OperatorAction.id <= last))
 

@@ -16,15 +16,15 @@ from keepa_deals.humanize import duration_text
 SPANS = {1: "1 h", 6: "6 h", 24: "24 h", 168: "7 d"}
 """The windows that a reader can choose, in hours."""
 DEFAULT_SPAN = 6
-MOST_POINTS = 360
-MOST_ROWS = 30
+MAX_POINTS = 360
+MAX_ROWS = 30
 """Rows of the table beside the curve: enough to read the shape without the picture."""
 RUNS_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The samples of a window, thinned evenly to ``MOST_POINTS``, oldest first."""
+    """The samples of a window, thinned evenly to ``MAX_POINTS``, oldest first."""
 
     hours: int
     samples: Sequence[Any]
@@ -43,7 +43,7 @@ class Curve:
 
     def rows(self) -> list[Any]:
         """A few samples for the table, newest first; the newest is always among them."""
-        return thinned(self.samples, MOST_ROWS)[::-1]
+        return thinned(self.samples, MAX_ROWS)[::-1]
 
     def words(self) -> str:
         """What the curve shows, in a sentence."""
@@ -64,7 +64,7 @@ def read_curve(connection: Connection, hours: int, now: datetime) -> Curve:
     table = Sample.__table__.c
     query = select(*table).where(table.at > now - timedelta(hours=hours), table.at <= now).order_by(table.at)
     sound = [row for row in connection.execute(query) if _is_sample(row)]
-    return Curve(hours, thinned(sound, MOST_POINTS))
+    return Curve(hours, thinned(sound, MAX_POINTS))
 
 
 def _is_sample(row: Any) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from keepa_deals.humanize import age_text, duration_text
 from keepa_deals.query.parameters import ParameterError
-from keepa_deals.web.services import Services, services
+from keepa_deals.web.services import Services, current_services
 from keepa_deals.web.status import actions as status_actions
 from keepa_deals.web.status import charts, panels
 from keepa_deals.web.status.banner import problem_title
@@ -21,10 +21,10 @@ blueprint = Blueprint("status_page", __name__)
 @blueprint.get("/health")
 def health() -> str:
     """The state of the service, in words."""
-    here = services()
-    report = here.health.report()
+    services = current_services()
+    report = services.health.report()
     hours = _requested_hours()
-    curve, runs, actions = _past(here, hours)
+    curve, runs, actions = _past(services, hours)
     return render_template(
         "status/page.html",
         report=report,
@@ -42,16 +42,16 @@ def health() -> str:
         spans=charts.SPANS,
         runs=runs,
         actions=actions,
-        copy=here.replica.state(),
+        copy=services.replica.state(),
     )
 
 
-def _past(here: Services, hours: int) -> tuple[charts.Curve, Sequence[Any], Sequence[Any]]:
+def _past(services: Services, hours: int) -> tuple[charts.Curve, Sequence[Any], Sequence[Any]]:
     """The curve, the runs and the actions; nothing when the database is what the reader came to see about."""
     try:
-        with here.engine.connect() as connection:
+        with services.engine.connect() as connection:
             return (
-                charts.read_curve(connection, hours, here.clock.now()),
+                charts.read_curve(connection, hours, services.clock.now()),
                 charts.read_runs(connection),
                 status_actions.read_actions(connection),
             )

@@ -151,11 +151,11 @@ def movements(flow: FlowHealth | None) -> list[Movement]:
     """What came and what went in the last hour, the biggest part first."""
     if flow is None:
         return []
-    found = [
+    moves = [
         Movement(_move_words(kind, reason), deals, kind in _ARRIVALS)
         for (kind, reason), deals in flow.last_hour.items()
     ]
-    return sorted(found, key=lambda move: (not move.arrives, -move.deals))
+    return sorted(moves, key=lambda move: (not move.arrives, -move.deals))
 
 
 def _move_words(kind: str, reason: str | None) -> str:

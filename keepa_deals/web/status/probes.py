@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify
 
 from keepa_deals.health import readiness
 from keepa_deals.web.auth.guard import Reader, reader
-from keepa_deals.web.services import services
+from keepa_deals.web.services import current_services
 from keepa_deals.web.status.metrics import exposition
 
 blueprint = Blueprint("probes", __name__)
@@ -21,14 +21,14 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> tuple[Response, int]:
     """200 when database and Redis answer and the deals are fresh; 503 with the reasons otherwise."""
-    found = readiness(services().health.report())
-    shown = {"ready": found.ready} if reader() is Reader.STRANGER else found.to_json()
-    return jsonify(shown), 200 if found.ready else 503
+    state = readiness(current_services().health.report())
+    shown = {"ready": state.ready} if reader() is Reader.STRANGER else state.to_json()
+    return jsonify(shown), 200 if state.ready else 503
 
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
     """The state of the service in Prometheus' text format."""
-    here = services()
-    text, content_type = exposition(here.health.report(), here.replica.state())
+    services = current_services()
+    text, content_type = exposition(services.health.report(), services.replica.state())
     return Response(text, content_type=content_type)

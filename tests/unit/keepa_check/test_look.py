@@ -14,7 +14,7 @@ from keepa_deals.keepa_check.look import (
     last_page_index,
     look,
 )
-from keepa_deals.keepa_check.purse import MOST_TOKENS, Purse
+from keepa_deals.keepa_check.purse import MAX_TOKENS, Purse
 from tests.support.check_answers import QUERY, TICK, FakeKeepa, keepa, raw_deal, with_deals
 
 
@@ -28,7 +28,7 @@ def test_everything_is_asked_once_within_two_ticks_for_less_than_was_said() -> N
     assert fake.calls == [
         "token", "page 0", "page 0", "page 2", "page 3", "product", "product+buybox"
     ]  # fmt: skip
-    assert purse.spent == 5 + 5 + 5 + 5 + 3 + 3 <= MOST_TOKENS
+    assert purse.spent == 5 + 5 + 5 + 5 + 3 + 3 <= MAX_TOKENS
     assert len(evidence.envelopes) == len(fake.calls)
     assert sum(fake.time.slept) <= 2 * TICK * 1.05
     assert evidence.failures == ()
@@ -38,7 +38,7 @@ def test_a_page_dearer_than_documented_leaves_out_what_would_go_beyond_the_sum()
     fake, purse = keepa(), Purse()
     fake.page_price = 12
     evidence = looked(fake, purse)
-    assert purse.spent == 3 * 12 + 3 <= MOST_TOKENS
+    assert purse.spent == 3 * 12 + 3 <= MAX_TOKENS
     assert evidence.beyond.error == "not asked: 36 of 40 tokens are spent, it costs 5"
     assert evidence.products.value is not None  # four tokens at most
     assert evidence.buybox.error == "not asked: 39 of 40 tokens are spent, it costs 3"

@@ -6,7 +6,7 @@ import pytest
 
 from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.keepa.envelope import TokenEnvelope
-from keepa_deals.keepa_check.purse import PATIENCE, TASK, Purse, TooDearError
+from keepa_deals.keepa_check.purse import TASK, TIMEOUT, Purse, TooDearError
 
 
 def envelope(consumed: int) -> TokenEnvelope:
@@ -80,7 +80,7 @@ def test_a_service_is_asked_for_a_small_request_and_hears_the_bill() -> None:
     purse = Purse(manager)  # type: ignore[arg-type]
     assert purse.is_shared
     spend(purse, 5, 5)
-    assert manager.asked == [(5, {"kind": "deal", "items": 1, "timeout": PATIENCE, "task": TASK})]
+    assert manager.asked == [(5, {"kind": "deal", "items": 1, "timeout": TIMEOUT, "task": TASK})]
     assert [settled.tokens_consumed for settled in manager.reservation.settled] == [5]
     assert manager.reservation.left
 

@@ -7,7 +7,7 @@ import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from keepa_deals.worker.broker import LONGEST_PAUSE
+from keepa_deals.worker.broker import MAX_PAUSE
 
 
 def test_the_pauses_between_two_attempts_stay_short(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,4 +17,4 @@ def test_the_pauses_between_two_attempts_stay_short(monkeypatch: pytest.MonkeyPa
     with app.connection_for_read() as connection, pytest.raises(OperationalError):
         connection.ensure_connection(lambda _, pause: pauses.append(pause), 8)
     assert len(pauses) == 8
-    assert max(pauses) <= LONGEST_PAUSE
+    assert max(pauses) <= MAX_PAUSE

@@ -79,7 +79,7 @@ def test_while_one_renews_an_answer_the_others_get_the_old_one() -> None:
     other = kept.get(key, 1.0)
     assert other is not None
     assert other.body == b"old"
-    now = response_cache.LONGEST_RENEWAL + 1
+    now = response_cache.MAX_RENEWAL + 1
     assert kept.get(key, 1.0) is None, "whoever renews it has been at it for too long"
     kept.give_up(key)
     assert kept.get(key, 1.0) is None, "a failure is tried anew at once"

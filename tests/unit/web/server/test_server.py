@@ -233,7 +233,7 @@ def test_the_probe_is_answered_while_every_thread_is_busy(here: Running) -> None
 def test_too_many_waiting_requests_are_told_to_come_again(
     here: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "MOST_WAITING", 3)
+    monkeypatch.setattr(connections, "MAX_WAITING", 3)
     held = [here.open(ASK % b"/wait") for _ in range(2)]
     here.wait_for(lambda: here.server.taken == 2 and not here.dispatcher.queue)
     held += [here.open(ASK % b"/wait") for _ in range(3)]
