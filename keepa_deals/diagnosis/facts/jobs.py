@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.facts.base import Level, Line
 from keepa_deals.health.parts.jobs import JobHealth
 from keepa_deals.humanize import age_text
+from keepa_deals.ingest.backfill.state import crawl_of
+from keepa_deals.ingest.upsert.state import plan_of, sweep_of
 from keepa_deals.jobs import FEEDING_JOBS, UPSERT_JOB
 
 
@@ -42,19 +43,17 @@ def _job(evidence: Evidence, job: JobHealth) -> str:
     parts += [f"error: {job.last_error}"] if job.last_error else []
     parts += ["paused"] if job.paused else []
     parts += [f"watermark {job.watermark:%Y-%m-%d %H:%M}Z"] if job.watermark else []
-    parts += _place(job.cursor or {})
+    parts += _place(job.cursor)
     return ", ".join(parts)
 
 
-def _place(cursor: Mapping[str, Any]) -> Iterator[str]:
+def _place(cursor: object) -> Iterator[str]:
     """Where a job is by its cursor, the parts that say something to people."""
-    if sweep := cursor.get("sweep"):
-        hurry = " in a hurry" if sweep.get("hurry") else ""
-        yield f"sweep at page {sweep['next_page']} of {sweep['pages']}{hurry}"
-    if plan := cursor.get("plan"):
-        yield f"keeps {plan['kept']} of {plan['matching']} matching deals fresh"
-        yield f"{plan['needed']} of {plan['supply'] or '?'} tokens a window needed"
-    if "walking" in cursor:
-        yield f"walks the feed, page {cursor.get('page', 0)}"
-    elif "walked" in cursor:
-        yield "has walked the feed"
+    if sweep := sweep_of(cursor):
+        at_once = " in a hurry" if sweep.immediate else ""
+        yield f"sweep at page {sweep.next_page} of {sweep.pages}{at_once}"
+    if plan := plan_of(cursor):
+        yield f"keeps {plan.kept} of {plan.matching} matching deals fresh"
+        yield f"{plan.needed} of {plan.supply or '?'} tokens a window needed"
+    if crawl := crawl_of(cursor):
+        yield "has walked the feed" if crawl.is_complete else f"walks the feed, page {crawl.next_page}"

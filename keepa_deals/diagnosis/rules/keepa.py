@@ -19,7 +19,7 @@ from keepa_deals.diagnosis.rules.base import (
     rule,
     start_again,
 )
-from keepa_deals.diagnosis.rules.tokens import plan_of
+from keepa_deals.diagnosis.rules.tokens import upserter_plan
 from keepa_deals.health.problems import upserter_is_behind
 from keepa_deals.humanize import duration_text
 from keepa_deals.jobs import UPSERT_JOB
@@ -181,7 +181,8 @@ def selection_matches_nothing(evidence: Evidence) -> Iterator[Finding]:
     job, deals = evidence.report.job(UPSERT_JOB.name), evidence.report.deals.value
     if job is None or deals is None or upserter_is_behind(evidence.report) or job.last_outcome != "succeeded":
         return
-    matching = plan_of(evidence).get("matching")
+    plan = upserter_plan(evidence)
+    matching = plan.matching if plan else None
     if matching == 0 or (matching is None and not deals.live):
         yield Finding(
             f"{UPSERT_JOB.name} succeeds, and Keepa shows it no deal",

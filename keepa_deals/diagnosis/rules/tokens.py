@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import Alert, Finding, Rank, Stops, rule
 from keepa_deals.health.problems import upserter_is_behind
 from keepa_deals.humanize import duration_text
+from keepa_deals.ingest.upsert.budget import Limit, Plan
+from keepa_deals.ingest.upsert.state import plan_of
 from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.token_costs import DEAL_PAGE_TOKENS
 
@@ -112,18 +113,18 @@ def patience_of_small(evidence: Evidence) -> float:
     alert=None,
 )
 def budget_too_small(evidence: Evidence) -> Iterator[Finding]:
-    plan, tokens = plan_of(evidence), evidence.report.tokens.value
+    plan, tokens = upserter_plan(evidence), evidence.report.tokens.value
     window = evidence.settings.fresh_for / timedelta(seconds=evidence.settings.keepa_tick_seconds)
     come = tokens.refill_rate * window if tokens and tokens.refill_rate else None
-    if plan and come is not None and plan["needed"] > come:  # also before the next sweep's plan knows of it
+    if plan and come is not None and plan.needed > come:  # also before the next sweep's plan knows of it
         yield Finding(
-            f"{plan['needed']} tokens are needed each {evidence.settings.deal_fresh_minutes} minutes, "
+            f"{plan.needed} tokens are needed each {evidence.settings.deal_fresh_minutes} minutes, "
             f"{come:.0f} come"
         )
-    elif plan.get("limit") == "plan":
+    elif plan and plan.limit is Limit.PLAN:
         yield Finding(
-            f"{plan['needed']} tokens are needed each {evidence.settings.deal_fresh_minutes} minutes, "
-            f"{plan['supply']} come: the newest {plan['kept']} of {plan['matching']} deals are kept fresh"
+            f"{plan.needed} tokens are needed each {evidence.settings.deal_fresh_minutes} minutes, "
+            f"{plan.supply} come: the newest {plan.kept} of {plan.matching} deals are kept fresh"
         )
 
 
@@ -133,7 +134,7 @@ def present(evidence: Evidence) -> timedelta:
     return timedelta(seconds=PRESENT_INTERVALS * seconds)
 
 
-def plan_of(evidence: Evidence) -> Mapping[str, Any]:
-    """What the upserter plans for a freshness window (``ingest.upsert.state``); empty before it knows."""
+def upserter_plan(evidence: Evidence) -> Plan | None:
+    """What the upserter plans for a freshness window; ``None`` before it knows."""
     job = evidence.report.job(UPSERT_JOB.name)
-    return ((job.cursor if job else None) or {}).get("plan") or {}
+    return plan_of(job.cursor) if job else None

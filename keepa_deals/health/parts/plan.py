@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from keepa_deals.health.metric import AnyMetric, gauge
 from keepa_deals.health.part import Json, Part, Snapshot
 from keepa_deals.health.parts.jobs import job_in
+from keepa_deals.ingest.upsert.state import plan_of
 from keepa_deals.jobs import UPSERT_JOB
 
 _FIGURES = (
@@ -26,9 +26,9 @@ def plan_in(snapshot: Snapshot) -> Json:
     ``plan`` (``needed`` tokens a window, ``supply`` come) or ``keepa`` (it shows 10,000 of a query).
     """
     job = job_in(snapshot, UPSERT_JOB.name)
-    plan: Any = ((job.cursor if job else None) or {}).get("plan")
-    known: Mapping[str, Any] = plan if isinstance(plan, Mapping) else {}
-    return {name: known.get(name) for name in ("matching", "kept", "needed", "supply", "limit")}
+    plan = plan_of(job.cursor) if job else None
+    names = ("matching", "kept", "needed", "supply", "limit")
+    return {name: getattr(plan, name) if plan else None for name in names}
 
 
 def _metrics(snapshot: Snapshot) -> Iterator[AnyMetric]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from keepa_deals.db.models import JobState
+from keepa_deals.ingest.backfill.state import CrawlState, crawl_of
 from keepa_deals.ingest.feed.coverage import page_read
-from keepa_deals.ingest.feed.pages import newest_first, write_page
 from keepa_deals.ingest.metered_calls import read_bulk_page
+from keepa_deals.ingest.pages import newest_first, write_page
 from keepa_deals.ingest.run import Run
 from keepa_deals.ingest.upsert import state as upsert_state
 from keepa_deals.ingest.upsert.budget import MAX_PAGES
@@ -15,18 +18,24 @@ from keepa_deals.jobs import UPSERT_JOB
 def crawl(run: Run, deadline: float) -> bool:
     """Go on until ``deadline`` (monotonic seconds); true when the crawl of this selection is complete."""
     selection = run.context.selection
-    current = upsert_state.fingerprint(selection)
-    while run.cursor.get("walked") != current:
+    crawl_state = _state_of(run)
+    while not crawl_state.is_complete:
         left = deadline - run.context.clock.monotonic()
         if left <= 0:
             return False
-        number = int(run.cursor.get("page", 0)) if run.cursor.get("walking") == current else 0
+        number = crawl_state.next_page
         page = read_bulk_page(run, newest_first(selection), number, timeout=left)
         ends = page_read(page, number, selection).ends or number + 1 >= (_pages_kept(run) or MAX_PAGES)
-        write_page(
-            run, page, cursor={"walked": current} if ends else {"walking": current, "page": number + 1}
-        )
+        crawl_state = replace(crawl_state, next_page=number + 1, is_complete=ends)
+        write_page(run, page, cursor=crawl_state.to_json())
     return True
+
+
+def _state_of(run: Run) -> CrawlState:
+    """How far the crawl of the present selection has come."""
+    current = upsert_state.fingerprint(run.context.selection)
+    stored = crawl_of(run.cursor)
+    return stored if stored is not None and stored.selection == current else CrawlState(current)
 
 
 def _pages_kept(run: Run) -> int | None:

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from keepa_deals.ingest.feed.coverage import MIN_SHARE, PageRead, page_read
 from keepa_deals.ingest.feed.family_lookup import learn_families
-from keepa_deals.ingest.feed.pages import newest_first, write_page
 from keepa_deals.ingest.metered_calls import read_page
+from keepa_deals.ingest.pages import newest_first, write_page
 from keepa_deals.ingest.run import Run
 from keepa_deals.ingest.upsert.state import SweepState, load_state
 

@@ -47,7 +47,8 @@ def in_row(call: str, result: str) -> Answers:
 
 
 def planned(**plan: Any) -> Any:
-    return healthy(jobs=jobs(job(cursor={"plan": {"needed": 900, "supply": 300, **plan}})))
+    others = {"needed": 900, "supply": 300, "pages": 2, "head_every_seconds": 60.0, "page_every_seconds": 0.0}
+    return healthy(jobs=jobs(job(cursor={"plan": {**others, **plan}})))
 
 
 def curve(*live: int) -> HistoryHealth:

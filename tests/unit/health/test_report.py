@@ -46,7 +46,8 @@ def test_the_status_can_be_written_as_json() -> None:
 
 def test_the_plan_says_what_is_kept_and_why_not_all() -> None:
     plan = {"matching": 9000, "kept": 6900, "pages": 46, "needed": 373, "supply": 300, "limit": "plan"}
-    status = healthy(jobs=jobs(job(UPSERT_JOB.name, cursor={"plan": plan}))).to_status()["plan"]
+    stored = {**plan, "head_every_seconds": 300.0, "page_every_seconds": 75.0}
+    status = healthy(jobs=jobs(job(UPSERT_JOB.name, cursor={"plan": stored}))).to_status()["plan"]
     assert status == {name: value for name, value in plan.items() if name != "pages"}
     assert set(unreadable().to_status()["plan"].values()) == {None}
 
