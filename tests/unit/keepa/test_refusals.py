@@ -21,8 +21,8 @@ from keepa_deals.keepa.errors import (
     TimedOutError,
 )
 from keepa_deals.keepa.token_costs import ProductOptions
+from tests.support.samples import needs_samples, sample
 from tests.support.servers.keepa import ENVELOPE, KEY, Keepa, Recorder, product, reply
-from tests.unit.keepa.test_types import needs_samples, sample
 
 REJECTED = ENVELOPE | {"tokensConsumed": 0, "error": {"type": "invalidParameter", "message": "asin"}}
 ASINS = [f"B{n:09}" for n in range(100)]
