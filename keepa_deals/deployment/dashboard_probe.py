@@ -14,7 +14,7 @@ from keepa_deals import settings as settings_module
 from keepa_deals.deployment import supervisor
 from keepa_deals.deployment.errors import BusyError, OpsError
 from keepa_deals.deployment.home import Home
-from keepa_deals.deployment.operation_lock import GUARD, only_one
+from keepa_deals.deployment.operation_lock import WATCHDOG, only_one
 from keepa_deals.errors import SettingsError
 
 log = logging.getLogger(__name__)
@@ -27,10 +27,10 @@ DEAF_AFTER = 60.0
 """Seconds without any answer: the server's own master, which needs 30, goes first."""
 
 
-def answers(address: str, patience: float) -> bool:
+def answers(address: str, timeout: float) -> bool:
     """Whether the dashboard at ``address`` answers its probe within so many seconds."""
     parts = urlsplit(address)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=patience)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status < HTTPStatus.INTERNAL_SERVER_ERROR
@@ -80,7 +80,7 @@ class Hearing:
 
     def _start_anew(self, silent: float) -> None:
         try:
-            with only_one(self._home.operation_lock, GUARD):
+            with only_one(self._home.operation_lock, WATCHDOG):
                 log.warning("the dashboard runs, and has not answered for %.0f s: starting it anew", silent)
                 supervisor.stop_program(self._home, DASHBOARD)
                 supervisor.start_program(self._home, DASHBOARD)

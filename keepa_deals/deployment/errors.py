@@ -18,7 +18,7 @@ class UnhealthyError(OpsError):
 
 
 class HalfWayError(OpsError):
-    """An operation failed with programs stopped: the guard is left to start them."""
+    """An operation failed with programs stopped: the watchdog is left to start them."""
 
 
 class LeftoverError(OpsError):

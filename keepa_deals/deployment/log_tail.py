@@ -19,13 +19,13 @@ _VARIABLE = re.compile(rf"{_UUID.pattern}|\b[0-9a-f]{{8}}…|\b[0-9a-f]{{32,}}\b
 _TROUBLE = re.compile(r"(?P<at>\d{4}-\d\d-\d\dT[\d:.]+)Z (?:WARNING|ERROR|CRITICAL)\s+\d+ \S+ (?P<text>.*)")
 
 
-def read_end(path: Path, most: int = MAX_BYTES) -> str:
-    """The last ``most`` bytes of a log, from the first whole line on; ``OSError`` when it cannot be read."""
+def read_end(path: Path, limit: int = MAX_BYTES) -> str:
+    """The last ``limit`` bytes of a log, from the first whole line on; ``OSError`` when it cannot be read."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - most))
+        file.seek(max(0, size - limit))
         text = file.read().decode("utf-8", errors="replace")
-    return text if size <= most else text.partition("\n")[2]
+    return text if size <= limit else text.partition("\n")[2]
 
 
 def read_tail(path: Path, lines: int) -> list[str]:

@@ -18,10 +18,10 @@ from keepa_deals.deployment.errors import BusyError, HalfWayError
 from keepa_deals.deployment.proc_locks import read_kernel_locks
 from keepa_deals.deployment.processes import has_open
 
-GUARD = "guard"
-"""What the guard signs with."""
-GUARD_WAIT = 180.0
-"""Seconds for which a person's operation lets the guard finish: longer than its start may take."""
+WATCHDOG = "guard"
+"""What the watchdog signs with: the name by which operators know it (``ops guard``)."""
+WATCHDOG_WAIT = 180.0
+"""Seconds for which a person's operation lets the watchdog finish: longer than its start may take."""
 UNSIGNED = "operation"
 """What a holder is called that has not signed: it has just begun, is about to let go, or the disk is full."""
 _POLL = 0.1
@@ -41,16 +41,16 @@ class Holder:
 
 
 @contextmanager
-def only_one(path: Path, what: str, *, wait: float = 0.0, wait_for_guard: float = 0.0) -> Iterator[None]:
+def only_one(path: Path, what: str, *, wait: float = 0.0, wait_for_watchdog: float = 0.0) -> Iterator[None]:
     """Hold the lock at ``path`` as ``what`` ("start"); a ``BusyError`` that names the holder when it is
-    still taken after ``wait`` seconds, or ``wait_for_guard`` (if that is longer) while the guard has it.
+    still taken after ``wait`` seconds, or ``wait_for_watchdog`` (if longer) while the watchdog has it.
 
-    Who was interrupted or fails half-way leaves a word, from which the guard knows that there is something to
-    heal; it stays until an operation succeeds.
+    Who was interrupted or fails half-way leaves a word, from which the watchdog knows that there is something
+    to heal; it stays until an operation succeeds.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _acquire(descriptor, path, wait, wait_for_guard)
+        _acquire(descriptor, path, wait, wait_for_watchdog)
         of_the_dead = os.pread(descriptor, _LONGEST_WORD, 0)
         _write(descriptor, _signature(what))
         try:
@@ -77,16 +77,16 @@ def _write(descriptor: int, word: bytes) -> None:
         os.pwrite(descriptor, word, 0)
 
 
-def _acquire(descriptor: int, path: Path, wait: float, wait_for_guard: float) -> None:
-    began, patience = time.monotonic(), max(wait, _MOMENT)
+def _acquire(descriptor: int, path: Path, wait: float, wait_for_watchdog: float) -> None:
+    began, limit = time.monotonic(), max(wait, _MOMENT)
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             other = holder(path)
             if other is not None and other.what != UNSIGNED:  # else it begins, or is about to let go
-                patience = max(wait, wait_for_guard) if other.what == GUARD else wait
-            if time.monotonic() - began >= patience:
+                limit = max(wait, wait_for_watchdog) if other.what == WATCHDOG else wait
+            if time.monotonic() - began >= limit:
                 raise BusyError(f"another operation is at work here: {other or 'just begun'}") from None
             time.sleep(_POLL)
         else:

@@ -51,7 +51,7 @@ def programs(deployment: Deployment) -> list[Program]:
         chosen.append(Program("redis", (server, str(home.redis_conf)), priority=STORES))
     if deployment.with_sandbox:
         chosen.append(_sandbox(home, deployment.settings))
-    return [*chosen, *_workers(), _beat(), _dashboard(), _guard()]
+    return [*chosen, *_workers(), _beat(), _dashboard(), _watchdog()]
 
 
 def _workers() -> list[Program]:
@@ -81,7 +81,7 @@ def _dashboard() -> Program:
     return Program("dashboard", command, stop_wait=30)
 
 
-def _guard() -> Program:
+def _watchdog() -> Program:
     return Program("guard", (*_own_command(), "ops", "guard"))
 
 

@@ -51,11 +51,11 @@ def main(*, as_json: bool, lines: int, watch: float | None, live: bool, bundle: 
     code = BLIND
     try:
         while True:
-            found = diagnose(look(live=live), log_lines=lines)
-            code = found.exit_code
-            _show(found, as_json=as_json, watching=watch is not None)
+            diagnosis = diagnose(take_evidence(live=live), log_lines=lines)
+            code = diagnosis.exit_code
+            _show(diagnosis, as_json=as_json, watching=watch is not None)
             if bundle is not None:
-                write_bundle(bundle, found)
+                write_bundle(bundle, diagnosis)
                 click.echo(f"wrote {bundle}", err=True)
                 bundle = None
             if watch is None:
@@ -74,14 +74,14 @@ def refuse_existing(path: Path) -> None:
         raise click.BadParameter(f"there is no folder {path.absolute().parent}", param_hint="--bundle")
 
 
-def write_bundle(path: Path, found: Diagnosis) -> None:
+def write_bundle(path: Path, diagnosis: Diagnosis) -> None:
     """The archive for a bug report; its module is loaded only for that, so that a mere look is quick."""
     from keepa_deals.diagnosis import support_bundle
 
-    support_bundle.write(path, found)
+    support_bundle.write(path, diagnosis)
 
 
-def look(*, live: bool) -> Evidence:
+def take_evidence(*, live: bool) -> Evidence:
     """The evidence; with wrong settings that of what runs, by the settings that it was started with."""
     try:
         return gather(settings_module.load(), live=live)
@@ -90,14 +90,14 @@ def look(*, live: bool) -> Evidence:
         return gather(in_force, live=live, settings_error=str(error))
 
 
-def _show(found: Diagnosis, *, as_json: bool, watching: bool) -> None:
+def _show(diagnosis: Diagnosis, *, as_json: bool, watching: bool) -> None:
     if as_json:
-        click.echo(json.dumps(to_json(found), indent=None if watching else 2))
+        click.echo(json.dumps(to_json(diagnosis), indent=None if watching else 2))
         return
     colour = False if settings_module.colours_are_unwanted() else None  # None: only on a terminal
     if watching and sys.stdout.isatty():
         click.echo(CLEAR, nl=False)
     if watching:
-        click.echo(f"{found.evidence.report.taken_at:%Y-%m-%d %H:%M:%S} UTC, Ctrl-C ends")
-    for line in to_text(found, width=shutil.get_terminal_size().columns):
+        click.echo(f"{diagnosis.evidence.report.taken_at:%Y-%m-%d %H:%M:%S} UTC, Ctrl-C ends")
+    for line in to_text(diagnosis, width=shutil.get_terminal_size().columns):
         click.echo(line, color=colour)

@@ -19,17 +19,17 @@ TIMEOUT = 2.0
 @click.option("--json", "as_json", is_flag=True, help="What /api/status answers.")
 def status(*, as_json: bool) -> None:
     """Say how the service is. Exit 0 when it is well, 1 when something is wrong."""
-    here = settings.load()
-    report = health.collect(here)
-    hears = dashboard_probe.answers(here.dashboard_url, TIMEOUT)
+    chosen = settings.load()
+    report = health.collect(chosen)
+    answers = dashboard_probe.answers(chosen.dashboard_url, TIMEOUT)
     if as_json:
         click.echo(json.dumps(report.to_status(), indent=2))
     else:
         for line in _lines(report):
             click.echo(line)
-        if not hears:
-            click.echo(f"wrong   dashboard_down: no answer at {here.dashboard_url} within {TIMEOUT:.0f} s")
-    sys.exit(1 if report.problems or not hears else 0)
+        if not answers:
+            click.echo(f"wrong   dashboard_down: no answer at {chosen.dashboard_url} within {TIMEOUT:.0f} s")
+    sys.exit(1 if report.problems or not answers else 0)
 
 
 def _lines(report: HealthReport) -> list[str]:

@@ -33,14 +33,14 @@ from keepa_deals.redis_store import connect_probe
 from keepa_deals.settings import Settings
 
 LOG_LINES = 400
-MOST_ROWS = 500
+MAX_ROWS = 500
 TIMEOUT = 5.0
 _WIDTH = 160
 
 
-def write(path: Path, found: Diagnosis) -> None:
+def write(path: Path, diagnosis: Diagnosis) -> None:
     """Write the archive, readable by its owner alone; a ``ClickException`` when that fails."""
-    evidence = found.evidence
+    evidence = diagnosis.evidence
     hide = _hider(evidence.settings)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -108,15 +108,15 @@ def _versions() -> dict[str, Any]:
 def _redis(settings: Settings) -> dict[str, Any]:
     """What Redis says of itself, and the names, kinds and sizes of our keys; no values."""
     with connect_probe(settings) as client:
-        keys = list(client.scan_iter(f"{settings.redis_key_prefix}*", count=1000))[:MOST_ROWS]
+        keys = list(client.scan_iter(f"{settings.redis_key_prefix}*", count=1000))[:MAX_ROWS]
         return {"info": client.info(), "keys": {key: client.type(key) for key in sorted(keys)}}
 
 
 def _database(settings: Settings) -> dict[str, Any]:
     """The last runs and samples, and how many events of each kind there are; no deals."""
     engine = probe_engine(settings.database_dsn)
-    runs = select(JobRun).order_by(JobRun.started_at.desc()).limit(MOST_ROWS)
-    samples = select(Sample).order_by(Sample.at.desc()).limit(MOST_ROWS)
+    runs = select(JobRun).order_by(JobRun.started_at.desc()).limit(MAX_ROWS)
+    samples = select(Sample).order_by(Sample.at.desc()).limit(MAX_ROWS)
     events = select(DealEvent.kind, DealEvent.reason, func.count()).group_by(DealEvent.kind, DealEvent.reason)
     try:
         with engine.connect() as connection:
@@ -134,15 +134,15 @@ def _columns(query: Any, table: Any) -> Any:
 
 
 def _files(settings: Settings) -> Iterator[tuple[str, str]]:
-    kept = _found(settings.log_dir / KEPT_ANSWERS, "*.txt")
-    for path in (*_found(settings.log_dir, "*.log"), *kept, *_found(settings.run_dir, "*.conf")):
+    kept = _files_like(settings.log_dir / KEPT_ANSWERS, "*.txt")
+    for path in (*_files_like(settings.log_dir, "*.log"), *kept, *_files_like(settings.run_dir, "*.conf")):
         try:
             yield f"{path.parent.name}/{path.name}", read_end(path, MAX_BYTES)
         except OSError as error:
             yield f"{path.parent.name}/{path.name}", f"({error.strerror})\n"
 
 
-def _found(folder: Path, pattern: str) -> list[Path]:
+def _files_like(folder: Path, pattern: str) -> list[Path]:
     try:
         return sorted(folder.glob(pattern))
     except OSError:

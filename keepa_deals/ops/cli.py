@@ -20,7 +20,7 @@ from keepa_deals import settings as settings_module
 from keepa_deals.deployment.console import to_terminal as say
 from keepa_deals.deployment.errors import BusyError, LeftoverError, OpsError, UnhealthyError
 from keepa_deals.deployment.home import Home, keep_key_private
-from keepa_deals.deployment.operation_lock import GUARD, GUARD_WAIT, holder, only_one
+from keepa_deals.deployment.operation_lock import WATCHDOG, WATCHDOG_WAIT, holder, only_one
 from keepa_deals.ops import stop as stopping
 
 FAILED, BUSY, UNHEALTHY, LEFTOVERS = 1, 3, 4, 5
@@ -77,10 +77,10 @@ def kill(*, wait: float) -> None:
 @ops.command(hidden=True)
 def guard() -> None:
     """Watch over the supervisor (the supervisor runs it)."""
-    from keepa_deals.ops import watchdog as guarding
+    from keepa_deals.ops import watchdog
 
     logs.configure()
-    guarding.watch(Home(settings_module.deployment_home()))
+    watchdog.watch(Home(settings_module.deployment_home()))
 
 
 @ops.command()
@@ -138,11 +138,11 @@ def deploy(*, dry_run: bool) -> None:
 
 
 def _in_turn(home: Home, what: str) -> AbstractContextManager[None]:
-    """The one operation at work here: after the guard's, which heals what a person is about to look after."""
+    """The one operation at work here: after the watchdog's, which heals what a person is to look after."""
     other = holder(home.operation_lock)
-    if other is not None and other.what == GUARD:
+    if other is not None and other.what == WATCHDOG:
         say("  wait  the guard is bringing the service back")
-    return only_one(home.operation_lock, what, wait_for_guard=GUARD_WAIT)
+    return only_one(home.operation_lock, what, wait_for_watchdog=WATCHDOG_WAIT)
 
 
 class _exit_codes:  # noqa: N801  # a context manager, used like a function

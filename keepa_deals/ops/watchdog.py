@@ -19,7 +19,7 @@ from keepa_deals.deployment.dashboard_probe import Hearing
 from keepa_deals.deployment.errors import BusyError, OpsError
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.log_files import log_of
-from keepa_deals.deployment.operation_lock import GUARD, abandoned, only_one
+from keepa_deals.deployment.operation_lock import WATCHDOG, abandoned, only_one
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.ops import start as starting
 
@@ -29,11 +29,11 @@ LOOK_EVERY = 2.0
 """Seconds between two looks for an operation that died; the supervisor's death is noticed at once."""
 TRY_AGAIN = 5.0
 MAX_LOG_BYTES = 10_000_000
-"""Bytes after which a guard that is on its own sets its log aside and begins another one."""
+"""Bytes after which a watchdog that is on its own sets its log aside and begins another one."""
 
 
 def watch(home: Home) -> None:
-    """Return when a supervisor that is not our parent runs: it has a guard of its own.
+    """Return when a supervisor that is not our parent runs: it has a watchdog of its own.
 
     Nothing else ends it: once the supervisor is gone, nobody would start it again.
     """
@@ -70,7 +70,7 @@ def _bring_back(home: Home, reason: str) -> None:
     What was started and does not work is left to the supervisor: waiting would keep the operator away.
     """
     try:
-        with only_one(home.operation_lock, GUARD):
+        with only_one(home.operation_lock, WATCHDOG):
             log.warning("%s: starting what does not run", reason)
             try:
                 starting.start(home, log.info, resume=True)

@@ -47,7 +47,7 @@ class HealthWatch:
                 self._taken = (self._clock.monotonic(), self._collect())
             return self._taken[1]
 
-    def look(self) -> HealthReport:
+    def refresh(self) -> HealthReport:
         """A report of this very moment, for whoever acts on it; the pages share it afterwards."""
         self.forget()
         return self.report()

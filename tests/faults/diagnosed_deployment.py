@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from keepa_deals import settings
-from keepa_deals.diagnosis.cli import look
+from keepa_deals.diagnosis.cli import take_evidence
 from keepa_deals.diagnosis.diagnose import diagnose
 from keepa_deals.diagnosis.render_json import to_json
 from tests.faults import injection
@@ -96,7 +96,7 @@ class Patient:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.service.environment.items():
                 patch.setenv(name, value)
-            found = diagnose(look(live=live), log_lines=0)
+            found = diagnose(take_evidence(live=live), log_lines=0)
         return Look(found.exit_code, to_json(found), time.monotonic() - began)
 
     def wait_for_roots(self, *expected: str) -> Look:

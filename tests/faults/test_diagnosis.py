@@ -133,7 +133,7 @@ def test_another_user_learns_what_it_cannot_see(patient: Patient, tmp_path: Path
 AS_NOBODY = """
 import os
 from keepa_deals.diagnosis import cli
-cli.diagnose(cli.look(live=False), log_lines=1)  # imports everything while it can surely be read
+cli.diagnose(cli.take_evidence(live=False), log_lines=1)  # imports everything while it can surely be read
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 cli.main(["--json"])
 """

@@ -39,7 +39,7 @@ def run_now() -> Response:
     job = RUNNABLE.get(request.form.get("job", ""))
     if job is None:
         raise ParameterError("job", f"must be one of {', '.join(RUNNABLE)}")
-    outcome = _refusal(services, services.health.look(), job) or _sent(services, job)
+    outcome = _refusal(services, services.health.refresh(), job) or _sent(services, job)
     _record(services, "run now", job.name, outcome)
     return redirect("/health#actions", 303)
 

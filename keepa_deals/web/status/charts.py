@@ -74,9 +74,9 @@ def _is_sample(row: Any) -> bool:
     return soundness.is_moment(at) and all(type(number) is int for number in numbers)
 
 
-def thinned(rows: Sequence[Any], most: int) -> list[Any]:
-    """Every n-th of ``rows``, counted from the last, so that at most ``most`` remain and the last is kept."""
-    step = max(1, -(-len(rows) // most))
+def thinned(rows: Sequence[Any], limit: int) -> list[Any]:
+    """Every n-th of ``rows``, counted from the last, so that at most ``limit`` remain, the last too."""
+    step = max(1, -(-len(rows) // limit))
     return list(rows[::-1][::step][::-1])
 
 

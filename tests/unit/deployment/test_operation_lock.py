@@ -51,7 +51,7 @@ def _held_for_a_moment(path: Path, what: str) -> Iterator[None]:
 
 def test_the_guard_is_let_finish(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    with _held_for_a_moment(path, "guard"), only_one(path, "start", wait_for_guard=20.0):
+    with _held_for_a_moment(path, "guard"), only_one(path, "start", wait_for_watchdog=20.0):
         found = holder(path)
         assert found is not None
         assert found.what == "start"
@@ -62,7 +62,7 @@ def test_nobody_else_is_waited_for(tmp_path: Path) -> None:
     with (
         _held_for_a_moment(path, "deploy"),
         pytest.raises(BusyError, match="deploy"),
-        only_one(path, "start", wait_for_guard=20.0),
+        only_one(path, "start", wait_for_watchdog=20.0),
     ):
         pass
 
@@ -80,7 +80,7 @@ def test_a_guard_that_does_not_finish_is_named_in_the_end(tmp_path: Path) -> Non
     with (
         only_one(path, "guard"),
         pytest.raises(BusyError, match="guard"),
-        only_one(path, "start", wait_for_guard=0.2),
+        only_one(path, "start", wait_for_watchdog=0.2),
     ):
         pass
 
