@@ -40,7 +40,7 @@ def answers(address: str, timeout: float) -> bool:
         connection.close()
 
 
-class Hearing:
+class DashboardProbe:
     """Starts the dashboard anew when it runs and has answered nobody for ``DEAF_AFTER`` seconds."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Hearing:
         self._monotonic = monotonic
         self._asked_at = self._answered_at = monotonic()
 
-    def look(self) -> None:
+    def run(self) -> None:
         """Ask when it is time to; never raises what an operation may meet."""
         now = self._monotonic()
         if now - self._asked_at < ASK_EVERY:
@@ -64,9 +64,9 @@ class Hearing:
             self._answered_at = now
         self._asked_at = now
         with contextlib.suppress(SettingsError, OpsError, OSError):
-            self._look(now)
+            self._run(now)
 
-    def _look(self, now: float) -> None:
+    def _run(self, now: float) -> None:
         address = settings_module.load(keepa_deals_home=self._home.path).dashboard_url
         if self._ask(address, TIMEOUT) or not self._runs():
             self._answered_at = self._monotonic()

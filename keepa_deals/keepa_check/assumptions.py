@@ -27,7 +27,7 @@ from keepa_deals.keepa.token_costs import (
     ProductOptions,
 )
 from keepa_deals.keepa_check import ticks
-from keepa_deals.keepa_check.look import NOBODYS_ASIN, STORED, WITH_BUY_BOX, Evidence, exchanged
+from keepa_deals.keepa_check.probes import NOBODYS_ASIN, STORED, WITH_BUY_BOX, Evidence, exchanged
 
 FUTURE = timedelta(minutes=1)
 """A date may lie half a minute ahead of its answer (recorded)."""

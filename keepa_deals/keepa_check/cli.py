@@ -16,7 +16,7 @@ from keepa_deals.errors import KeepaDealsError
 from keepa_deals.keepa.client import KeepaClient
 from keepa_deals.keepa.selection import selection_of
 from keepa_deals.keepa_check.assumptions import Row, Verdict, judge
-from keepa_deals.keepa_check.look import Evidence, look
+from keepa_deals.keepa_check.probes import Evidence, run_probes
 from keepa_deals.keepa_check.purse import MAX_TOKENS, Purse
 from keepa_deals.keepa_check.report import to_json, to_table
 from keepa_deals.redis_store import connect_probe
@@ -97,7 +97,7 @@ def _check(settings: Settings, report: Path | None) -> int:
     purse = Purse(_service_tokens(settings, client))
     try:
         query = selection_of(settings).query
-        evidence = look(client, purse, clock, query, tick_seconds=settings.keepa_tick_seconds)
+        evidence = run_probes(client, purse, clock, query, tick_seconds=settings.keepa_tick_seconds)
     finally:
         client.close()
     rows = judge(evidence)

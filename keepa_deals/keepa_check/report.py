@@ -16,7 +16,7 @@ from keepa_deals.keepa.product import ProductBatch
 from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.time import to_keepa_minutes
 from keepa_deals.keepa_check.assumptions import Row, Verdict
-from keepa_deals.keepa_check.look import Evidence
+from keepa_deals.keepa_check.probes import Evidence
 from keepa_deals.logs import redact
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from keepa_deals.keepa.envelope import TokenEnvelope
-from keepa_deals.keepa_check.look import TICK_TOLERANCE, Evidence
+from keepa_deals.keepa_check.probes import TICK_TOLERANCE, Evidence
 
 CAPACITY_TICKS = 60
 _LATENCY_MS = 60

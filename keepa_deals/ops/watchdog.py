@@ -15,7 +15,7 @@ import time
 import psutil
 
 from keepa_deals.deployment import supervisor
-from keepa_deals.deployment.dashboard_probe import Hearing
+from keepa_deals.deployment.dashboard_probe import DashboardProbe
 from keepa_deals.deployment.errors import BusyError, OpsError
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.log_files import log_of
@@ -37,12 +37,12 @@ def watch(home: Home) -> None:
 
     Nothing else ends it: once the supervisor is gone, nobody would start it again.
     """
-    hearing = Hearing(home)
+    probe = DashboardProbe(home)
     while True:
         try:
             if not _is_needed_after_a_look(home):
                 return
-            hearing.look()
+            probe.run()
         except Exception:
             log.exception("this failed in a way that nobody foresaw, and is tried again")
             time.sleep(TRY_AGAIN)

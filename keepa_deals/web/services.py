@@ -94,11 +94,11 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     engine = database.engine
     replica = Replica(engine, clock)
 
-    def look() -> HealthReport:
+    def collect() -> HealthReport:
         report = health.collect(settings, clock=clock, engine=engine)
         return replace(report, unreadable=replica.left_out.report())
 
-    watch = HealthWatch(look, clock)
+    watch = HealthWatch(collect, clock)
     credentials = CredentialStore(settings.keepa_deals_home)
     tallies = Tallies(clock.monotonic)
     return Services(

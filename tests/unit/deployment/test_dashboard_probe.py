@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from keepa_deals.deployment import dashboard_probe, supervisor
-from keepa_deals.deployment.dashboard_probe import ASK_EVERY, DEAF_AFTER, Hearing, answers
+from keepa_deals.deployment.dashboard_probe import ASK_EVERY, DEAF_AFTER, DashboardProbe, answers
 from keepa_deals.deployment.errors import OpsError
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.operation_lock import only_one
@@ -30,7 +30,7 @@ class Scene:
         monkeypatch.setattr(supervisor, "states", self.states)
         monkeypatch.setattr(supervisor, "stop_program", lambda _, name: self.done.append(f"stop {name}"))
         monkeypatch.setattr(supervisor, "start_program", lambda _, name: self.done.append(f"start {name}"))
-        self.hearing = Hearing(home, lambda *_: self.hears, lambda: self.now)
+        self.probe = DashboardProbe(home, lambda *_: self.hears, lambda: self.now)
 
     def states(self, _: Home) -> list[Supervised]:
         return [Supervised("beat", "RUNNING", 1, "", 0), Supervised("dashboard", self.state, 2, "", 0)]
@@ -39,7 +39,7 @@ class Scene:
         ends = self.now + seconds
         while self.now < ends:
             self.now += 2
-            self.hearing.look()
+            self.probe.run()
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_nothing_is_started_while_another_operation_is_at_work(scene: Scene) -> 
 def test_a_machine_that_slept_accuses_nobody(scene: Scene) -> None:
     scene.hears = False
     scene.now += 3600
-    scene.hearing.look()
+    scene.probe.run()
     assert scene.done == []
 
 

@@ -14,7 +14,7 @@ from keepa_deals.keepa.deal import Deal, DealPage
 from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.selection import read_selection
 from keepa_deals.keepa_check.assumptions import ASSUMPTIONS, Row, Verdict, fits, judge
-from keepa_deals.keepa_check.look import Evidence, look
+from keepa_deals.keepa_check.probes import Evidence, run_probes
 from keepa_deals.keepa_check.purse import Purse
 from keepa_deals.keepa_check.report import to_json, to_table
 from tests.support.check_answers import QUERY, START, TICK, FakeKeepa, keepa, raw_deal, raw_product
@@ -26,7 +26,7 @@ needs_samples = pytest.mark.skipif(
 
 
 def evidence_of(fake: FakeKeepa, query: dict[str, Any] | None = None) -> Evidence:
-    return look(fake, Purse(), fake.time, query or QUERY, tick_seconds=TICK)
+    return run_probes(fake, Purse(), fake.time, query or QUERY, tick_seconds=TICK)
 
 
 def verdicts(evidence: Evidence) -> dict[str, Verdict]:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 
 from keepa_deals.keepa.errors import KeyRefusedError, RequestRejectedError, ServerTroubleError
-from keepa_deals.keepa_check.look import (
+from keepa_deals.keepa_check.probes import (
     NOBODYS_ASIN,
     CannotLookError,
     Evidence,
     asins_to_ask,
     exchanged,
     last_page_index,
-    look,
+    run_probes,
 )
 from keepa_deals.keepa_check.purse import MAX_TOKENS, Purse
 from tests.support.check_answers import QUERY, TICK, FakeKeepa, keepa, raw_deal, with_deals
 
 
 def looked(fake: FakeKeepa, purse: Purse | None = None) -> Evidence:
-    return look(fake, purse or Purse(), fake.time, QUERY, tick_seconds=TICK)
+    return run_probes(fake, purse or Purse(), fake.time, QUERY, tick_seconds=TICK)
 
 
 def test_everything_is_asked_once_within_two_ticks_for_less_than_was_said() -> None:
@@ -90,7 +90,7 @@ def test_one_question_that_fails_leaves_the_others_their_answers() -> None:
 
 def test_counts_that_do_not_tell_leave_the_last_pages_out() -> None:
     fake = keepa()
-    evidence = look(
+    evidence = run_probes(
         fake,
         Purse(),
         fake.time,

@@ -83,7 +83,7 @@ class Evidence:
     """Why questions had no answer, where something failed."""
 
 
-def look(
+def run_probes(
     keepa: Keepa, purse: Purse, clock: Clock, query: Mapping[str, Any], *, tick_seconds: float
 ) -> Evidence:
     """Ask everything, in about two ticks; a ``CannotLookError`` when nothing can be learned."""
