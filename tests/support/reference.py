@@ -178,9 +178,9 @@ def _job(one: Any) -> tuple[str, ...]:
 
 # -- metrics -------------------------------------------------------------------------------------
 def metrics() -> list[tuple[str, ...]]:
-    """Name, type, labels and help of whatever ``/metrics`` can show."""
+    """Name, type, labels and help of whatever ``/metrics`` can show, by name."""
     text, _ = exposition(complete_report(), CopyState(1.0, 450, is_whole=True))
-    return [_metric(family) for family in text_string_to_metric_families(text.decode())]
+    return sorted(_metric(family) for family in text_string_to_metric_families(text.decode()))
 
 
 def _metric(family: Metric) -> tuple[str, ...]:
