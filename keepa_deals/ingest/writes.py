@@ -10,6 +10,7 @@ from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import Deal
+from keepa_deals.db.open_deals import open_in
 from keepa_deals.db.upsert import insert_points, lock_writers, touch_deals, upsert_deals
 from keepa_deals.deals import economics, lifecycle
 from keepa_deals.deals.economics import DEFAULT, EconomicsRow, Pricing
@@ -256,12 +257,12 @@ def note_unlisted(session: Session, domain_id: int, coverage: Coverage, at: date
     A suspicion, and no end; but the word of ``/product`` has carried such a deal far enough. To be called
     after that page's own deals were written: they count as listed.
     """
-    is_open = (Deal.domain_id == domain_id, Deal.ended_at.is_(None))
+    is_open = open_in(domain_id)
     by_a_wrong_clock = Deal.listed_at > at + lifecycle.CLOCK_TOLERANCE
-    mended = update(Deal).where(*is_open, by_a_wrong_clock).values(listed_at=at - lifecycle.CLOCK_TOLERANCE)
+    mended = update(Deal).where(is_open, by_a_wrong_clock).values(listed_at=at - lifecycle.CLOCK_TOLERANCE)
     session.execute(mended, execution_options={"synchronize_session": False})
     unsuspected = or_(Deal.unlisted_at.is_(None), Deal.unlisted_at > at + lifecycle.CLOCK_TOLERANCE)
-    statement = update(Deal).where(*is_open, unsuspected, Deal.listed_at < at)
+    statement = update(Deal).where(is_open, unsuspected, Deal.listed_at < at)
     if coverage.newest is not None:
         statement = statement.where(Deal.deal_created_at < coverage.newest)
     if coverage.oldest is not None:

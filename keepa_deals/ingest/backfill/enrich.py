@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select
 
 from keepa_deals.db.models import Deal
+from keepa_deals.db.open_deals import open_in
 from keepa_deals.db.upsert import lock_writers, write_pasts
 from keepa_deals.deals import economics
 from keepa_deals.deals.economics import SellPrice
@@ -33,7 +34,7 @@ ENRICH_AGAIN_AFTER = timedelta(hours=24)
 def asins_to_enrich(context: IngestContext) -> Sequence[str]:
     """The live deals that lack details, the newest first; then those whose details are oldest."""
     now = context.clock.now()
-    is_live = (Deal.domain_id == context.domain_id, Deal.ended_at.is_(None), Deal.unlisted_at.is_(None))
+    is_live = (open_in(context.domain_id), Deal.unlisted_at.is_(None))
     bare = (
         select(Deal.asin)
         .where(*is_live, Deal.enriched_at.is_(None), Deal.last_seen_at >= now - context.fresh_for)

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from keepa_deals.db.models import Deal, DealVariation
+from keepa_deals.db.open_deals import open_in
 from keepa_deals.db.upsert import write_variations
 from keepa_deals.deals import lifecycle
 from keepa_deals.deals.kinds import EndedReason
@@ -135,7 +136,7 @@ def _strangers(session: Session, rows: Sequence[FeedRow]) -> list[FeedRow]:
 def _not_on(rows: Sequence[FeedRow]) -> tuple[ColumnElement[bool], ...]:
     """The open deals that a page does not show."""
     shown = [row.asin for row in rows]
-    return Deal.domain_id == rows[0].domain_id, Deal.ended_at.is_(None), Deal.asin.not_in(shown)
+    return open_in(rows[0].domain_id), Deal.asin.not_in(shown)
 
 
 def merge(

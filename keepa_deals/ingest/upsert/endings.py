@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import Deal
+from keepa_deals.db.open_deals import open_in
 from keepa_deals.db.upsert import lock_writers
 from keepa_deals.deals import lifecycle
 from keepa_deals.deals.kinds import EndedReason
@@ -70,7 +71,7 @@ def _end_without_asking(run: Run, which: ColumnElement[bool], *, at_all_locales:
     context, ended = run.context, 0
     query = select(Deal.domain_id, Deal.asin, Deal.suspected_reason).where(Deal.ended_at.is_(None), which)
     if not at_all_locales:
-        query = query.where(Deal.domain_id == context.domain_id)
+        query = query.where(open_in(context.domain_id))
     while True:
         run.checkpoint()
         now = context.clock.now()

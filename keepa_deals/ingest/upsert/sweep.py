@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, func, or_, select
 
 from keepa_deals.db.models import Deal
+from keepa_deals.db.open_deals import open_in
 from keepa_deals.ingest.feed.coverage import PageRead
 from keepa_deals.ingest.upsert import schedule
 from keepa_deals.ingest.upsert.progress import Progress, is_down_to
@@ -103,7 +104,7 @@ def _oldest_by_page(
     sweep = state.sweep
     position = func.row_number().over(order_by=Deal.deal_created_at.desc()) - 1
     listed = select(Deal.last_seen_at, (position // DEALS_PER_PAGE).label("page")).where(
-        Deal.domain_id == progress.context.domain_id, Deal.ended_at.is_(None), Deal.unlisted_at.is_(None)
+        open_in(progress.context.domain_id), Deal.unlisted_at.is_(None)
     )
     if below is not None and sweep is not None:
         unread = and_(Deal.deal_created_at == below, Deal.listed_at < sweep.shows_since)

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
 
 from keepa_deals.db.models import Deal
+from keepa_deals.db.open_deals import open_in
 from keepa_deals.deals.lifecycle import CLOCK_TOLERANCE
 from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.ingest.feed import families
@@ -62,7 +63,7 @@ def pending(run: Run, state: SweepState, asked: Collection[str] = ()) -> Pending
     if options_for(context.selection) is None:
         return Pending((), (), None)
     now, window = context.clock.now(), context.fresh_for
-    open_deals = and_(Deal.domain_id == context.domain_id, Deal.ended_at.is_(None), Deal.asin.not_in(asked))
+    open_deals = and_(open_in(context.domain_id), Deal.asin.not_in(asked))
     open_deals = and_(open_deals, Deal.listed_at >= state.selected_at)  # others end without a question
     shown = func.coalesce(Deal.shown_asin, Deal.asin).label("shown")
     columns = select(Deal.asin, shown, Deal.last_seen_at).order_by(Deal.last_seen_at)

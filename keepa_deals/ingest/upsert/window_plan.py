@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from keepa_deals.db.models import Deal, DealEvent
+from keepa_deals.db.open_deals import open_in
 from keepa_deals.deals.kinds import DealEventKind
 from keepa_deals.ingest.upsert import budget
 from keepa_deals.ingest.upsert.budget import FeedSize, Limit, Plan, Supply
@@ -47,13 +48,11 @@ def feed_size(progress: Progress) -> FeedSize:
         newest = (head.number + 1) * DEALS_PER_PAGE
         return budget.at_first(progress.feed_length(), newest, span, progress.window)
     left = select(func.count()).where(
-        DealEvent.domain_id == context.domain_id,
+        DealEvent.domain_id + 0 == context.domain_id,  # by the index of moments, as in open_in()
         DealEvent.at > since,
         DealEvent.kind == DealEventKind.ENDED,
     )
-    came = select(func.count()).where(
-        Deal.domain_id == context.domain_id, Deal.ended_at.is_(None), Deal.deal_created_at > since
-    )
+    came = select(func.count()).where(open_in(context.domain_id), Deal.deal_created_at > since)
     with context.database.session() as session:
         arriving, leaving = session.scalar(came) or 0, session.scalar(left) or 0
     options = options_for(context.selection)
