@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from flask import Flask, current_app
 from sqlalchemy import Engine
@@ -79,8 +78,7 @@ class Services:
         return self.database.engine
 
     def moment(self) -> Moment:
-        fresh = timedelta(minutes=self.settings.deal_fresh_minutes)
-        return Moment(self.clock.now(), fresh, self.replica.left_out)
+        return Moment(self.clock.now(), self.settings.fresh_for, self.replica.left_out)
 
     def reading(self) -> AbstractContextManager[Reading]:
         """A look at the deals for one request."""

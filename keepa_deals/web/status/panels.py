@@ -9,7 +9,7 @@ from datetime import timedelta
 from keepa_deals.deals.ended_reasons import ENDED_REASONS
 from keepa_deals.health.forecast import Forecast
 from keepa_deals.health.parts.deals import DealsHealth
-from keepa_deals.health.parts.flow import FlowHealth
+from keepa_deals.health.parts.flow import ARRIVALS, FlowHealth
 from keepa_deals.health.parts.jobs import JobHealth
 from keepa_deals.health.parts.locks import LockHealth
 from keepa_deals.health.parts.queues import QueueHealth
@@ -144,7 +144,6 @@ _MOVES = {
     "stale": "not looked at in time",
     "ended": "ended",
 }
-_ARRIVALS = ("found", "returned", "live_again")
 
 
 def movements(flow: FlowHealth | None) -> list[Movement]:
@@ -152,7 +151,7 @@ def movements(flow: FlowHealth | None) -> list[Movement]:
     if flow is None:
         return []
     moves = [
-        Movement(_move_words(kind, reason), deals, kind in _ARRIVALS)
+        Movement(_move_words(kind, reason), deals, kind in ARRIVALS)
         for (kind, reason), deals in flow.last_hour.items()
     ]
     return sorted(moves, key=lambda move: (not move.arrives, -move.deals))

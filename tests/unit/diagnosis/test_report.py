@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 from dataclasses import replace
 from importlib import resources
+from types import ModuleType
 from typing import Any
 
 import click
@@ -12,6 +14,7 @@ import jsonschema
 import pytest
 
 from keepa_deals.deployment.supervisor_log import Supervision
+from keepa_deals.diagnosis import facts, rules
 from keepa_deals.diagnosis.diagnose import diagnose
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.evidence.pid_files import PidFile
@@ -181,3 +184,10 @@ def test_a_pid_file_that_names_somebody_elses_process_is_foreign() -> None:
     assert [(line.level, line.text) for line in lines] == [
         ("warn", "guard.pid is foreign: pid 9 is not ours")
     ]
+
+
+@pytest.mark.parametrize("package", [facts, rules])
+def test_every_file_of_a_section_or_of_rules_is_taken(package: ModuleType) -> None:
+    files = {module.name for module in pkgutil.iter_modules(package.__path__)} - {"base"}
+    sections = {section.__module__.rpartition(".")[2] for section in SECTIONS.values()}
+    assert files == (sections if package is facts else {rule.subject for rule in rules.RULES})

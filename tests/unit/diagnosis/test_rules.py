@@ -359,6 +359,10 @@ def test_a_beat_that_has_just_started_may_not_have_ticked() -> None:
         ("update_recent_deals_lock: Redis does not answer: timed out", "redis_down"),
         ("sqlite:///x: database is locked: another process holds it", "database_locked"),
         ("sqlite:///x: database or disk is full: make room on the disk", "disk_full"),
+        ("Keepa /deal: no answer (error while reading from socket)", "keepa_trouble"),
+        ("Keepa /product: 402 the key is refused; database is locked", "key_refused"),
+        ("DATABASE_URL=sqlite:///x: database or disk is full", "disk_full"),
+        ("DATABASE_URL=postgresql://x: the connection broke", "database_unavailable"),
         ("TypeError: see the log", None),
     ],
 )
