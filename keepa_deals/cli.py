@@ -47,12 +47,12 @@ def cli() -> None:
 def refuse_another_checkout(command: Path) -> None:
     """A ``SettingsError`` when ``command`` lies in the ``.venv`` of another checkout than the code that it
     runs: a copied ``.venv`` names the folder that it was made in."""
-    folder, here = command.absolute().parent, Path(__file__).resolve().parent.parent
+    folder, project = command.absolute().parent, Path(__file__).resolve().parent.parent
     root = folder.parent.parent.resolve()
-    if folder.parts[-2:] == (".venv", "bin") and root != here and (root / "keepa_deals").is_dir():
+    if folder.parts[-2:] == (".venv", "bin") and root != project and (root / "keepa_deals").is_dir():
         raise SettingsError(
-            f"{command} is a copy and would run the code of {here}: {root / 'start_celery.sh'} mends it, or "
-            f"call it as {folder / 'python'} -m keepa_deals in {root}"
+            f"{command} is a copy and would run the code of {project}: {root / 'start_celery.sh'} mends it, "
+            f"or call it as {folder / 'python'} -m keepa_deals in {root}"
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from keepa_deals.health.error_text import redact
+from keepa_deals.redaction import redact
 
 MAX_BYTES = 256 * 1024
 CYCLE = 8

@@ -25,8 +25,8 @@ from pathlib import Path
 
 import psutil
 
-from keepa_deals.health.error_text import redact
 from keepa_deals.jobs import QUEUES, worker_of
+from keepa_deals.redaction import redact
 from keepa_deals.settings import PROJECT_ROOT
 
 MARK = "KEEPA_DEALS_SUPERVISED"

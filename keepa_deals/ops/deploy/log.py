@@ -9,8 +9,8 @@ from keepa_deals.clock import SystemClock
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.log_files import DEPLOY_LOG
 from keepa_deals.errors import KeepaDealsError
-from keepa_deals.health.error_text import redact
 from keepa_deals.ops.deploy.plan import Plan
+from keepa_deals.redaction import redact
 
 
 def note(home: Home, outcome: str, plan: Plan | str, error: BaseException | None = None) -> None:
