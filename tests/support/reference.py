@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -27,6 +28,8 @@ from keepa_deals.health.parts.locks import LockHealth
 from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.problems import find_problems
 from keepa_deals.health.report import HealthReport
+from keepa_deals.ingest.upsert.budget import Limit, Plan
+from keepa_deals.ingest.upsert.state import SweepState
 from keepa_deals.jobs import JOBS, UPSERT_JOB
 from keepa_deals.query.cache.cache import CopyState
 from keepa_deals.settings import PROJECT_ROOT, Settings
@@ -198,9 +201,11 @@ def complete_report() -> HealthReport:
     )  # fmt: skip
     keepa = Answers({"/deal": LastAnswer("200", ago(seconds=9), 0.1, 5, 0.2)}, {}, {}, {})
     lock = LockHealth("update_recent_deals_lock", "h:1:2:u", "h", 1, 40.0)
-    plan = {"matching": 450, "kept": 450, "needed": 180, "supply": 1200}
+    plan = Plan(
+        450, 450, pages=3, needed=180, supply=1200, head_every=timedelta(minutes=1), limit=Limit.KEEPA
+    )
     flow = replace(healthy().flow.value, last_hour={("ended", "out_of_stock"): 1})  # type: ignore[type-var]
-    upserter = job(UPSERT_JOB.name, cursor={"plan": plan})
+    upserter = job(UPSERT_JOB.name, cursor=SweepState("selection", ago(days=1), plan=plan).to_json())
     report = healthy(tokens=tokens, keepa=keepa, locks=(lock,), flow=flow, jobs=jobs(upserter))
     return replace(report, unreadable=Unreadable(0), problems=find_problems(healthy(beat=None)))
 
