@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import redis
 
-from keepa_deals.keepa.call_memory import FORGOTTEN_AFTER, MOST_REJECTED, LocalMemory
+from keepa_deals.keepa.call_memory import FORGOTTEN_AFTER, MAX_REJECTED, LocalMemory
 from keepa_deals.redis_store import Keys
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class SharedMemory:
             seconds, _ = self._redis.time()
             pipe = self._redis.pipeline(transaction=False)
             pipe.zadd(self._keys.rejected_asins, {asin: seconds})
-            pipe.zremrangebyrank(self._keys.rejected_asins, 0, -MOST_REJECTED - 1)
+            pipe.zremrangebyrank(self._keys.rejected_asins, 0, -MAX_REJECTED - 1)
             pipe.expire(self._keys.rejected_asins, int(FORGOTTEN_AFTER))
             pipe.execute()
 

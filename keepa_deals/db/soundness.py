@@ -133,7 +133,7 @@ class Unreadable:
     examples: tuple[str, ...] = ()
 
 
-MOST_EXAMPLES = 10
+MAX_EXAMPLES = 10
 
 
 def find(connection: Connection) -> Unreadable:
@@ -145,7 +145,7 @@ def find(connection: Connection) -> Unreadable:
     count = connection.scalar(select(func.count()).select_from(DEALS).where(suspects)) or 0
     examples: list[str] = []
     if count:
-        rows = connection.execute(select(DEALS).where(suspects).limit(MOST_EXAMPLES)).mappings()
+        rows = connection.execute(select(DEALS).where(suspects).limit(MAX_EXAMPLES)).mappings()
         examples = [words(row, problem) for row in map(dict, rows) if (problem := fault(row))]
     return Unreadable(int(count), tuple(examples))
 

@@ -12,9 +12,9 @@ Step = tuple[int, int | None]
 """From this Unix minute on, the value: cents or rank; ``None`` when there was no offer, or no rank."""
 
 
-MOST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 """Two full series take some ten kilobytes."""
-MOST_VALUE = 2**31 - 1
+MAX_VALUE = 2**31 - 1
 LAST_MINUTE = 68_374_080
 """The Unix minute of 2100-01-01."""
 
@@ -37,7 +37,7 @@ def unpack(packed: bytes) -> Past:
     """What was packed; a ``ValueError`` when it is none."""
     try:
         unpacking = zlib.decompressobj()
-        text = unpacking.decompress(packed, MOST_BYTES)
+        text = unpacking.decompress(packed, MAX_BYTES)
         if not unpacking.eof:
             raise ValueError("no history: it has no end")
         prices, ranks = json.loads(text)
@@ -61,7 +61,7 @@ def _steps(waits: Sequence[int], values: Sequence[int | None]) -> tuple[Step, ..
     steps: list[Step] = []
     minute = 0
     for wait, value in zip(waits, values, strict=True):
-        if type(wait) is not int or not (value is None or (type(value) is int and abs(value) <= MOST_VALUE)):
+        if type(wait) is not int or not (value is None or (type(value) is int and abs(value) <= MAX_VALUE)):
             raise ValueError("no history: a step is none")
         minute += wait
         if not 0 <= minute <= LAST_MINUTE:

@@ -19,7 +19,7 @@ from keepa_deals.keepa.time import unix_ms
 log = logging.getLogger(__name__)
 
 DAYS = 90
-MOST_STEPS = 360
+MAX_STEPS = 360
 """Of each series: one in six hours of 90 days. A price rarely has as many, a rank often more."""
 MS_PER_MINUTE = 60_000
 
@@ -48,18 +48,18 @@ def _total(point: PricePoint, kind: CsvType) -> int | None:
 
 
 def steps(told: Iterable[Step], since: int, until: int) -> list[Step]:
-    """``told`` from ``since`` to ``until``, at most ``MOST_STEPS``, each to another value.
+    """``told`` from ``since`` to ``until``, at most ``MAX_STEPS``, each to another value.
 
-    What was in force at ``since`` begins there. Of too many, the last of each of ``MOST_STEPS`` equal spans
+    What was in force at ``since`` begins there. Of too many, the last of each of ``MAX_STEPS`` equal spans
     stays, with its own time.
     """
     last_of_minute = dict(sorted((step for step in told if step[0] <= until), key=lambda step: step[0]))
     before = [value for minute, value in last_of_minute.items() if minute <= since]
     found = [(since, before[-1])] if before else []
     found = _changes([*found, *(step for step in last_of_minute.items() if step[0] > since)])
-    if len(found) <= MOST_STEPS:
+    if len(found) <= MAX_STEPS:
         return found
-    width = (until - since) // MOST_STEPS + 1
+    width = (until - since) // MAX_STEPS + 1
     return _changes(list({(minute - since) // width: (minute, value) for minute, value in found}.values()))
 
 

@@ -38,7 +38,7 @@ from keepa_deals.redaction import redact
 
 log = logging.getLogger(__name__)
 
-LONGEST_RUN = MAX_HOLD - 2 * TTL
+MAX_RUN_SECONDS = MAX_HOLD - 2 * TTL
 """Seconds after which a run waits for nothing more: the rest is for writing what it has."""
 
 
@@ -187,7 +187,7 @@ def _start(context: IngestContext, job: str, lock: Lock) -> Run | None:
         take = update(JobState).where(JobState.name == job)
         session.execute(take.values(fence=JobState.fence + 1, last_started_at=now))
         session.refresh(state)
-        deadline = context.clock.monotonic() + LONGEST_RUN
+        deadline = context.clock.monotonic() + MAX_RUN_SECONDS
         return Run(job, context, lock, state.fence, now, state.watermark, dict(state.cursor or {}), deadline)
 
 

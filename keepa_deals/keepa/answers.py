@@ -24,7 +24,7 @@ from keepa_deals.keepa.transport import Reply
 TICK_SECONDS = 60.0
 RETRY_AFTER_UNKNOWN = 60.0
 """Seconds to wait after a 429 that does not say when tokens arrive: one tick of a real account."""
-LONGEST_RETRY_AFTER = 3600.0
+MAX_RETRY_AFTER = 3600.0
 PAYLOADS: Mapping[str, tuple[str, type]] = {"/deal": ("deals", Mapping), "/product": ("products", list)}
 """By call: where its answer holds what was asked for, and of which kind that is."""
 _ACCOUNT = ("tokensLeft", "refillIn", "refillRate", "tokensConsumed")
@@ -32,7 +32,7 @@ _LONG_TOKEN = re.compile(r"[A-Za-z0-9]{40,}")
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Interpretation:
     """``result`` as in :class:`Answer`; ``envelope`` where the account's state can be believed.
 
     ``free``: the call was certainly not charged, although no envelope tells so. ``strange``: nobody
@@ -47,7 +47,7 @@ class Judgement:
     strange: bool = False
 
 
-def judge(path: str, reply: Reply, parsed: object) -> Judgement:
+def interpret(path: str, reply: Reply, parsed: object) -> Interpretation:
     """What ``reply`` means whose JSON is ``parsed`` (``None`` where it is none)."""
     body: Mapping[str, Any] = parsed if isinstance(parsed, Mapping) else {}
     envelope = _envelope(body)
@@ -63,7 +63,7 @@ def judge(path: str, reply: Reply, parsed: object) -> Judgement:
         error: KeepaError = OutOfTokensError(
             f"{words} out of tokens{detail}", status=429, envelope=envelope, retry_after=wait
         )
-        return Judgement(result, envelope, body, error, free=True)
+        return Interpretation(result, envelope, body, error, free=True)
     if 400 <= reply.status < 500 and body:
         error = RequestRejectedError(
             f"{words} request rejected{detail}",
@@ -71,7 +71,7 @@ def judge(path: str, reply: Reply, parsed: object) -> Judgement:
             envelope=envelope,
             divisible=_error_type(body) == "invalidParameter",
         )
-        return Judgement(result, envelope, body, error, free=True)
+        return Interpretation(result, envelope, body, error, free=True)
     stranger = "" if body else ", and not in Keepa's JSON: something in between answered"
     error = ServerTroubleError(
         f"{words}{detail}{stranger}",
@@ -79,28 +79,28 @@ def judge(path: str, reply: Reply, parsed: object) -> Judgement:
         envelope=envelope,
         maybe_charged=envelope is None and not 300 <= reply.status < 500,
     )
-    return Judgement(result, envelope, body, error, free=300 <= reply.status < 500)
+    return Interpretation(result, envelope, body, error, free=300 <= reply.status < 500)
 
 
-def _of_200(path: str, body: Mapping[str, Any], envelope: TokenEnvelope | None) -> Judgement:
+def _of_200(path: str, body: Mapping[str, Any], envelope: TokenEnvelope | None) -> Interpretation:
     if body.get("error") is not None:
         # One malformed ASIN of a batch is enough; nothing is charged (recorded).
         words = f"Keepa {path}: 200 with an error, the request rejected{error_detail(body)}"
         error: KeepaError = RequestRejectedError(words, status=200, envelope=envelope, divisible=True)
-        return Judgement("rejected", envelope, body, error, free=body.get("tokensConsumed") == 0)
+        return Interpretation("rejected", envelope, body, error, free=body.get("tokensConsumed") == 0)
     if envelope is None:
         error = UnreadableAnswerError(
             f"Keepa {path}: 200 without an account envelope that can be believed",
             status=200,
             maybe_charged=True,
         )
-        return Judgement("unreadable", None, body, error, strange=True)
+        return Interpretation("unreadable", None, body, error, strange=True)
     name, kind = PAYLOADS.get(path, ("", object))
     if name and not isinstance(body.get(name), kind):
         words = f"Keepa {path}: 200 without {name}, the request rejected"
         error = RequestRejectedError(words, status=200, envelope=envelope, divisible=True)
-        return Judgement("rejected", envelope, body, error, strange=True)
-    return Judgement("200", envelope, body)
+        return Interpretation("rejected", envelope, body, error, strange=True)
+    return Interpretation("200", envelope, body)
 
 
 def misshapen(path: str, what: str, envelope: TokenEnvelope) -> MisshapenAnswerError:
@@ -108,7 +108,7 @@ def misshapen(path: str, what: str, envelope: TokenEnvelope) -> MisshapenAnswerE
     return MisshapenAnswerError(f"Keepa {path}: {what}", status=200, envelope=envelope)
 
 
-def _key_refused(path: str, status: int, body: Mapping[str, Any]) -> Judgement:
+def _key_refused(path: str, status: int, body: Mapping[str, Any]) -> Interpretation:
     """The zeros of such an answer are not the account's: they must teach nobody."""
     advice = (
         "the subscription behind KEEPA_API_KEY has lapsed or is not paid (keepa.com/#!api)"
@@ -117,7 +117,7 @@ def _key_refused(path: str, status: int, body: Mapping[str, Any]) -> Judgement:
     )
     words = f"Keepa {path}: {status} the key is refused{error_detail(body)}: {advice}"
     result = "402" if status == 402 else "key_refused"
-    return Judgement(result, None, body, KeyRefusedError(words, status=status), free=True)
+    return Interpretation(result, None, body, KeyRefusedError(words, status=status), free=True)
 
 
 def _is_nothing_but_zeros(body: Mapping[str, Any]) -> bool:
@@ -141,7 +141,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
     elif told:
         at, now = _date(told), _date(headers.get("Date", "")) or datetime.now(UTC)
         seconds = (at - now).total_seconds() if at else seconds
-    return min(max(seconds, 1.0), LONGEST_RETRY_AFTER)
+    return min(max(seconds, 1.0), MAX_RETRY_AFTER)
 
 
 def _date(text: str) -> datetime | None:

@@ -20,11 +20,11 @@ from keepa_deals.keepa.token_costs import ProductOptions
 
 log = logging.getLogger(__name__)
 
-MOST_REJECTED = 10
+MAX_REJECTED = 10
 """Malformed ASINs of one batch that are looked for: more are no accident."""
-MOST_ALONE = 3
+MAX_ALONE = 3
 """Rejected one after the other, and nothing answered: then it is the call, not the ASINs."""
-MOST_TROUBLES = 2
+MAX_TROUBLES = 2
 """Time-outs of one batch, each of which may have been charged."""
 
 
@@ -126,7 +126,7 @@ class ProductCalls:
             return []
         if isinstance(error, TimedOutError | AnswerTooLargeError) and len(part) > 1:
             self._troubles += 1
-            if self._troubles < MOST_TROUBLES:
+            if self._troubles < MAX_TROUBLES:
                 log.warning("%s; asked again in two halves", error)
                 self._client.learn_balance(error)
                 return _halves(part)
@@ -134,8 +134,8 @@ class ProductCalls:
 
     def _reject(self, error: RequestRejectedError, asin: str) -> None:
         self._rejected.append(asin)
-        alone = not self._envelopes and not self._proven and len(self._rejected) >= MOST_ALONE
-        if alone or len(self._rejected) > MOST_REJECTED:
+        alone = not self._envelopes and not self._proven and len(self._rejected) >= MAX_ALONE
+        if alone or len(self._rejected) > MAX_REJECTED:
             self._unreadable += self._rejected
             self._rejected.clear()
             raise error

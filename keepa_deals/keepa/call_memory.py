@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-MOST_REJECTED = 1000
+MAX_REJECTED = 1000
 FORGOTTEN_AFTER = 24 * 3600.0
 """Seconds after which a rejected ASIN is tried again."""
 
@@ -47,7 +47,7 @@ class LocalMemory:
     def reject(self, asin: str) -> None:
         self._rejected[asin] = self._monotonic()
         self._rejected.move_to_end(asin)
-        while len(self._rejected) > MOST_REJECTED:
+        while len(self._rejected) > MAX_REJECTED:
             self._rejected.popitem(last=False)
 
     def pause(self, seconds: float) -> None:

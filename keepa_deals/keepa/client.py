@@ -11,7 +11,7 @@ from typing import Any
 import tenacity
 from requests.adapters import HTTPAdapter
 
-from keepa_deals.keepa.answers import judge, misshapen
+from keepa_deals.keepa.answers import interpret, misshapen
 from keepa_deals.keepa.batches import ProductCalls
 from keepa_deals.keepa.call_memory import LocalMemory, Memory
 from keepa_deals.keepa.deal import DealPage
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
 BACKOFF_INITIAL = 0.5
 BACKOFF_MAX = 8.0
-LONGEST_PAUSE = 120.0
+MAX_PAUSE = 120.0
 """Seconds that a call waits because Keepa asked for it; of a longer time the caller hears at once."""
 
 
@@ -121,12 +121,12 @@ class KeepaClient:
         answer, envelope = self._call(request, reserve)
         trouble: MisshapenAnswerError
         try:
-            found, entries = deal_page(answer, envelope)
+            page_of_deals, entries = deal_page(answer, envelope)
         except ValueError as error:
             trouble = misshapen("/deal", str(error), envelope)
         else:
             self.keep(strange("/deal", entries))
-            return found
+            return page_of_deals
         raise trouble
 
     def products(
@@ -217,22 +217,22 @@ class KeepaClient:
                 if not trouble.maybe_charged:
                     reservation.release()
                 raise
-            found = judge(request.path, reply, parsed)
-            self._on_answer(Answer(request.path, found.result, time.monotonic() - began, found.envelope))
-            if found.envelope is not None:
-                reservation.settle(found.envelope)
-            elif found.free:
+            answer = interpret(request.path, reply, parsed)
+            self._on_answer(Answer(request.path, answer.result, time.monotonic() - began, answer.envelope))
+            if answer.envelope is not None:
+                reservation.settle(answer.envelope)
+            elif answer.free:
                 reservation.release()
-            if found.strange:
+            if answer.strange:
                 self.keep(
-                    StrangeAnswer(request.path, found.result, str(found.error), reply.body, reply.status)
+                    StrangeAnswer(request.path, answer.result, str(answer.error), reply.body, reply.status)
                 )
-            if isinstance(found.error, OutOfTokensError) and found.envelope is None:
-                self._memory.pause(found.error.retry_after)
-            if found.error is not None:
-                raise found.error
-            assert found.envelope is not None
-            return found.body, found.envelope
+            if isinstance(answer.error, OutOfTokensError) and answer.envelope is None:
+                self._memory.pause(answer.error.retry_after)
+            if answer.error is not None:
+                raise answer.error
+            assert answer.envelope is not None
+            return answer.body, answer.envelope
 
     def _parsed(self, path: str, reply: Reply) -> object:
         """The body as JSON; ``None`` when it is none (a page of a proxy, a cut answer)."""
@@ -253,7 +253,7 @@ class KeepaClient:
     def _wait_while_paused(self, path: str) -> None:
         """Wait for as long as Keepa asked; an ``OutOfTokensError`` when that is too long to stand still."""
         left = self._memory.paused()
-        if left > LONGEST_PAUSE:
+        if left > MAX_PAUSE:
             raise OutOfTokensError(
                 f"Keepa {path}: not asked, Keepa wants no call for {left:.0f} s more (429 with Retry-After)",
                 status=None,

@@ -101,7 +101,7 @@ def _date(raw: Json, name: str) -> datetime:
 
 
 def _rows(raw: object) -> Sequence[object]:
-    return fields.entries(raw, fields.MOST_INTERVALS)
+    return fields.entries(raw, fields.MAX_INTERVALS)
 
 
 def _differences(

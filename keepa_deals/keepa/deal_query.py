@@ -25,7 +25,7 @@ MAX_INT = 2**31 - 1
 MAX_LONG = 2**63 - 1
 MAX_CATEGORIES = 500
 MAX_TITLE_WORDS = 50
-LEAST_PERCENT = 10
+MIN_PERCENT = 10
 LAST_PAGE = MAX_DEALS_PER_QUERY // DEALS_PER_PAGE
 NO_BOUND = -1
 WAREHOUSE_CONDITIONS = (1, 2, 3, 4, 5, 24)
@@ -50,7 +50,7 @@ _NUMBER = re.compile(r"\s*-?\d{1,19}\s*", re.ASCII)
 _LONG_TOKEN = re.compile(r"\w{40,}", re.ASCII)
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 1000
-_LEAST = {"currentRange": 0, "salesRankRange": 0, "deltaPercentRange": LEAST_PERCENT}
+_MIN_BOUNDS = {"currentRange": 0, "salesRankRange": 0, "deltaPercentRange": MIN_PERCENT}
 """The lowest bound of a range; the deltas of risen prices may be negative."""
 
 
@@ -183,8 +183,8 @@ def _conditions(value: object) -> list[int]:
 
 
 def _range(name: str) -> Reader:
-    least = _LEAST.get(name, -MAX_INT)
-    start = "" if name not in _LEAST else f", not below {least}"
+    least = _MIN_BOUNDS.get(name, -MAX_INT)
+    start = "" if name not in _MIN_BOUNDS else f", not below {least}"
     allowed = f"[min, max] of whole numbers{start}, min not above max (-1: open end)"
 
     def read(value: object) -> list[int] | None:
@@ -195,7 +195,7 @@ def _range(name: str) -> Reader:
         if low == high == NO_BOUND:
             return None
         high = MAX_INT if high == NO_BOUND <= low else high  # a fall by -500 to -1 is a rise
-        low = least if low == NO_BOUND and name in _LEAST else low
+        low = least if low == NO_BOUND and name in _MIN_BOUNDS else low
         if not least <= low <= high <= MAX_INT:
             raise _NotAllowed(allowed)
         return [low, high]

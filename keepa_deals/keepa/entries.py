@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 FORMAT_CHANGED = 10
 """So many entries, and none that can be read: that is no odd deal, it is another format."""
-MOST_CATEGORIES = 1000
-MOST_NAME = 200
-MOST_KEPT = 20
+MAX_CATEGORIES = 1000
+MAX_NAME = 200
+MAX_KEPT = 20
 """Strange entries of one answer that are kept whole."""
 
 
@@ -72,7 +72,7 @@ def strange(path: str, found: Entries[Any]) -> StrangeAnswer | None:
     if not found.failed:
         return None
     asin, _, reason = found.failed[0]
-    kept = [{"reason": why, "entry": raw} for _, raw, why in found.failed[:MOST_KEPT]]
+    kept = [{"reason": why, "entry": raw} for _, raw, why in found.failed[:MAX_KEPT]]
     count = len(found.failed)
     return StrangeAnswer(
         call=path,
@@ -97,7 +97,7 @@ def deal_page(body: Mapping[str, Any], envelope: TokenEnvelope) -> tuple[DealPag
         raise ValueError(f"none of {len(deals.failed)} deals can be read, the first: {deals.failed[0][2]}")
     page = DealPage(
         deals=deals.read,
-        category_names=_by_category(found, "categoryNames", lambda name: text(name, MOST_NAME) or None),
+        category_names=_by_category(found, "categoryNames", lambda name: text(name, MAX_NAME) or None),
         category_counts=_by_category(found, "categoryCount", lambda count: whole(count, 0, INT32)),
         envelope=envelope,
         unreadable=len(deals.failed),
@@ -115,7 +115,7 @@ def _by_category(found: Json, name: str, read: Callable[[object], T | None]) -> 
 
 
 def _few(raw: object) -> Sequence[object]:
-    return raw[:MOST_CATEGORIES] if isinstance(raw, list) else ()
+    return raw[:MAX_CATEGORIES] if isinstance(raw, list) else ()
 
 
 def _name(raw: object) -> str:

@@ -9,25 +9,25 @@ from keepa_deals.keepa import fields
 from keepa_deals.keepa.fields import Json
 from keepa_deals.keepa.time import from_unix_ms
 
-_MOST_RATE = 100_000
+_MAX_RATE = 100_000
 """Tokens a minute: Keepa sells plans of 5 to some thousands (keepa.com, API access)."""
-_MOST_TOKENS = 60 * _MOST_RATE
+_MAX_TOKENS = 60 * _MAX_RATE
 """Tokens expire after 60 minutes (Keepa docs: Tokens). Not 60 times the rate of this very answer: a balance
 outlives the plan that it came from by an hour."""
-_DEEPEST_DEBT = 1_000_000
+_MAX_DEBT = 1_000_000
 """-350 was recorded; the dearest documented call (100 products with 100 offers each) costs 6,200."""
 _HOUR_MS = 3_600_000
 """Ticks are 60 s, once 300 s (api_backend: Response.java); as long as ``KEEPA_TICK_SECONDS`` may be."""
-_EARLIEST_MS, _LATEST_MS = 1_293_840_000_000, 4_102_444_800_000
+_MIN_TIMESTAMP_MS, _MAX_TIMESTAMP_MS = 1_293_840_000_000, 4_102_444_800_000
 """2011, before which Keepa counts no time, and 2100."""
 
 ACCOUNT_BOUNDS = {
-    "refillRate": (1, _MOST_RATE),
-    "tokensLeft": (-_DEEPEST_DEBT, _MOST_TOKENS),
+    "refillRate": (1, _MAX_RATE),
+    "tokensLeft": (-_MAX_DEBT, _MAX_TOKENS),
     "refillIn": (0, _HOUR_MS),
-    "tokensConsumed": (0, _DEEPEST_DEBT),
-    "tokenFlowReduction": (0, _MOST_RATE),
-    "timestamp": (_EARLIEST_MS, _LATEST_MS),
+    "tokensConsumed": (0, _MAX_DEBT),
+    "tokenFlowReduction": (0, _MAX_RATE),
+    "timestamp": (_MIN_TIMESTAMP_MS, _MAX_TIMESTAMP_MS),
     "processingTimeInMs": (0, _HOUR_MS),
 }
 """The least and the most that each field of the account can truly be, both included. Wide: what Keepa merely

@@ -23,9 +23,9 @@ LATEST_MINUTE = 46_810_080
 """The Keepa minute of 2100-01-01: nothing that Keepa tells lies so far ahead."""
 MAX_TITLE = 2000
 """Characters: Amazon allows 200 to 500."""
-MOST_TYPES = 64
+MAX_TYPES = 64
 """Entries of an array by type that are read: 34 were recorded in deals, 36 in products."""
-MOST_INTERVALS = 8
+MAX_INTERVALS = 8
 """Rows of ``avg`` and its like that are read: four are documented."""
 _ASIN = re.compile(r"[A-Z0-9]{10}", re.ASCII)
 
@@ -99,7 +99,7 @@ def moment(minutes: object) -> datetime | None:
     return None if known is None else from_keepa_minutes(known)
 
 
-def entries(raw: object, most: int = MOST_TYPES) -> Sequence[Any]:
+def entries(raw: object, most: int = MAX_TYPES) -> Sequence[Any]:
     """The first ``most`` elements of a list; none where there is no list."""
     return raw[:most] if isinstance(raw, list) else ()
 

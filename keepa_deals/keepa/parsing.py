@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 
-MOST_MEMORY = 160 * 1024 * 1024
+MAX_MEMORY = 160 * 1024 * 1024
 """Bytes that reading an answer may take: a worker stays below 300 MB."""
-LONGEST_NUMBER = 24
+MAX_DIGITS = 24
 """Digits of a number that is read: 64 bits have 20. Python refuses 4,300, and with them the whole text."""
 _FOUR_BYTES = re.compile(rb"[\xf0-\xff]")
 _MORE_THAN_LATIN = re.compile(rb"[\xc4-\xff]")
@@ -27,7 +27,7 @@ def parse(body: bytes) -> object:
     A byte that is no UTF-8 becomes U+FFFD, a number of absurd length ``None``.
     """
     needed = memory_needed(body)
-    if needed > MOST_MEMORY:
+    if needed > MAX_MEMORY:
         raise TooLargeError(needed >> 20)
     text = body.decode("utf-8-sig", errors="replace")
     try:
@@ -53,4 +53,4 @@ def memory_needed(body: bytes) -> int:
 
 
 def _short_number(digits: str) -> int | None:
-    return int(digits) if len(digits) <= LONGEST_NUMBER else None
+    return int(digits) if len(digits) <= MAX_DIGITS else None

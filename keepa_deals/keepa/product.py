@@ -42,7 +42,7 @@ class ProductStats:
         """
         current = raw.get("current")
         if not isinstance(current, list) or any(
-            fields.whole(x, -2) is None for x in current[: fields.MOST_TYPES]
+            fields.whole(x, -2) is None for x in current[: fields.MAX_TYPES]
         ):
             raise ValueError("stats.current is no list of whole numbers from -2 on")
         return cls(

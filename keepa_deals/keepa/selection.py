@@ -21,7 +21,7 @@ from keepa_deals.settings import Settings
 log = logging.getLogger(__name__)
 
 SETTING = "KEEPA_DEAL_SELECTION"
-LARGEST = 1 << 20
+MAX_FILE_BYTES = 1 << 20
 """Bytes: 500 categories and 25 lists of texts take a few kilobytes; what is larger is another file."""
 _DEFAULT_DOMAIN = int(Settings.model_fields["keepa_domain_id"].default)
 
@@ -83,8 +83,8 @@ def _read(path: Path) -> str:
             raise SettingsError("a folder: name one JSON file")
         if not stat.S_ISREG(found.st_mode):
             raise SettingsError("no regular file: name one JSON file")
-        if found.st_size > LARGEST:
-            raise SettingsError(f"a file of {found.st_size} bytes: must have at most {LARGEST}")
+        if found.st_size > MAX_FILE_BYTES:
+            raise SettingsError(f"a file of {found.st_size} bytes: must have at most {MAX_FILE_BYTES}")
         return _decoded(path.read_bytes())
     except OSError as error:
         raise SettingsError(f"cannot be read ({error.strerror})") from None

@@ -38,7 +38,7 @@ PRODUCT_TIMEOUT = 120.0
 """A call for products may refresh them first: what the official client waits (api_backend: KeepaAPI.java)."""
 WHOLE_TIMEOUT = 120.0
 """Seconds for one exchange in all: a server that sends a byte now and then keeps every shorter limit."""
-MOST_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 """Of one answer, unpacked: a page of deals has half a megabyte, 100 products with histories some ten."""
 CHUNK = 64 * 1024
 _ENCODINGS = frozenset({"", "identity", "gzip"})
@@ -184,13 +184,13 @@ class Transport:
 
 
 def _read(response: requests.Response, path: str) -> bytes:
-    """The whole body; an ``AnswerTooLargeError`` as soon as it is more than ``MOST_BYTES``."""
+    """The whole body; an ``AnswerTooLargeError`` as soon as it is more than ``MAX_BYTES``."""
     body = bytearray()
     for chunk in response.iter_content(CHUNK):  # unpacked piece by piece: a bomb does not go off
         body += chunk
-        if len(body) > MOST_BYTES:
+        if len(body) > MAX_BYTES:
             raise AnswerTooLargeError(
-                f"Keepa {path}: {response.status_code} with more than {MOST_BYTES >> 20} MB: too much",
+                f"Keepa {path}: {response.status_code} with more than {MAX_BYTES >> 20} MB: too much",
                 status=response.status_code,
                 maybe_charged=True,
             )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from keepa_deals.db import soundness
-from keepa_deals.db.soundness import MOST_EXAMPLES, Unreadable
+from keepa_deals.db.soundness import MAX_EXAMPLES, Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,8 @@ class LeftOut:
                 if key in self._met or len(self._met) < MOST:
                     self._met[key] = words, now
         if new:
-            more = f"; and {len(new) - MOST_EXAMPLES} more" if len(new) > MOST_EXAMPLES else ""
-            told = "; ".join(new[:MOST_EXAMPLES])
+            more = f"; and {len(new) - MAX_EXAMPLES} more" if len(new) > MAX_EXAMPLES else ""
+            told = "; ".join(new[:MAX_EXAMPLES])
             log.warning("%d deals can't be read and are left out: %s%s", len(new), told, more)
 
     def noted(self) -> tuple[Key, ...]:
@@ -72,5 +72,5 @@ class LeftOut:
         """How many there are, and the first of them."""
         keys = self.noted()
         with self._lock:
-            words = [self._met[key][0] for key in keys[:MOST_EXAMPLES] if key in self._met]
+            words = [self._met[key][0] for key in keys[:MAX_EXAMPLES] if key in self._met]
         return Unreadable(len(keys), tuple(words))

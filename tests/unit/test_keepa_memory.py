@@ -6,7 +6,7 @@ import fakeredis
 import pytest
 import redis
 
-from keepa_deals.keepa.call_memory import FORGOTTEN_AFTER, MOST_REJECTED, LocalMemory
+from keepa_deals.keepa.call_memory import FORGOTTEN_AFTER, MAX_REJECTED, LocalMemory
 from keepa_deals.keepa_memory import SharedMemory
 from keepa_deals.redis_store import Keys
 
@@ -27,10 +27,10 @@ def test_a_rejected_asin_is_known_to_other_processes_for_a_day(client: redis.Red
 
 
 def test_no_more_than_the_newest_thousand_are_kept(client: redis.Redis) -> None:
-    client.zadd(KEYS.rejected_asins, {f"B{n:09}": client.time()[0] - 1 for n in range(MOST_REJECTED)})
+    client.zadd(KEYS.rejected_asins, {f"B{n:09}": client.time()[0] - 1 for n in range(MAX_REJECTED)})
     SharedMemory(client, KEYS).reject("BNEWEST001")
     found = SharedMemory(client, KEYS).rejected()
-    assert (len(found), "BNEWEST001" in found) == (MOST_REJECTED, True)
+    assert (len(found), "BNEWEST001" in found) == (MAX_REJECTED, True)
 
 
 def test_a_pause_holds_for_all_and_ends_by_itself(client: redis.Redis) -> None:
@@ -54,9 +54,9 @@ def test_without_redis_a_process_remembers_by_itself() -> None:
 def test_a_memory_of_one_process_forgets_and_is_bounded() -> None:
     now = [0.0]
     memory = LocalMemory(lambda: now[0])
-    for number in range(MOST_REJECTED + 1):
+    for number in range(MAX_REJECTED + 1):
         memory.reject(f"B{number:09}")
-    assert len(memory.rejected()) == MOST_REJECTED
+    assert len(memory.rejected()) == MAX_REJECTED
     assert "B000000000" not in memory.rejected()
     memory.pause(30)
     memory.pause(5)

@@ -16,7 +16,7 @@ FIGURES = {
     "variations of one product": "ingest.feed.families:MAX_VARIATIONS",
     "a feed in another order than newest first": "ingest.upsert.state:WHOLE_SWEEPS_KEPT",
     "asking Keepa about our assumptions": "keepa_check.purse:MAX_TOKENS",
-    "history before the first look": "ingest.keepa_history:MOST_STEPS",
+    "history before the first look": "ingest.keepa_history:MAX_STEPS",
     "deals of a page": "query.view:MAX_LIMIT",
     "saved views": "web.deals.saved_views:MAX_VIEWS",
     "exports at once": "web.deals.export:MAX_AT_ONCE",

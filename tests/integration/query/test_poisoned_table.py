@@ -17,7 +17,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from keepa_deals.db import soundness
-from keepa_deals.deals.price_history import MOST_VALUE, Past, pack, unpack
+from keepa_deals.deals.price_history import MAX_VALUE, Past, pack, unpack
 from keepa_deals.query.left_out import KEPT_SECONDS
 from keepa_deals.query.sorts import SORTS
 from keepa_deals.settings import Settings
@@ -218,7 +218,7 @@ def test_they_are_counted_and_named(
     with world.database.engine.connect() as connection:
         found = soundness.find(connection)
     assert found.count >= bad - 1  # a day that its month has not is seen by who reads it
-    assert len(found.examples) == soundness.MOST_EXAMPLES
+    assert len(found.examples) == soundness.MAX_EXAMPLES
 
 
 def test_one_bad_row_does_not_take_the_copy_from_anybody(
@@ -285,7 +285,7 @@ def test_a_deal_page_stands_without_a_history_that_cannot_be_read(
     key = "1, 'B000000001'"
     moment = MOMENTS[dialect]["infinity"]
     with world.database.begin() as session:
-        packed = pack(Past(((29_000_000, MOST_VALUE + 1),), ()))
+        packed = pack(Past(((29_000_000, MAX_VALUE + 1),), ()))
         session.execute(
             text(
                 "INSERT INTO deal_pasts (domain_id, asin, read_at, price_type, packed) "

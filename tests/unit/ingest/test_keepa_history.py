@@ -16,7 +16,7 @@ from keepa_deals.db.models import Deal, DealPast
 from keepa_deals.deals.price_history import Past, Step, pack, unpack
 from keepa_deals.ingest import keepa_history
 from keepa_deals.ingest.backfill import run as backfill
-from keepa_deals.ingest.keepa_history import MOST_STEPS, past_of, steps
+from keepa_deals.ingest.keepa_history import MAX_STEPS, past_of, steps
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.keepa.enums import CsvType
 from keepa_deals.keepa.history import PricePoint
@@ -47,10 +47,10 @@ def test_steps_say_what_was_told_at_each_moment_and_nothing_twice(told: list[Ste
     found = steps(told, since, until)
     assert all(since <= minute <= until for minute, _ in found)
     assert [minute for minute, _ in found] == sorted({minute for minute, _ in found})
-    assert len(found) <= MOST_STEPS
+    assert len(found) <= MAX_STEPS
     assert all(before[1] != after[1] for before, after in pairwise(found))
     assert in_force(found, until) == in_force(told, until)
-    if len({minute for minute, _ in told}) <= MOST_STEPS:
+    if len({minute for minute, _ in told}) <= MAX_STEPS:
         for minute in (since, (since + until) // 2, *(m for m, _ in told if since <= m <= until)):
             assert in_force(found, minute) == in_force(told, minute)
     else:
