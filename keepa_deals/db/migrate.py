@@ -54,14 +54,14 @@ def head() -> str:
 
 def check(database: Database) -> None:
     """Return when the tables are what this version of the code expects; a ``SchemaError`` otherwise."""
-    found = current(database)
-    if found == head():
+    revision = current(database)
+    if revision == head():
         return
-    if found is None:
+    if revision is None:
         raise SchemaError(f"{database!r} has no tables yet: ./start_celery.sh makes them")
     with database.session() as session:
         _refuse_unknown(session.connection(), database)
-    raise SchemaError(f"{database!r} is at revision {found}, not {head()}: ./start_celery.sh migrates it")
+    raise SchemaError(f"{database!r} is at revision {revision}, not {head()}: ./start_celery.sh migrates it")
 
 
 def _current(connection: Connection) -> str | None:
@@ -69,12 +69,12 @@ def _current(connection: Connection) -> str | None:
 
 
 def _refuse_unknown(connection: Connection, database: Database) -> None:
-    found = _current(connection)
+    revision = _current(connection)
     known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
-    if found is not None and found not in known:
+    if revision is not None and revision not in known:
         raise SchemaError(
-            f"{database!r} is at revision {found}, which this version of the code (up to {head()}) does not "
-            "know: deploy the newer version, or go back with the newer version's downgrade first"
+            f"{database!r} is at revision {revision}, which this version of the code (up to {head()}) does "
+            "not know: deploy the newer version, or go back with the newer version's downgrade first"
         )
 
 

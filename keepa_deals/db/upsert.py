@@ -52,10 +52,10 @@ def upsert_statement(session: Session, columns: Iterable[str]) -> Insert:
     changed = {name: new[name] for name in columns if name not in KEPT}
     if "category_name" in changed:
         changed["category_name"] = func.coalesce(new["category_name"], DEALS.c.category_name)
-    found: Insert = statement.on_conflict_do_update(  # type: ignore[attr-defined]
+    upsert: Insert = statement.on_conflict_do_update(  # type: ignore[attr-defined]
         index_elements=KEY, set_=changed
     )
-    return found
+    return upsert
 
 
 def insert_points(session: Session, points: Sequence[Mapping[str, Any]]) -> None:

@@ -55,16 +55,16 @@ def steps(told: Iterable[Step], since: int, until: int) -> list[Step]:
     """
     last_of_minute = dict(sorted((step for step in told if step[0] <= until), key=lambda step: step[0]))
     before = [value for minute, value in last_of_minute.items() if minute <= since]
-    found = [(since, before[-1])] if before else []
-    found = _changes([*found, *(step for step in last_of_minute.items() if step[0] > since)])
-    if len(found) <= MAX_STEPS:
-        return found
+    series = [(since, before[-1])] if before else []
+    series = _changes([*series, *(step for step in last_of_minute.items() if step[0] > since)])
+    if len(series) <= MAX_STEPS:
+        return series
     width = (until - since) // MAX_STEPS + 1
-    return _changes(list({(minute - since) // width: (minute, value) for minute, value in found}.values()))
+    return _changes(list({(minute - since) // width: (minute, value) for minute, value in series}.values()))
 
 
-def _changes(found: list[Step]) -> list[Step]:
-    return [step for i, step in enumerate(found) if i == 0 or step[1] != found[i - 1][1]]
+def _changes(series: list[Step]) -> list[Step]:
+    return [step for i, step in enumerate(series) if i == 0 or step[1] != series[i - 1][1]]
 
 
 def _minute(moment: datetime) -> int:

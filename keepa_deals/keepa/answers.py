@@ -146,10 +146,10 @@ def retry_after(headers: Mapping[str, str]) -> float:
 
 def _date(text: str) -> datetime | None:
     try:
-        found = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _envelope(body: Mapping[str, Any]) -> TokenEnvelope | None:

@@ -152,16 +152,16 @@ class ProductCalls:
         came = [raw for raw in body["products"][: 2 * len(part)] if raw is not None]
         entries = read_entries("/product", self._product, came)
         self._client.keep(strange("/product", entries))
-        found = {product.asin: product for product in entries.read if product.asin in asked}
+        products = {product.asin: product for product in entries.read if product.asin in asked}
         for asin in part:
-            product = found.get(asin)
+            product = products.get(asin)
             if product is None:
                 self._unreadable.append(asin)
             elif product.is_void:
                 self._unknown.append(asin)
             else:
                 self._products[asin] = product
-        missing = asked - found.keys() - set(entries.asins)
+        missing = asked - products.keys() - set(entries.asins)
         if missing:
             log.warning("Keepa /product: %d of %d that were asked for are missing, among them %s",
                         len(missing), len(part), min(missing))  # fmt: skip

@@ -153,15 +153,15 @@ def _categories(value: object) -> list[int]:
     allowed = f"a list of at most {MAX_CATEGORIES} category ids, which are whole numbers"
     if not isinstance(value, list | tuple):
         raise _NotAllowed(allowed)
-    found = []
+    categories = []
     for item in _flat(value):
         number = _integer(item)
         if number is None or not 0 <= number <= MAX_LONG:
             raise _NotAllowed(allowed)
-        found.append(number)
-    if len(found) > MAX_CATEGORIES:
+        categories.append(number)
+    if len(categories) > MAX_CATEGORIES:
         raise _NotAllowed(allowed)
-    return found
+    return categories
 
 
 def _flat(values: list[object] | tuple[object, ...]) -> Iterator[object]:
@@ -176,10 +176,10 @@ def _flat(values: list[object] | tuple[object, ...]) -> Iterator[object]:
 def _conditions(value: object) -> list[int]:
     given = value if isinstance(value, list | tuple) else [value]
     numbers = [_integer(item) for item in given]
-    found = [number for number in numbers if number is not None and number in WAREHOUSE_CONDITIONS]
-    if len(found) < len(numbers):
+    conditions = [number for number in numbers if number is not None and number in WAREHOUSE_CONDITIONS]
+    if len(conditions) < len(numbers):
         raise _NotAllowed(f"a list of some of {', '.join(map(str, WAREHOUSE_CONDITIONS))}")
-    return found
+    return conditions
 
 
 def _range(name: str) -> Reader:

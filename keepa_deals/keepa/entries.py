@@ -67,25 +67,25 @@ def read_entries(path: str, parse: Callable[[Json], T], raws: Iterable[object]) 
     return Entries(tuple(read), tuple(failed))
 
 
-def strange(path: str, found: Entries[Any]) -> StrangeAnswer | None:
+def strange(path: str, entries: Entries[Any]) -> StrangeAnswer | None:
     """The entries that cannot be read, to be kept; ``None`` when there are none."""
-    if not found.failed:
+    if not entries.failed:
         return None
-    asin, _, reason = found.failed[0]
-    kept = [{"reason": why, "entry": raw} for _, raw, why in found.failed[:MAX_KEPT]]
-    count = len(found.failed)
+    asin, _, reason = entries.failed[0]
+    kept = [{"reason": why, "entry": raw} for _, raw, why in entries.failed[:MAX_KEPT]]
+    count = len(entries.failed)
     return StrangeAnswer(
         call=path,
         subject=f"entry {asin or reason}",
-        reason=f"{count} of {count + len(found.read)} entries cannot be read, the first {asin}: {reason}",
+        reason=f"{count} of {count + len(entries.read)} entries cannot be read, the first {asin}: {reason}",
         body=json.dumps(kept).encode(),
     )
 
 
 def deal_page(body: Mapping[str, Any], envelope: TokenEnvelope) -> tuple[DealPage, Entries[Deal]]:
     """The page of an answer to ``/deal``; ``ValueError`` when nothing of it can be used."""
-    found = body["deals"]
-    shown = found.get("dr")
+    listing = body["deals"]
+    shown = listing.get("dr")
     if not isinstance(shown, list):
         raise ValueError("deals.dr is no list")  # noqa: TRY004  # Keepa's fault, not a caller's
     if len(shown) > DEALS_PER_PAGE:
@@ -97,8 +97,8 @@ def deal_page(body: Mapping[str, Any], envelope: TokenEnvelope) -> tuple[DealPag
         raise ValueError(f"none of {len(deals.failed)} deals can be read, the first: {deals.failed[0][2]}")
     page = DealPage(
         deals=deals.read,
-        category_names=_by_category(found, "categoryNames", lambda name: text(name, MAX_NAME) or None),
-        category_counts=_by_category(found, "categoryCount", lambda count: whole(count, 0, INT32)),
+        category_names=_by_category(listing, "categoryNames", lambda name: text(name, MAX_NAME) or None),
+        category_counts=_by_category(listing, "categoryCount", lambda count: whole(count, 0, INT32)),
         envelope=envelope,
         unreadable=len(deals.failed),
         deals_cached=body.get("dealsCached") is True,
@@ -107,9 +107,9 @@ def deal_page(body: Mapping[str, Any], envelope: TokenEnvelope) -> tuple[DealPag
     return page, deals
 
 
-def _by_category(found: Json, name: str, read: Callable[[object], T | None]) -> dict[int, T]:
+def _by_category(listing: Json, name: str, read: Callable[[object], T | None]) -> dict[int, T]:
     """What an array tells of each root category, where both can be read."""
-    ids, values = _few(found.get("categoryIds")), _few(found.get(name))
+    ids, values = _few(listing.get("categoryIds")), _few(listing.get(name))
     told = ((whole(category, 0, INT64), read(value)) for category, value in zip(ids, values, strict=False))
     return {category: value for category, value in told if category is not None and value is not None}
 

@@ -78,13 +78,13 @@ def price_type(selection: Mapping[str, Any]) -> CsvType:
 # -- the file --------------------------------------------------------------------------------
 def _read(path: Path) -> str:
     try:
-        found = path.stat()
-        if stat.S_ISDIR(found.st_mode):
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
             raise SettingsError("a folder: name one JSON file")
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(status.st_mode):
             raise SettingsError("no regular file: name one JSON file")
-        if found.st_size > MAX_FILE_BYTES:
-            raise SettingsError(f"a file of {found.st_size} bytes: must have at most {MAX_FILE_BYTES}")
+        if status.st_size > MAX_FILE_BYTES:
+            raise SettingsError(f"a file of {status.st_size} bytes: must have at most {MAX_FILE_BYTES}")
         return _decoded(path.read_bytes())
     except OSError as error:
         raise SettingsError(f"cannot be read ({error.strerror})") from None
@@ -114,12 +114,12 @@ def _parse(text: str) -> Any:
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    options = dict(pairs)
+    if len(options) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise SettingsError(f"{twice!r:.40} is there twice: leave one")
-    return found
+    return options
 
 
 # -- notes -----------------------------------------------------------------------------------

@@ -35,8 +35,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
         @lru_cache(maxsize=1024)
         def to_text(value: datetime | None) -> str | None:
-            found = self.process_bind_param(value, dialect)
-            return None if found is None else found.isoformat(" ", "microseconds")
+            moment = self.process_bind_param(value, dialect)
+            return None if moment is None else moment.isoformat(" ", "microseconds")
 
         return to_text
 

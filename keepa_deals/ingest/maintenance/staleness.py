@@ -30,8 +30,10 @@ def note_stale(context: IngestContext, now: datetime) -> int:
             lock_writers(session)
             rows = session.execute(query).all()
             changed, events = [], []
-            for domain_id, asin, first, last, found in rows:
-                life, changes = lifecycle.mark_stale(Life(first, last, found), now, context.fresh_for)
+            for domain_id, asin, first_seen, last_seen, found_at in rows:
+                life, changes = lifecycle.mark_stale(
+                    Life(first_seen, last_seen, found_at), now, context.fresh_for
+                )
                 changed.append({"domain_id": domain_id, "asin": asin, "stale_noted_at": life.stale_noted_at})
                 events += event_rows(domain_id, asin, changes)
             if changed:
