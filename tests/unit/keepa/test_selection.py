@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from keepa_deals import settings
 from keepa_deals.errors import SettingsError
-from keepa_deals.keepa.selection import LARGEST, load_selection, read_selection, selection_of
+from keepa_deals.keepa.selection import MAX_FILE_BYTES, load_selection, read_selection, selection_of
 from tests.support.paths import SAMPLES
 
 needs_samples = pytest.mark.skipif(
@@ -182,8 +182,8 @@ class TestUnusableFiles:
         assert refusal(path) == "not JSON (Expecting ',' delimiter in line 2, column 2)"
 
     def test_that_is_larger_than_any_query(self, path: Path) -> None:
-        path.write_text(" " * (LARGEST + 1))
-        assert refusal(path) == f"a file of {LARGEST + 1} bytes: must have at most {LARGEST}"
+        path.write_text(" " * (MAX_FILE_BYTES + 1))
+        assert refusal(path) == f"a file of {MAX_FILE_BYTES + 1} bytes: must have at most {MAX_FILE_BYTES}"
 
     @pytest.mark.parametrize("text", ["[" * 100_000, '{"page": ' + "9" * 10_000 + "}"])
     def test_that_is_made_to_break_a_reader(self, path: Path, text: str) -> None:
