@@ -23,7 +23,7 @@ from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.feed import coverage
 from keepa_deals.ingest.maintenance import run as maintenance
-from keepa_deals.ingest.upsert import budget
+from keepa_deals.ingest.upsert import budget, sweep, window_plan
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.keepa.deal import Deal as KeepaDeal
 from keepa_deals.keepa.errors import ServerTroubleError
@@ -40,7 +40,7 @@ LAG = 3
 @pytest.fixture(autouse=True, scope="module")
 def small_pages() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (fake_world, coverage, budget, upsert):
+        for module in (fake_world, coverage, budget, window_plan, sweep):
             patch.setattr(module, "DEALS_PER_PAGE", PAGE)
         yield
 
