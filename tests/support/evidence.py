@@ -64,9 +64,9 @@ def evidence(report: HealthReport | None = None, **parts: Any) -> Evidence:
         "troubles": (),
         "kept_answers": (),
     }
-    plain = {"settings_error": None, "with_sandbox": False, "token_status": None}
+    plain: dict[str, Any] = {"settings_error": None, "with_sandbox": False, "token_status": None}
     plain |= {name: parts.pop(name) for name in list(parts) if name in plain}
-    readings = {
+    readings: dict[str, Any] = {
         name: value if isinstance(value, Reading) else Reading(value=value)
         for name, value in {**base, **parts}.items()
     }

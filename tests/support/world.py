@@ -176,7 +176,7 @@ class FakeKeepa:
             unknown = tuple(a for a in asins if a not in self.products_by_asin)
             return ProductBatch(found, unknown, envelope)
 
-    def pages_read(self) -> list[object]:
+    def pages_read(self) -> Sequence[object]:
         return [what for kind, what in self.calls if kind == "deals"]
 
     def _note(self, kind: str, what: object) -> None:
@@ -329,10 +329,11 @@ def make_world(dsn: str | Path, *, selection: Mapping[str, Any] = SELECTION, **s
     else:
         database = Database(f"sqlite:///{dsn}" if isinstance(dsn, Path) else dsn)
         migrate.upgrade(database)
+    chosen: dict[str, Any] = {"_env_file": None, "keepa_api_key": "k" * 64, **settings}
     clock, tokens, lock, stop = FakeClock(), FreeTokens(), FakeLock(), threading.Event()
     keepa = FakeKeepa(clock)
     context = IngestContext(
-        settings=Settings(_env_file=None, keepa_api_key="k" * 64, **settings),
+        settings=Settings(**chosen),
         client=keepa,
         tokens=tokens,
         database=database,

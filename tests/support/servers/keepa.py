@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from keepa_deals.keepa.envelope import TokenEnvelope
@@ -134,7 +135,7 @@ class Recorder:
 STATS = {"current": [-1, 1999]}
 
 
-def product(asin: str, **changes: object) -> dict:
+def product(asin: str, **changes: object) -> dict[str, Any]:
     """An entry of ``/product`` with the least that one has."""
     return {"asin": asin, "domainId": 1, "title": "T", "stats": STATS} | changes
 

@@ -278,7 +278,7 @@ class Deployment:
         live_since = self.clock.now() - self.context.fresh_for
         query = select(Deal.asin, Deal.price).where(Deal.ended_at.is_(None), Deal.last_seen_at >= live_since)
         with self.context.database.session() as session:
-            return dict(session.execute(query).all())  # type: ignore[arg-type]
+            return dict(session.execute(query).all())
 
     def events(self, after: int) -> list[Event]:
         """The changes of state that were noted since the event ``after``, in their order."""
