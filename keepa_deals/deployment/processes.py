@@ -25,7 +25,7 @@ from pathlib import Path
 
 import psutil
 
-from keepa_deals.jobs import QUEUES, worker_of
+from keepa_deals.jobs import QUEUES, WORKERS, worker_of
 from keepa_deals.redaction import redact
 from keepa_deals.settings import PROJECT_ROOT
 
@@ -50,6 +50,8 @@ PROGRAMS: Mapping[str, re.Pattern[str]] = {
     "sandbox": re.compile(r"\bkeepa[-_]deals (?:.* )?sandbox\b"),
 }
 """Program → what its command line (:func:`words_of`) looks like."""
+ALWAYS_THERE = (SUPERVISOR, *WORKERS, "beat", "dashboard", "guard")
+"""The programs of every deployment; some have a Redis or a sandbox of their own as well."""
 _OTHER_CELERY = re.compile(_CELERY)
 """A worker of ours on other queues: somebody tries something."""
 _FOREIGN_CELERY = re.compile(r"\bcelery\b.*\b(?:worker|beat)\b")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keepa_deals import settings as settings_module
-from keepa_deals.deployment.processes import Process, ProcessTable
+from keepa_deals.deployment.processes import ALWAYS_THERE, Process, ProcessTable
 from keepa_deals.deployment.supervisor_log import Down, Supervision
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.evidence.home import HomeState
@@ -18,7 +18,7 @@ from keepa_deals.health.problems import find_problems
 from keepa_deals.health.report import HealthReport
 from tests.support.health_reports import NOW, ago, healthy
 
-PROGRAMS = ("supervisord", "worker-upsert", "worker-backfill", "beat", "dashboard", "guard")
+PROGRAMS = ALWAYS_THERE
 HOME = Path("/srv/keepa/var")
 
 

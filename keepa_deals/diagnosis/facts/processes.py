@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-from keepa_deals.deployment.processes import Process
+from keepa_deals.deployment.processes import ALWAYS_THERE, Process
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.facts.base import Level, Line, warn_if
-from keepa_deals.jobs import WORKERS
 
-EXPECTED = ("supervisord", *WORKERS, "beat", "dashboard", "guard")
 RESTARTS_TO_WORRY = 3
 
 
 def expected(evidence: Evidence) -> tuple[str, ...]:
     """The programs that should run in this deployment."""
     redis = ("redis",) if evidence.embedded_redis else ()
-    return (*EXPECTED, *redis, *(("sandbox",) if evidence.with_sandbox else ()))
+    return (*ALWAYS_THERE, *redis, *(("sandbox",) if evidence.with_sandbox else ()))
 
 
 def lines(evidence: Evidence) -> Iterator[Line]:

@@ -12,6 +12,7 @@ from keepa_deals.deployment import embedded_redis, supervisor_config
 from keepa_deals.deployment.deployment import Deployment
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.processes import (
+    ALWAYS_THERE,
     MARK,
     MARK_ID,
     PROGRAMS,
@@ -21,7 +22,6 @@ from keepa_deals.deployment.processes import (
     id_of,
     program_of,
 )
-from keepa_deals.diagnosis.facts.processes import EXPECTED
 
 HOME = Path("/srv/a deployment/var")
 TRUSTED = frozenset({0, 1000})
@@ -47,7 +47,7 @@ def test_each_program_that_we_start_is_known_again(program: supervisor_config.Pr
 
 def test_every_program_has_a_pattern_and_none_is_expected_that_has_none() -> None:
     assert {program.name for program in started_programs()} | {"supervisord"} == set(PROGRAMS)
-    assert set(EXPECTED) <= set(PROGRAMS)
+    assert set(ALWAYS_THERE) == set(PROGRAMS) - {"redis", "sandbox"}
 
 
 @pytest.mark.parametrize(
