@@ -11,7 +11,18 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Delete, and_, delete, exists, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Select,
+    and_,
+    delete,
+    exists,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.engine import CursorResult
 
 from keepa_deals.clock import CLOCK_TOLERANCE, is_overdue
@@ -83,31 +94,43 @@ def _batches(context: IngestContext) -> Iterator[Callable[[], Delete]]:
     yield lambda: _oldest(Sample, (Sample.at,), Sample.at, before(settings.retain_samples_days))
     yield lambda: _oldest(JobRun, (JobRun.id,), JobRun.started_at, before(settings.retain_runs_days))
     yield lambda: _oldest(DealEvent, (DealEvent.id,), DealEvent.at, before(settings.retain_events_days))
-    yield lambda: _points(before(settings.retain_points_days))
-    pasts = (DealPast.domain_id, DealPast.asin)
+    yield lambda: _points(context, before(settings.retain_points_days))
+    pasts = _row_of(context, DealPast, DealPast.domain_id, DealPast.asin)
     yield lambda: _oldest(DealPast, pasts, DealPast.read_at, before(settings.retain_points_days))
-    variations = (DealVariation.domain_id, DealVariation.asin)
+    variations = _row_of(context, DealVariation, DealVariation.domain_id, DealVariation.asin)
     yield lambda: _oldest(DealVariation, variations, DealVariation.noted_at, now - families.FORGOTTEN_AFTER)
-    yield lambda: _deals(before(settings.retain_ended_days))
+    yield lambda: _deals(context, before(settings.retain_ended_days))
+
+
+def _row_of(context: IngestContext, table: Any, *key: Any) -> tuple[Any, ...]:
+    """What names a row of ``table``: its key, or on SQLite its ``rowid``.
+
+    SQLite looks a list of keys up by their first part alone: it would go past all rows of the marketplace.
+    """
+    return (literal_column(f"{table.__tablename__}.rowid"),) if context.database.is_sqlite else key
 
 
 def _oldest(table: Any, key: tuple[Any, ...], moment: Any, limit: datetime, *more: Any) -> Delete:
-    chosen = select(*key).where(moment < limit, *more).order_by(moment).limit(BATCH)
-    return delete(table).where((tuple_(*key) if len(key) > 1 else key[0]).in_(chosen))
+    chosen = select(*key).select_from(table).where(moment < limit, *more).order_by(moment).limit(BATCH)
+    return delete(table).where(_is_one_of(key, chosen))
 
 
-def _points(limit: datetime) -> Delete:
+def _is_one_of(key: tuple[Any, ...], chosen: Select[Any]) -> ColumnElement[bool]:
+    return (tuple_(*key) if len(key) > 1 else key[0]).in_(chosen)
+
+
+def _points(context: IngestContext, limit: datetime) -> Delete:
     """Old points, but not the newest of a deal: it says what the price is since."""
     newest = exists().where(
         Deal.domain_id == DealPoint.domain_id, Deal.asin == DealPoint.asin, Deal.point_at == DealPoint.at
     )
-    key = (DealPoint.domain_id, DealPoint.asin, DealPoint.at)
+    key = _row_of(context, DealPoint, DealPoint.domain_id, DealPoint.asin, DealPoint.at)
     return _oldest(DealPoint, key, DealPoint.at, limit, ~newest)
 
 
-def _deals(limit: datetime) -> Delete:
+def _deals(context: IngestContext, limit: datetime) -> Delete:
     """Deals that ended long ago, or that nobody has seen for as long; points and events go with them."""
-    key = (Deal.domain_id, Deal.asin)
+    key = _row_of(context, Deal, Deal.domain_id, Deal.asin)
     forgotten = and_(Deal.ended_at.is_(None), Deal.last_seen_at < limit)
-    chosen = select(*key).where(or_(Deal.ended_at < limit, forgotten)).limit(BATCH)
-    return delete(Deal).where(tuple_(*key).in_(chosen))
+    chosen = select(*key).select_from(Deal).where(or_(Deal.ended_at < limit, forgotten)).limit(BATCH)
+    return delete(Deal).where(_is_one_of(key, chosen))

@@ -34,7 +34,6 @@ ASKED = {
 }
 """Questions that must be among those caught, by a part of their text."""
 DELETES = "DELETE FROM "
-"""Retention's rows are chosen by an index of moments; a thousand at a time are then deleted by their key."""
 COUNT_OF_ENDED = "SELECT count(*) AS count_1 \nFROM deals \nWHERE deals.ended_at IS NOT NULL"
 """Once a minute for the sample; it counts the past itself."""
 
@@ -96,11 +95,9 @@ def test_no_question_of_a_job_grows_with_the_past_on_sqlite(world: World) -> Non
     with world.database.engine.connect() as connection:
         for statement, values in sent.items():
             steps = sqlite_plan(connection, statement, values)
-            if steps and statement.startswith(DELETES):
-                assert any(re.search(r"USING (COVERING )?INDEX \w+ \(\w+<\?\)", step) for step in steps) or (
-                    "job_runs" in statement  # a short table: thirty days of runs
-                ), statement
-            elif FAMILIES not in statement and (found := [step for step in steps if grows_on_sqlite(step)]):
+            if statement.startswith(DELETES) and "job_runs" in statement:
+                continue  # a short table: thirty days of runs
+            if FAMILIES not in statement and (found := [step for step in steps if grows_on_sqlite(step)]):
                 bad[statement] = found
     assert not bad, "\n".join(f"{steps}: {' '.join(statement.split())}" for statement, steps in bad.items())
 
