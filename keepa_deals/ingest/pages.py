@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from keepa_deals.ingest.feed import families
 from keepa_deals.ingest.feed.coverage import Coverage
 from keepa_deals.ingest.feed.mapping import FeedRow, feed_rows
-from keepa_deals.ingest.run import Run
+from keepa_deals.ingest.run import JobProgress, Run
 from keepa_deals.ingest.writes import apply_listed, note_unlisted
 from keepa_deals.keepa.deal import DealPage
 from keepa_deals.keepa.selection import price_type
@@ -30,7 +30,7 @@ def write_page(
     *,
     ask: Ask | None = None,
     thorough: bool = False,
-    **job_state: Any,
+    **job_state: Unpack[JobProgress],
 ) -> None:
     """Write a page's deals, what it proves of others, and what the job has to remember: all or nothing.
 

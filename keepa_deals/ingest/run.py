@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import insert, update
 from sqlalchemy.engine import CursorResult
@@ -71,6 +71,13 @@ class RunResult:
     detail: str | None = None
 
 
+class JobProgress(TypedDict, total=False):
+    """What a transaction may leave of a job's state: columns of ``job_states``."""
+
+    watermark: datetime | None
+    cursor: dict[str, Any]
+
+
 @dataclass
 class Run:
     """A run under way: what it may rely on, and what it did so far."""
@@ -99,23 +106,23 @@ class Run:
         return max(0.0, min(most, self.deadline - self.context.clock.monotonic()))
 
     @contextmanager
-    def commit(self, **memory: Any) -> Iterator[Session]:
+    def commit(self, **job_state: Unpack[JobProgress]) -> Iterator[Session]:
         """A transaction for rows, and for the job's ``watermark`` or ``cursor`` if given.
 
         It is rolled back with a ``LockLostError`` when the lock or the fence is no longer ours.
         """
         with self.context.database.begin() as session:
-            self._hold_fence(session, memory)
+            self._hold_fence(session, job_state)
             yield session
             if self.lock.lost.is_set():
                 raise LockLostError(f"{self.job}: its lock went to another worker; nothing was written")
-        for name, value in memory.items():
+        for name, value in job_state.items():
             setattr(self, name, value)
 
-    def _hold_fence(self, session: Session, memory: dict[str, Any]) -> None:
+    def _hold_fence(self, session: Session, job_state: JobProgress) -> None:
         """Keeps the job's row locked until the end of the transaction, so that no one can take the fence."""
         statement = update(JobState).where(JobState.name == self.job, JobState.fence == self.fence)
-        if _changed(session, statement.values(fence=self.fence, **memory)) != 1:
+        if _changed(session, statement.values(fence=self.fence, **job_state)) != 1:
             raise LockLostError(f"{self.job}: a newer run has the fence; nothing was written")
 
     def charged(self, envelope: TokenEnvelope) -> None:

@@ -50,11 +50,11 @@ def reprice(context: IngestContext, job: str, *, until: float) -> int:
         with context.database.begin() as session:
             lock_writers(session)
             state = session.get_one(JobState, job)
-            memory = dict(state.cursor or {})
-            is_whole = "repricing" not in memory
-            if is_whole and memory.get("pricing", _settings_of_old(memory)) == priced_by:
+            cursor = dict(state.cursor or {})
+            is_whole = "repricing" not in cursor
+            if is_whole and cursor.get("pricing", _settings_of_old(cursor)) == priced_by:
                 return changed
-            done = memory.get("repriced_to") if memory.get("repricing") == priced_by else None
+            done = cursor.get("repriced_to") if cursor.get("repricing") == priced_by else None
             after = tuple(done) if done else FIRST
             query = select(*_COLUMNS).where(tuple_(Deal.domain_id, Deal.asin) > after)
             rows = session.execute(query.order_by(Deal.domain_id, Deal.asin).limit(BATCH)).all()
@@ -66,7 +66,7 @@ def reprice(context: IngestContext, job: str, *, until: float) -> int:
                 state.cursor = {"pricing": priced_by}
                 return changed
             last = [rows[-1].domain_id, rows[-1].asin]
-            state.cursor = {**memory, "repricing": priced_by, "repriced_to": last}
+            state.cursor = {**cursor, "repricing": priced_by, "repriced_to": last}
     return changed
 
 
@@ -85,6 +85,6 @@ def _settings(context: IngestContext) -> list[int | str]:
     return [pricing.costs.prep, pricing.costs.shipping, str(pricing.sell), economics.RULES]
 
 
-def _settings_of_old(memory: dict[str, Any]) -> list[int | str]:
+def _settings_of_old(cursor: dict[str, Any]) -> list[int | str]:
     """What the table was priced by before the choice of a sell price existed."""
-    return [*memory.get("costs", (0, 0)), str(economics.SellPrice.AVERAGE_90)]
+    return [*cursor.get("costs", (0, 0)), str(economics.SellPrice.AVERAGE_90)]

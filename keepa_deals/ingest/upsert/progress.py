@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime
+from typing import Unpack
 
 from keepa_deals.ingest.feed.coverage import MIN_SHARE, PageRead, page_read
 from keepa_deals.ingest.feed.family_lookup import learn_families
 from keepa_deals.ingest.metered_calls import read_page
 from keepa_deals.ingest.pages import newest_first, write_page
-from keepa_deals.ingest.run import Run
+from keepa_deals.ingest.run import JobProgress, Run
 from keepa_deals.ingest.upsert.state import SweepState, load_state
 
 log = logging.getLogger(__name__)
@@ -81,14 +82,13 @@ class Progress:
             )
         self.state = replace(self.state, disordered_at=self.now(), oldest_read=None)
 
-    def write(self, seen: PageRead, state: SweepState, **watermark: datetime | None) -> None:
+    def write(self, seen: PageRead, state: SweepState, **watermark: Unpack[JobProgress]) -> None:
         """Write a page, what it proves of others, and the next ``state``."""
         state = replace(state, matching=self.matching)
         coverage = seen.coverage(self.reference) if state.is_newest_first else None
-        write_page(
-            self.run, seen.page, coverage, ask=learn_families, thorough=not state.is_cut,
-            cursor=state.to_json(), **watermark,
-        )  # fmt: skip
+        job_state: JobProgress = {**watermark, "cursor": state.to_json()}
+        thorough = not state.is_cut
+        write_page(self.run, seen.page, coverage, ask=learn_families, thorough=thorough, **job_state)
         self.state = state
 
     def save(self, state: SweepState) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import and_, func, or_, select
 from keepa_deals.db.models import Deal
 from keepa_deals.db.open_deals import open_in
 from keepa_deals.ingest.feed.coverage import PageRead
+from keepa_deals.ingest.run import JobProgress
 from keepa_deals.ingest.upsert import schedule
 from keepa_deals.ingest.upsert.progress import Progress, is_down_to
 from keepa_deals.ingest.upsert.schedule import Sweep
@@ -137,7 +138,7 @@ def read_next_page(progress: Progress) -> None:
     ordered = progress.state.is_newest_first
     oldest_read = min(seen.created, default=progress.state.oldest_read) if ordered else None
     state = replace(progress.state, sweep=sweep, oldest_read=oldest_read)
-    watermark = {}
+    watermark: JobProgress = {}
     catch_up = state.catch_up
     if catch_up is not None and (sweep.done or (ordered and is_down_to(seen, catch_up.down_to))):
         state, watermark = replace(state, catch_up=None), {"watermark": catch_up.watermark}

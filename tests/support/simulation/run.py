@@ -32,6 +32,7 @@ from keepa_deals.ingest.interfaces import TokenSource
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.run import Outcome
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.ingest.upsert.state import SweepState, load_state
 from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.client import KeepaClient
 from keepa_deals.keepa.envelope import TokenEnvelope
@@ -264,14 +265,12 @@ class Deployment:
         """The simulated clock in Unix seconds."""
         return self.clock.now().timestamp()
 
-    def memory(self) -> dict[str, Any]:
-        """What the upserter remembers."""
+    def sweep_state(self) -> SweepState:
+        """What the upserter knows from run to run."""
         with self.context.database.session() as session:
-            state = session.get(JobState, UPSERT_JOB.name)
-            return dict(state.cursor or {}) if state else {}
-
-    def plan(self) -> dict[str, Any]:
-        return dict(self.memory().get("plan") or {})
+            job = session.get(JobState, UPSERT_JOB.name)
+            cursor = (job.cursor if job else None) or {}
+        return load_state(cursor, self.context.selection, self.clock.now())
 
     def shown(self) -> dict[str, int | None]:
         """What the dashboard shows as live at this moment: ASIN and price."""

@@ -32,9 +32,9 @@ from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from keepa_deals.ingest.upsert.state import SweepState
 from keepa_deals.keepa.time import to_keepa_minutes
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Figures:
         self._known: dict[float, AbstractSet[str]] = {}
         self._announced: dict[str, tuple[float, frozenset[str]]] = {}
         self._live_before: AbstractSet[str] = frozenset()
-        self._memory: Mapping[str, Any] = {}
+        self._state: SweepState | None = None
 
     # -- one minute --------------------------------------------------------------------------
     def look(self) -> None:
@@ -109,7 +109,7 @@ class Figures:
         deployment = self.deployment
         now = deployment.unix()
         self._minute = round(deployment.clock.monotonic() / 60)
-        self._memory = deployment.memory()
+        self._state = deployment.sweep_state()
         self._read_events()
         listed = deployment.world.listed(now)
         families = self._note_listed(now, listed)
@@ -122,8 +122,8 @@ class Figures:
         self.curve.append((self._minute / 60, len(shown), len(listed)))
         if self._minute >= self.settled * 60:
             self._compare(shown, live, must)
-        plan = self._memory.get("plan") or {}
-        self.kept = min(len(listed), plan.get("kept") or len(listed))
+        plan = self._state.plan
+        self.kept = min(len(listed), (plan.kept if plan else 0) or len(listed))
         if self._minute >= self.in_step * 60:
             self.keeping.count(deployment.traffic.spent, self.kept)
         self._live = live
@@ -163,11 +163,11 @@ class Figures:
         return {f for f, m in self._kept_since.items() if m <= due and self._since[f] <= oldest}
 
     def _kept(self, now: float, families: AbstractSet[str]) -> AbstractSet[str]:
-        horizon = self._memory.get("horizon")
-        if not horizon:
+        horizon = self._state.horizon if self._state else None
+        if horizon is None:
             return families
         world = self.deployment.world
-        oldest = to_keepa_minutes(datetime.fromisoformat(horizon))
+        oldest = to_keepa_minutes(horizon)
         dates = world.dated(now)
         if dates is None:
             dates = self.deployment.traffic.dates

@@ -78,7 +78,7 @@ def test_a_creation_date_from_the_future_never_becomes_the_watermark(world: Worl
     assert count(world, Deal.asin == "FUTURE") == 1
 
 
-def test_a_watermark_of_years_ago_is_repaired_by_reading_the_whole_feed_in_a_hurry(world: World) -> None:
+def test_a_watermark_of_years_ago_is_repaired_by_reading_the_whole_feed_at_once(world: World) -> None:
     set_state(world, watermark=START - timedelta(days=2000))
     feed(world, 1500, first=1000, newest=timedelta(hours=2))
     minutes(world, 1)
@@ -106,7 +106,7 @@ def test_much_that_is_new_is_read_to_the_last_deal_and_only_then_the_watermark_m
     assert state(world).watermark == world.clock.now()
 
 
-def test_a_hurried_sweep_asks_no_product_about_what_it_is_about_to_read(world: World) -> None:
+def test_an_immediate_sweep_asks_no_product_about_what_it_is_about_to_read(world: World) -> None:
     """The outage came in the middle of a sweep, whose floor lay deep in the feed."""
     world.tokens.account = make_account(world.clock, rate=60)
     feed(world, 2000, first=5000)

@@ -127,7 +127,9 @@ def test_a_sweep_that_ends_late_is_not_followed_by_one_too_many(world: World) ->
     assert maintenance.run(world.context).live == 700
 
 
-def test_a_deal_that_slipped_past_the_sweep_does_not_hurry_the_pages_that_are_left(world: World) -> None:
+def test_a_deal_that_slipped_past_the_sweep_makes_no_page_due_sooner(
+    world: World,
+) -> None:
     """It is asked about by itself; all others were seen a moment ago."""
     world.tokens.account = make_account(world.clock, rate=3)
     feed(world, 700)
@@ -190,7 +192,7 @@ def test_where_much_is_new_the_overlap_is_read_whole_only_now_and_then(world: Wo
     assert "LATE" in stored(world)
 
 
-def test_an_overlap_deeper_than_a_look_goes_starts_no_sweep_in_a_hurry(world: World) -> None:
+def test_an_overlap_deeper_than_a_look_goes_starts_no_immediate_sweep(world: World) -> None:
     """Each run would begin another one, and none would come to the feed's end."""
     for number in range(1500):  # two a second: the overlap has eight pages
         world.keepa.list(make_deal(f"B{number:09d}", created=START - timedelta(seconds=number / 2)))
