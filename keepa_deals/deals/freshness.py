@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+CLOCK_OVERLAP = timedelta(seconds=30)
+"""How long a writer may take between reading its clock and committing."""
+
 
 @dataclass(frozen=True, slots=True)
 class AsOf:

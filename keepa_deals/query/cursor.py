@@ -1,7 +1,7 @@
 """Pages that don't jump: a page starts after the last row of the one before, not at a row number.
 
-Rows whose sort value is unknown come last in either direction. So an order has two stretches, the known
-and the unknown values; each is walked along an index, and a page that ends within the first is filled
+Rows whose sort value is unknown come last in either direction. So an order has two segments, the known
+and the unknown values; each is read along an index, and a page that ends within the first is filled
 from the second.
 """
 
@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, literal, tuple_
 
@@ -27,6 +27,17 @@ MAX_CURSOR = 3000
 
 _T = Deal.__table__.c
 _ASIN = re.compile(r"[A-Z0-9]{10}")
+
+
+Key = tuple[int, str]
+"""Domain and ASIN of a deal."""
+
+
+class Place(NamedTuple):
+    """Where a deal stands in an order."""
+
+    key: Key
+    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +102,8 @@ def _value(sort: Sort, value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
-    """A part of an order that is walked one way: the rows whose value is known, or those where it is not."""
+class Segment:
+    """A part of an order that runs one way: the rows whose value is known, or those where it is not."""
 
     is_known: bool
     down: bool
@@ -101,26 +112,26 @@ class Leg:
     """The place after which it begins."""
 
 
-def legs(sort: Sort, order: Order, cursor: Cursor | None) -> list[Leg]:
-    """The legs to walk, one after the other, until a page is full.
+def segments(sort: Sort, order: Order, cursor: Cursor | None) -> list[Segment]:
+    """The segments to read, one after the other, until a page is full.
 
     Unknown values are in the order of the key whichever way the known ones run.
     """
     backwards = cursor is not None and cursor.backwards
     down = (order is Order.DESC) is not backwards
-    known, unknown = Leg(True, down), Leg(False, backwards)
+    known, unknown = Segment(True, down), Segment(False, backwards)
     if not sort.nullable:
-        return [Leg(True, down, cursor)]
+        return [Segment(True, down, cursor)]
     if cursor is None:
         return [known, unknown]
     if cursor.value is not None:
-        return [Leg(True, down, cursor)] + ([] if backwards else [unknown])
-    return [Leg(False, backwards, cursor)] + ([known] if backwards else [])
+        return [Segment(True, down, cursor)] + ([] if backwards else [unknown])
+    return [Segment(False, backwards, cursor)] + ([known] if backwards else [])
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """A leg for the database: the condition that cuts it out, and the columns that sort it."""
+class SeekClause:
+    """A segment for the database: the condition that cuts it out, and the columns that sort it."""
 
     where: ColumnElement[bool] | None
     order_by: tuple[ColumnElement[Any], ...]
@@ -129,17 +140,17 @@ class Stretch:
 _KEY = (_T.domain_id, _T.asin)
 
 
-def stretches(sort: Sort, order: Order, cursor: Cursor | None) -> Iterator[Stretch]:
-    """The stretches to read, one after the other, until a page is full."""
-    for leg in legs(sort, order, cursor):
-        columns = (sort.column, *_KEY) if leg.is_known else _KEY
+def seek_clauses(sort: Sort, order: Order, cursor: Cursor | None) -> Iterator[SeekClause]:
+    """What to read, one clause after the other, until a page is full."""
+    for segment in segments(sort, order, cursor):
+        columns = (sort.column, *_KEY) if segment.is_known else _KEY
         where: ColumnElement[bool] | None = None
         if sort.nullable:
-            where = sort.column.is_not(None) if leg.is_known else sort.column.is_(None)
-        if leg.cursor is not None:
-            beyond = _beyond(columns, leg.cursor, leg.down)
+            where = sort.column.is_not(None) if segment.is_known else sort.column.is_(None)
+        if segment.cursor is not None:
+            beyond = _beyond(columns, segment.cursor, segment.down)
             where = beyond if where is None else and_(where, beyond)
-        yield Stretch(where, tuple(part.desc() if leg.down else part.asc() for part in columns))
+        yield SeekClause(where, tuple(part.desc() if segment.down else part.asc() for part in columns))
 
 
 def _beyond(columns: tuple[ColumnElement[Any], ...], cursor: Cursor, down: bool) -> ColumnElement[bool]:

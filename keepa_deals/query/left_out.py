@@ -1,6 +1,6 @@
 """The deals that are left out because their rows can't be read: counted, named, and in no view.
 
-A row is noted by whoever meets it: the copy when it is made, or a page. From then on the database is asked
+A row is noted by whoever meets it: the cache when it is made, or a page. From then on the database is asked
 without it, so that pages, totals and cursors agree. What was mended in the table comes back by itself.
 """
 
@@ -9,19 +9,22 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from sqlalchemy import Row
 
 from keepa_deals.db import soundness
 from keepa_deals.db.soundness import MAX_EXAMPLES, Unreadable
+from keepa_deals.query.rows import DealRow
 
 log = logging.getLogger(__name__)
 
 Key = tuple[Any, Any]
 """Domain and ASIN as the table has them, whatever they are."""
-KEPT_SECONDS = 600.0
+TTL_SECONDS = 600.0
 """A row that nobody met for so long is looked at again."""
-MOST = 2000
+MAX_NOTED = 2000
 """Rows that are noted; each is a condition of a query. Of more, pages leave out what they meet."""
 
 
@@ -39,7 +42,7 @@ class LeftOut:
         with self._lock:
             new = [words for key, words in met.items() if key not in self._met]
             for key, words in met.items():
-                if key in self._met or len(self._met) < MOST:
+                if key in self._met or len(self._met) < MAX_NOTED:
                     self._met[key] = words, now
         if new:
             more = f"; and {len(new) - MAX_EXAMPLES} more" if len(new) > MAX_EXAMPLES else ""
@@ -52,16 +55,17 @@ class LeftOut:
             return ()
         now = self._monotonic()
         with self._lock:
-            self._met = {k: (words, at) for k, (words, at) in self._met.items() if now - at <= KEPT_SECONDS}
+            self._met = {k: (words, at) for k, (words, at) in self._met.items() if now - at <= TTL_SECONDS}
             return tuple(self._met)
 
-    def readable(self, rows: list[Any]) -> list[Any]:
+    def readable(self, rows: Sequence[Row[Any]]) -> list[DealRow]:
         """Those of these rows of ``deals`` that can be read; the others are noted."""
-        sound, met = [], {}
+        sound: list[DealRow] = []
+        met: dict[Key, str] = {}
         for row in rows:
-            values = row._mapping
+            values = cast("Mapping[str, Any]", row._mapping)
             if (problem := soundness.fault(values)) is None:
-                sound.append(row)
+                sound.append(DealRow._make(row))
             else:
                 met[values["domain_id"], values["asin"]] = soundness.words(values, problem)
         if met:

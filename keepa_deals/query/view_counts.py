@@ -10,51 +10,49 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from urllib.parse import parse_qs
 
-from keepa_deals.query import reader
-from keepa_deals.query.cache.cache import Reading
 from keepa_deals.query.parse import parse_view
-from keepa_deals.query.reader import Moment
+from keepa_deals.query.reader import DealReader
 from keepa_deals.query.view import View
 
-KEPT_SECONDS = 10.0
-OLDEST_SECONDS = 60.0
+TTL_SECONDS = 10.0
+MAX_AGE_SECONDS = 60.0
 """A count that is older is not shown."""
 SPENT_SECONDS = 0.004
 """Of one request; the first count that is due is made whatever it takes."""
 
 
-class Tallies:
+class ViewCounts:
     """The counts of one application. ``monotonic`` gives seconds."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._kept: dict[str, tuple[float, int]] = {}
 
-    def of(self, queries: Iterable[str], reads: Reading, moment: Moment, domain_id: int) -> dict[str, int]:
+    def of(self, queries: Iterable[str], reader: DealReader, domain_id: int) -> dict[str, int]:
         """How many deals the views with these query strings have, as far as it is known.
 
         Views that filter nothing are left out: their count stands on the page anyhow.
         """
         began = self._monotonic()
-        may_count = reads.replica is None or not reads.replica.is_catching_up
-        found: dict[str, int] = {}
+        may_count = not reader.is_catching_up
+        counts: dict[str, int] = {}
         for query in queries:
             view = _parsed(query, domain_id)
             if not view.is_filtered:
                 continue
-            at, count = self._kept.get(query, (began - 2 * OLDEST_SECONDS, 0))
-            if may_count and began - at > KEPT_SECONDS:
-                at, count = began, reader.count(reads, view, moment)
+            at, count = self._kept.get(query, (began - 2 * MAX_AGE_SECONDS, 0))
+            if may_count and began - at > TTL_SECONDS:
+                at, count = began, reader.count(view)
                 self._kept[query] = at, count
                 may_count = self._monotonic() - began < SPENT_SECONDS
-            if began - at <= OLDEST_SECONDS:
-                found[query] = count
+            if began - at <= MAX_AGE_SECONDS:
+                counts[query] = count
         self._forget(began)
-        return found
+        return counts
 
     def _forget(self, now: float) -> None:
         """Those of views that nobody names any more."""
-        for query in [query for query, (at, _) in self._kept.copy().items() if now - at > OLDEST_SECONDS]:
+        for query in [query for query, (at, _) in self._kept.copy().items() if now - at > MAX_AGE_SECONDS]:
             self._kept.pop(query, None)
 
 

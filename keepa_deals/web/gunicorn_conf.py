@@ -50,4 +50,4 @@ def post_fork(arbiter: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """In the process that answers: the copy of the deals must not be made before the fork."""
     worker.wsgi.config[response_cache.SECONDS] = response_cache.KEPT_SECONDS
-    worker.wsgi.extensions[EXTENSION].replica.start()
+    worker.wsgi.extensions[EXTENSION].column_cache.start()

@@ -13,11 +13,13 @@ from sqlalchemy import Engine
 from keepa_deals import health
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.db.session import Database
+from keepa_deals.deals.freshness import AsOf
 from keepa_deals.health.report import HealthReport
 from keepa_deals.jobs import Job
-from keepa_deals.query.cache.cache import Reading, Replica, reading
-from keepa_deals.query.reader import Moment
-from keepa_deals.query.view_counts import Tallies
+from keepa_deals.query.cache.cache import ColumnCache
+from keepa_deals.query.cache.snapshot import CacheSnapshot
+from keepa_deals.query.reader import DealReader, reading
+from keepa_deals.query.view_counts import ViewCounts
 from keepa_deals.settings import Settings
 from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.http import throttle
@@ -66,8 +68,8 @@ class Services:
     clock: Clock
     health: HealthWatch
     credentials: CredentialStore
-    replica: Replica
-    tallies: Tallies
+    column_cache: ColumnCache
+    view_counts: ViewCounts
     throttle: Throttle
     send: Callable[[Job], None]
     """Sends a job to its queue."""
@@ -77,12 +79,15 @@ class Services:
         """For reading; ``database.begin()`` writes."""
         return self.database.engine
 
-    def moment(self) -> Moment:
-        return Moment(self.clock.now(), self.settings.fresh_for, self.replica.left_out)
+    def as_of(self) -> AsOf:
+        """This moment, and which deals are live at it."""
+        return AsOf(self.clock.now(), self.settings.fresh_for)
 
-    def reading(self) -> AbstractContextManager[Reading]:
-        """A look at the deals for one request."""
-        return reading(self.engine, self.replica)
+    def reading(
+        self, as_of: AsOf, snapshot: CacheSnapshot | None = None
+    ) -> AbstractContextManager[DealReader]:
+        """A reader of the deals for one request; with a ``snapshot``, of that one."""
+        return reading(self.engine, self.column_cache, as_of, snapshot)
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Services:
@@ -90,17 +95,24 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     clock = clock or SystemClock()
     database = Database(settings.database_dsn)
     engine = database.engine
-    replica = Replica(engine, clock)
+    column_cache = ColumnCache(engine, clock)
 
     def collect() -> HealthReport:
         report = health.collect(settings, clock=clock, engine=engine)
-        return replace(report, unreadable=replica.left_out.report())
+        return replace(report, unreadable=column_cache.left_out.report())
 
     watch = HealthWatch(collect, clock)
     credentials = CredentialStore(settings.keepa_deals_home)
-    tallies = Tallies(clock.monotonic)
     return Services(
-        settings, database, clock, watch, credentials, replica, tallies, throttle.build(settings), send
+        settings=settings,
+        database=database,
+        clock=clock,
+        health=watch,
+        credentials=credentials,
+        column_cache=column_cache,
+        view_counts=ViewCounts(clock.monotonic),
+        throttle=throttle.build(settings),
+        send=send,
     )
 
 

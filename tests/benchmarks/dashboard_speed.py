@@ -39,13 +39,13 @@ from keepa_deals.clock import SystemClock
 from keepa_deals.db import migrate
 from keepa_deals.db.models import Deal
 from keepa_deals.db.session import Database
+from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deployment.ports import free_port
-from keepa_deals.query import reader
-from keepa_deals.query.cache.cache import Reading, Replica, reading
+from keepa_deals.query.cache.cache import ColumnCache
 from keepa_deals.query.cursor import Cursor
 from keepa_deals.query.filters.bounds import BOUNDS
 from keepa_deals.query.parse import parse_view
-from keepa_deals.query.reader import Moment
+from keepa_deals.query.reader import DealReader, cursor_at, reading
 from keepa_deals.query.sorts import SORTS
 from keepa_deals.query.view import View
 from tests.support.deal_rows import ENDED, WORDS, fill_deals
@@ -63,7 +63,7 @@ FRAGMENTS = sorted(
         for end in range(start + 3, len(word) + 1)
     }
 )
-"""What people look for, more than the copy remembers."""
+"""What people look for, more than the cache remembers."""
 LEAST = {bound.name: ["1"] for bound in BOUNDS if bound.is_lower}
 VIEWS: dict[str, dict[str, list[str]]] = {
     "no filter": {},
@@ -74,23 +74,23 @@ VIEWS: dict[str, dict[str, list[str]]] = {
 }
 
 
-def first_page(reads: Reading, view: View, moment: Moment) -> None:
-    reader.read_page(reads, view, moment, None)
+def first_page(reader: DealReader, view: View) -> None:
+    reader.page(view)
 
 
-def all_of_it(reads: Reading, view: View, moment: Moment) -> None:
+def all_of_it(reader: DealReader, view: View) -> None:
     """What one request of the deals page asks."""
-    for ask in (reader.count_statuses, first_page, reader.count_hidden, reader.count_categories):
-        ask(reads, view, moment)
+    for ask in (DealReader.count_by_status, first_page, DealReader.count_hidden, DealReader.categories):
+        ask(reader, view)
 
 
-Question = Callable[[Reading, View, Moment], Any]
+Question = Callable[[DealReader, View], Any]
 QUESTIONS: dict[str, Question] = {
     "page": first_page,
-    "total": reader.count,
-    "total of each status": reader.count_statuses,
-    "categories": reader.count_categories,
-    "hidden": reader.count_hidden,
+    "total": DealReader.count,
+    "total of each status": DealReader.count_by_status,
+    "categories": DealReader.categories,
+    "hidden": DealReader.count_hidden,
     "all of it": all_of_it,
 }
 
@@ -117,43 +117,43 @@ def floor() -> Flask:
 
 # -- queries -------------------------------------------------------------------------------------
 class Bench:
-    """The questions of a page, asked again and again of one filled database and its copy."""
+    """The questions of a page, asked again and again of one filled database and its cache."""
 
     def __init__(self, database: Database, rounds: int, filled_at: datetime) -> None:
         self.database = database
         self.rounds = rounds
-        self.replica = Replica(database.engine, SystemClock())
+        self.cache = ColumnCache(database.engine, SystemClock())
         began, processor = time.perf_counter(), time.process_time()
-        self.replica.step()
+        self.column_cache.step()
         self.load_seconds = time.perf_counter() - began
         self.load_processor_seconds = time.process_time() - processor
-        self.moment = Moment(filled_at, timedelta(hours=1))
+        self.as_of = AsOf(filled_at, timedelta(hours=1))
 
     def time(self, views: Iterator[View], ask: Question) -> Timings:
         """How long the question about one view after the other takes."""
-        self.replica.step()
+        self.column_cache.step()
         clocks, processors = [], []
         for view in itertools.islice(views, self.rounds):
             clock, processor = time.perf_counter(), time.process_time()
-            with reading(self.database.engine, self.replica) as reads:
-                ask(reads, view, self.moment)
-                assert reads.look is not None, "the copy was not used"
+            with reading(self.database.engine, self.cache, self.as_of) as reader:
+                ask(reader, view)
+                assert reader.snapshot is not None, "the cache was not used"
             clocks.append((time.perf_counter() - clock) * 1e3)
             processors.append((time.process_time() - processor) * 1e3)
         return Timings(clocks, processors)
 
     def page(self, view: View, cursor: Cursor | None = None) -> Timings:
-        def ask(reads: Reading, view: View, moment: Moment) -> None:
-            reader.read_page(reads, view, moment, cursor)
+        def ask(reader: DealReader, view: View) -> None:
+            reader.page(view, cursor)
 
         return self.time(itertools.repeat(view), ask)
 
     def deep(self, view: View) -> Cursor:
         """The place before the 1,000th page, or the middle of a shorter list."""
-        with reading(self.database.engine, self.replica) as reads:
-            rows = min(DEEP, reader.count(reads, view, self.moment) // 2)
-            places = reader.read_places(reads, replace(view, limit=rows), self.moment, None)
-        return reader.cursor_at(view, places[rows - 1])
+        with reading(self.database.engine, self.cache, self.as_of) as reader:
+            rows = min(DEEP, reader.count(view) // 2)
+            places = reader.places(replace(view, limit=rows))
+        return cursor_at(view, places[rows - 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ def show(name: str, taken: Timings) -> None:
 def bench_queries(bench: Bench) -> dict[str, float]:
     """Print a table; the medians by name."""
     print(
-        f"  the copy was made in {bench.load_seconds:.1f} s ({bench.load_processor_seconds:.1f} of processor)"
+        f"  the cache was made in {bench.load_seconds:.1f} s, {bench.load_processor_seconds:.1f} of processor"
     )
     medians: dict[str, float] = {}
     for status in ("live", "all"):
@@ -204,7 +204,7 @@ def bench_queries(bench: Bench) -> dict[str, float]:
             for question, ask in QUESTIONS.items():
                 if question != "hidden" or given:
                     show(f"{status}, {name}: {question}", bench.time(asked, ask))
-    bench.replica.stop()
+    bench.column_cache.stop()
     return medians
 
 
@@ -243,11 +243,11 @@ def get(port: int, path: str) -> bytes:
     return body
 
 
-def wait_for_copy(port: int) -> None:
-    """Returns when the dashboard's copy of the deals is whole."""
+def wait_for_cache(port: int) -> None:
+    """Returns when the dashboard's cache of the deals is whole."""
     deadline = time.monotonic() + 180
     while b"keepa_deals_copy_complete 1.0" not in get(port, "/metrics"):
-        assert time.monotonic() < deadline, "the copy is not made"
+        assert time.monotonic() < deadline, "the cache is not made"
         time.sleep(0.5)
 
 
@@ -287,7 +287,7 @@ def bench_server(dsn: str, home: Path, seconds: float, filled_at: datetime) -> N
     own = ("-c", "python:keepa_deals.web.gunicorn_conf")
     same = ("-k", "gthread", "-w", "1", "--threads", "8", "--keep-alive", "30")
     with serving("keepa_deals.web.app:create_app()", environment, *own) as port:
-        wait_for_copy(port)
+        wait_for_cache(port)
         body.write_bytes(get(port, "/"))
         with serving("tests.benchmarks.dashboard_speed:floor()", {BODY: str(body)}, *same) as floor_port:
             rates: dict[str, list[float]] = {}

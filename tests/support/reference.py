@@ -31,7 +31,7 @@ from keepa_deals.health.report import HealthReport
 from keepa_deals.ingest.upsert.budget import Limit, Plan
 from keepa_deals.ingest.upsert.state import SweepState
 from keepa_deals.jobs import JOBS, UPSERT_JOB
-from keepa_deals.query.cache.cache import CopyState
+from keepa_deals.query.cache.cache import CacheState
 from keepa_deals.settings import PROJECT_ROOT, Settings
 from keepa_deals.tokens.counters import Counters
 from keepa_deals.web.status.metrics import exposition
@@ -182,7 +182,7 @@ def _job(one: Any) -> tuple[str, ...]:
 # -- metrics -------------------------------------------------------------------------------------
 def metrics() -> list[tuple[str, ...]]:
     """Name, type, labels and help of whatever ``/metrics`` can show, by name."""
-    text, _ = exposition(complete_report(), CopyState(1.0, 450, is_whole=True))
+    text, _ = exposition(complete_report(), CacheState(1.0, 450, is_whole=True))
     return sorted(_metric(family) for family in text_string_to_metric_families(text.decode()))
 
 

@@ -1,6 +1,6 @@
-"""A columnar copy of the deals in the dashboard's memory, for filters, orders and counts of any kind.
+"""The column cache: the deals in memory, column by column, for filters, orders and counts of any kind.
 
 No set of indices answers every combination of filters and orders within milliseconds over a million rows,
 and each of them would be paid by every write. Arrays of numbers do, exact totals included.
-The database stays the truth: pages show its rows, the copy only says which.
+The database stays the truth: pages show its rows, the cache only says which.
 """

@@ -16,7 +16,7 @@ from keepa_deals.query.cache.columns import COLUMNS, Batch, joined
 from keepa_deals.query.cache.text_index import Texts, Words
 from keepa_deals.query.encoding import NO_TIME, NULL, Array
 
-MOST = 65_536
+MAX_ROWS = 65_536
 """Rows of a block: a column of so many lies in the processor's cache."""
 
 
@@ -105,7 +105,7 @@ def _limits(values: Array) -> tuple[int, int] | None:
 
 
 def build(batch: Batch) -> Block:
-    """A block of these rows, at most ``MOST``."""
+    """A block of these rows, at most ``MAX_ROWS``."""
     batch = batch.take(np.argsort(batch.places))
     categories, numbers = np.unique(batch.arrays["root_category"], return_inverse=True)
     own = {"category": numbers.astype(np.intp), "is_here": np.ones(len(batch), bool)}
@@ -116,14 +116,14 @@ def build(batch: Batch) -> Block:
         {"title": Texts(titles), "category_name": Texts(names)},
         Words([f"{title}\n{brand or ''}" for title, brand in zip(titles, brands, strict=True)]),
         categories,
-        batch if len(batch) < MOST else None,
+        batch if len(batch) < MAX_ROWS else None,
     )
 
 
 def built(batch: Batch) -> Iterator[Block]:
     """Blocks of any number of rows."""
-    for start in range(0, len(batch), MOST):
-        yield build(batch.take(np.arange(start, min(start + MOST, len(batch)))))
+    for start in range(0, len(batch), MAX_ROWS):
+        yield build(batch.take(np.arange(start, min(start + MAX_ROWS, len(batch)))))
 
 
 def updated(blocks: Sequence[Block], batch: Batch) -> list[Block]:
@@ -148,7 +148,7 @@ def _appended(blocks: list[Block], batch: Batch) -> list[Block]:
     parts = [batch]
     size = len(batch)
     while blocks and blocks[-1].source is not None and len(blocks[-1]) < 2 * size:
-        if len(blocks[-1]) + size > MOST:
+        if len(blocks[-1]) + size > MAX_ROWS:
             break
         part = blocks.pop().as_batch()
         parts.append(part)

@@ -1,4 +1,4 @@
-"""One copy and how far it has followed the database."""
+"""The blocks of one column cache, and how far it has followed the database."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from keepa_deals.db.models import Deal, DealEvent
 from keepa_deals.db.soundness import FIRST_MOMENT, is_key
+from keepa_deals.deals.freshness import CLOCK_OVERLAP
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
-from keepa_deals.query.cache.block import MOST, Block, built, updated
+from keepa_deals.query.cache.block import MAX_ROWS, Block, built, updated
 from keepa_deals.query.cache.columns import (
     DEALS,
     Batch,
@@ -22,25 +23,20 @@ from keepa_deals.query.cache.columns import (
     selected,
     sound_batch,
 )
-from keepa_deals.query.cache.scan import Look
+from keepa_deals.query.cache.snapshot import CacheSnapshot
+from keepa_deals.query.database import select_newest_event
 from keepa_deals.query.encoding import Array, to_moment, to_number
 from keepa_deals.query.left_out import LeftOut
 
-OVERLAP = timedelta(seconds=30)
-"""How long a writer may take between reading its clock and committing. Later ones wait for the next load."""
 SETTLED = timedelta(days=1)
 """A deal that nothing happened to for so long can be missing only because it was deleted."""
 
-_RECENT = OVERLAP * 2
+_RECENT = CLOCK_OVERLAP * 2
+"""Later ones wait for the next load."""
 _E = DealEvent.__table__.c
 
 
-def select_newest_event(now: datetime) -> Select[Any]:
-    """When the newest event happened. One that a clock dated ahead would keep later ones from being news."""
-    return select(func.max(_E.at)).where(_E.at <= now + OVERLAP)
-
-
-class Follower:
+class Refresher:
     """The blocks, and what of the database is in them."""
 
     def __init__(self, dialect: str, now: datetime, left_out: LeftOut) -> None:
@@ -53,7 +49,7 @@ class Follower:
         self._changed: int | None = None
         self._event_id = 0
         self._newest_event: datetime | None = None
-        self._has_followed = False
+        self._has_refreshed = False
         self._waiting: list[Batch] = []
         """Rows of the first load that are too few for a block."""
         self._out_of_stock: set[int] = set()
@@ -61,8 +57,8 @@ class Follower:
         self._versions: dict[int, tuple[int, int]] = {}
         """What was copied of rows touched within the overlap, by place: they come again and again."""
 
-    def look(self, *, is_whole: bool) -> Look:
-        return Look(tuple(self._blocks), self._categories, is_whole, self._newest_event)
+    def snapshot(self, *, is_whole: bool) -> CacheSnapshot:
+        return CacheSnapshot(tuple(self._blocks), self._categories, is_whole, self._newest_event)
 
     # -- everything ----------------------------------------------------------------------------
     def add(self, rows: Sequence[Any]) -> None:
@@ -72,7 +68,7 @@ class Follower:
             return
         self._waiting.append(batch)
         self._advance(batch)
-        if sum(map(len, self._waiting)) >= MOST:
+        if sum(map(len, self._waiting)) >= MAX_ROWS:
             self.build()
 
     def build(self) -> None:
@@ -80,7 +76,7 @@ class Follower:
         if not self._waiting:
             return
         batch, self._waiting = joined(self._waiting), []
-        if self._has_followed:
+        if self._has_refreshed:
             batch = batch.take(np.argsort(batch.places))
             new = np.ones(len(batch), bool)
             for block in self._blocks:
@@ -112,9 +108,9 @@ class Follower:
         return places
 
     # -- what changed --------------------------------------------------------------------------
-    def follow(self, connection: Connection, now: datetime) -> None:
+    def refresh(self, connection: Connection, now: datetime) -> None:
         """Take up what happened since."""
-        self._has_followed, self._now = True, to_number(now)
+        self._has_refreshed, self._now = True, to_number(now)
         self._forget_deleted(connection, now)
         returned = self.read_events(connection)
         rows = connection.execute(self._touched()).all()
@@ -128,7 +124,7 @@ class Follower:
         self._forget_old()
 
     def _leave_out(self) -> None:
-        """Take out the deals whose rows somebody could not read by a column that is not copied."""
+        """Take out the deals whose rows somebody could not read by a column that is not cached."""
         keys = [key for key in self._left_out.noted() if is_key(*key)]
         if keys:
             places = places_of(*zip(*keys, strict=True))
@@ -149,14 +145,14 @@ class Follower:
             self._blocks = [_without_older(block, name, limit, is_open) for block in self._blocks]
 
     def _touched(self) -> Select[Any]:
-        """The rows that may have changed since the copy last followed; all of them when it is empty."""
+        """The rows that may have changed since the cache was last refreshed; all of them when it is empty."""
         query: Select[Any] = select(*selected(self._dialect))
         if self._seen is None or self._changed is None:
             return query
         return query.where(
             or_(
-                and_(Deal.ended_at.is_(None), Deal.last_seen_at >= to_moment(self._seen) - OVERLAP),
-                Deal.changed_at >= to_moment(self._changed) - OVERLAP,
+                and_(Deal.ended_at.is_(None), Deal.last_seen_at >= to_moment(self._seen) - CLOCK_OVERLAP),
+                Deal.changed_at >= to_moment(self._changed) - CLOCK_OVERLAP,
             )
         )
 

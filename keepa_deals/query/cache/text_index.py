@@ -10,7 +10,7 @@ import numpy as np
 
 from keepa_deals.query.encoding import NULL, Array
 
-WORDS_KEPT = 64
+MAX_WORDS = 64
 """Answers to the words looked for last, a bit a deal each."""
 
 
@@ -68,7 +68,7 @@ class Words:
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._size = len(texts)
-        self._find = functools.lru_cache(WORDS_KEPT)(_Pieces(texts).find)
+        self._find = functools.lru_cache(MAX_WORDS)(_Pieces(texts).find)
 
     def find(self, word: str) -> Array:
         """A mask of the rows that hold ``word``."""

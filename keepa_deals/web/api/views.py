@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from keepa_deals.query import reader
 from keepa_deals.web.api import openapi
 from keepa_deals.web.deals.detail import requested_deal
 from keepa_deals.web.deals.request import requested_cursor, requested_view
@@ -20,12 +19,12 @@ def deals() -> Response:
     services = current_services()
     view = requested_view(services, strict=True, extra=("cursor",))
     cursor = requested_cursor(view)
-    moment = services.moment()
-    with services.reading() as reading:
-        page = reader.read_page(reading, view, moment, cursor)
-        total = reader.count(reading, view, moment)
+    as_of = services.as_of()
+    with services.reading(as_of) as reader:
+        page = reader.page(view, cursor)
+        total = reader.count(view)
     return jsonify(
-        deals=[deal_json(row, moment) for row in page.rows],
+        deals=[deal_json(row, as_of) for row in page.rows],
         total=total,
         next=page.next.encode() if page.next else None,
     )
@@ -36,7 +35,7 @@ def deal(domain_id: int, asin: str) -> Response:
     """One deal with its recorded history and the events of its life."""
     detail = requested_deal(current_services(), domain_id, asin)
     return jsonify(
-        deal=deal_json(detail.row, detail.moment),
+        deal=deal_json(detail.row, detail.as_of),
         history=[point_json(point) for point in detail.points],
         keepa_history=past_json(detail.past, detail.past_read_at) if detail.past else None,
         events=[event_json(event) for event in detail.events],

@@ -57,7 +57,7 @@ class NamedChoice:
     """How many deals it has; ``None`` when that is not known, or the same as of all."""
 
 
-def named(view: View, views: Sequence[Named], tallies: Mapping[str, int]) -> Sequence[NamedChoice]:
+def named(view: View, views: Sequence[Named], view_counts: Mapping[str, int]) -> Sequence[NamedChoice]:
     """The named views; one that does not say how its deals look is shown as the reader looks at them now."""
     current = view.query()
     bare = urlencode([pair for pair in view.parameters() if pair[0] not in LAYOUT_PARAMETERS])
@@ -67,7 +67,7 @@ def named(view: View, views: Sequence[Named], tallies: Mapping[str, int]) -> Seq
         has_looks = any(name in LAYOUT_PARAMETERS for name, _ in parse_qsl(one.query))
         query = one.query if has_looks else "&".join(filter(None, (one.query, urlencode(view.looks))))
         is_here = one.name in exact if exact else one.query == bare
-        count = tallies.get(one.query)
+        count = view_counts.get(one.query)
         choices.append(NamedChoice(one.name, query, one.builtin, is_here, one.name in exact, count))
     return choices
 

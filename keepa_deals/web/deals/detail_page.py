@@ -28,7 +28,7 @@ def deal(domain_id: int, asin: str) -> str:
     costs = Costs(services.settings.prep_cost, services.settings.shipping_cost)
     return render_template(
         "deals/detail.html",
-        deal=deal_row.shown(detail.row, detail.moment),
+        deal=deal_row.shown(detail.row, detail.as_of),
         curve=curve(detail),
         entries=timeline.entries(detail),
         reasons=ENDED_REASONS,

@@ -17,12 +17,12 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import ServiceUnavailable
 
 from keepa_deals.deals.economics import known_fee
+from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.money import from_minor
 from keepa_deals.marketplaces import marketplace
-from keepa_deals.query import reader
-from keepa_deals.query.cache.scan import Look
+from keepa_deals.query.cache.snapshot import CacheSnapshot
 from keepa_deals.query.cursor import Cursor
-from keepa_deals.query.reader import DealRow, Moment
+from keepa_deals.query.rows import DealRow
 from keepa_deals.query.view import View
 from keepa_deals.web.deals.request import requested_view
 from keepa_deals.web.deals.row import status_of
@@ -50,22 +50,22 @@ Cell = Callable[[DealRow], Any]
 def as_csv() -> Response:
     """The deals of a view, a line each. Money in units of the currency, moments in ISO 8601 UTC."""
     services = current_services()
-    view, moment = requested_view(services, strict=True), services.moment()
+    view, as_of = requested_view(services, strict=True), services.as_of()
     with _Slot() as slot:
-        lines = _lines(_started(_deals(services, view, moment)), moment)
-        return slot.until_closed(_download(lines, "csv", "text/csv; charset=utf-8", moment))
+        lines = _lines(_started(_deals(services, view, as_of)), as_of)
+        return slot.until_closed(_download(lines, "csv", "text/csv; charset=utf-8", as_of))
 
 
 @blueprint.get("/export.json")
 def as_json() -> Response:
     """The deals of a view as the API gives them, all at once."""
     services = current_services()
-    view, moment = requested_view(services, strict=True), services.moment()
+    view, as_of = requested_view(services, strict=True), services.as_of()
     with _Slot() as slot:
-        deals = _started(_deals(services, view, moment))
-        head = {"as_of": iso(moment.now), "view": f"{request.url_root}?{view.query()}"}
-        parts = _objects(head, deals, moment)
-        return slot.until_closed(_download(parts, "json", "application/json", moment))
+        deals = _started(_deals(services, view, as_of))
+        head = {"as_of": iso(as_of.now), "view": f"{request.url_root}?{view.query()}"}
+        parts = _objects(head, deals, as_of)
+        return slot.until_closed(_download(parts, "json", "application/json", as_of))
 
 
 class _Slot:
@@ -91,19 +91,18 @@ class _Slot:
         return response
 
 
-def _deals(services: Services, view: View, moment: Moment) -> Iterator[DealRow]:
+def _deals(services: Services, view: View, as_of: AsOf) -> Iterator[DealRow]:
     """Every deal of the view, each read a moment before it is sent.
 
-    By one look at the copy: a deal that changes its place meanwhile would be left out, or come twice.
+    By one snapshot of the cache: a deal that changes its place meanwhile would be left out, or come twice.
     """
     cursor: Cursor | None = None
-    look: Look | None = None
+    snapshot: CacheSnapshot | None = None
     view = replace(view, limit=CHUNK)
     while True:
-        with services.reading() as reading:
-            reading.look = look or reading.look
-            page = reader.read_page(reading, view, moment, cursor)
-            look = reading.look
+        with services.reading(as_of, snapshot) as reader:
+            page = reader.page(view, cursor)
+            snapshot = reader.snapshot
         yield from page.rows
         if page.next is None:
             return
@@ -115,8 +114,8 @@ def _started(rows: Iterator[DealRow]) -> Iterator[DealRow]:
     return chain(list(islice(rows, 1)), rows)
 
 
-def _download(parts: Iterator[str], suffix: str, content_type: str, moment: Moment) -> Response:
-    name = f"keepa-deals-{moment.now:%Y%m%d-%H%M}.{suffix}"
+def _download(parts: Iterator[str], suffix: str, content_type: str, as_of: AsOf) -> Response:
+    name = f"keepa-deals-{as_of.now:%Y%m%d-%H%M}.{suffix}"
     response = Response(_joined(parts), content_type=content_type)
     response.headers["Content-Disposition"] = f"attachment; filename={name}"
     return response
@@ -133,11 +132,11 @@ def _joined(parts: Iterable[str], least: int = 16_384) -> Iterator[bytes]:
 
 
 # -- JSON ----------------------------------------------------------------------------------------
-def _objects(head: dict[str, Any], rows: Iterator[DealRow], moment: Moment) -> Iterator[str]:
+def _objects(head: dict[str, Any], rows: Iterator[DealRow], as_of: AsOf) -> Iterator[str]:
     yield json.dumps(head)[:-1] + ', "deals": ['
     separator = "\n"
     for row in rows:
-        yield separator + json.dumps(deal_json(row, moment))
+        yield separator + json.dumps(deal_json(row, as_of))
         separator = ",\n"
     yield "\n]}\n"
 
@@ -217,17 +216,17 @@ _CELLS: dict[str, Cell] = {
 COLUMNS = ("status", *_CELLS)
 
 
-def _lines(rows: Iterator[DealRow], moment: Moment) -> Iterator[str]:
+def _lines(rows: Iterator[DealRow], as_of: AsOf) -> Iterator[str]:
     """The lines of the file. The writer puts an apostrophe before what a spreadsheet would run."""
     line = io.StringIO()
     writer = csv.writer(line)
     line.write(BYTE_ORDER_MARK)
-    for cells in chain([COLUMNS], (_cells(row, moment) for row in rows)):
+    for cells in chain([COLUMNS], (_cells(row, as_of) for row in rows)):
         writer.writerow(cells)
         yield line.getvalue()
         line.seek(0)
         line.truncate()
 
 
-def _cells(row: DealRow, moment: Moment) -> tuple[Any, ...]:
-    return (status_of(row, moment), *(cell(row) for cell in _CELLS.values()))
+def _cells(row: DealRow, as_of: AsOf) -> tuple[Any, ...]:
+    return (status_of(row, as_of), *(cell(row) for cell in _CELLS.values()))

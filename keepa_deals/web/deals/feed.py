@@ -8,9 +8,9 @@ from xml.etree import ElementTree as Xml
 
 from flask import Blueprint, Response, request, url_for
 
-from keepa_deals.query import reader
+from keepa_deals.deals.freshness import AsOf
 from keepa_deals.query.intervals import Interval
-from keepa_deals.query.reader import DealRow, Moment
+from keepa_deals.query.rows import DealRow
 from keepa_deals.query.view import View
 from keepa_deals.web.deals import row as deal_row
 from keepa_deals.web.deals.request import requested_view
@@ -29,24 +29,24 @@ Xml.register_namespace("", NAMESPACE)
 def atom() -> Response:
     """The newest or best deals of a view, whatever its order puts first."""
     services = current_services()
-    view, moment = requested_view(services, strict=True), services.moment()
-    with services.reading() as reading:
-        rows = reader.read_page(reading, view, moment, None).rows
-    feed = _feed(view, [_updated(row) for row in rows], moment)
+    view, as_of = requested_view(services, strict=True), services.as_of()
+    with services.reading(as_of) as reader:
+        rows = reader.page(view).rows
+    feed = _feed(view, [_updated(row) for row in rows], as_of)
     for row in rows:
-        feed.append(_entry(row, moment))
+        feed.append(_entry(row, as_of))
     body = Xml.tostring(feed, encoding="utf-8", xml_declaration=True)
     return Response(body, content_type="application/atom+xml; charset=utf-8")
 
 
-def _feed(view: View, changes: list[datetime], moment: Moment) -> Xml.Element:
+def _feed(view: View, changes: list[datetime], as_of: AsOf) -> Xml.Element:
     """The feed without entries. It was updated when its newest entry was, so that it stays the same."""
     feed = Xml.Element(_name("feed"))
     page = f"{request.url_root}?{view.query()}"
     own = f"{request.url_root}feed.atom?{view.query()}"
     _add(feed, "id", own)
     _add(feed, "title", f"Deals: {view.query()}" if view.query() else "Deals")
-    _add(feed, "updated", iso(max(changes, default=moment.now)))
+    _add(feed, "updated", iso(max(changes, default=as_of.now)))
     _add(feed, "link", None, rel="self", href=own, type="application/atom+xml")
     _add(feed, "link", None, rel="alternate", href=page, type="text/html")
     _add(Xml.SubElement(feed, _name("author")), "name", "keepa_deals")
@@ -59,8 +59,8 @@ def _updated(row: DealRow) -> datetime:
     return max(moments)
 
 
-def _entry(row: DealRow, moment: Moment) -> Xml.Element:
-    deal = deal_row.shown(row, moment)
+def _entry(row: DealRow, as_of: AsOf) -> Xml.Element:
+    deal = deal_row.shown(row, as_of)
     change = deal_row.change(row, Interval.DAYS_90)
     entry = Xml.Element(_name("entry"))
     _add(entry, "id", f"urn:keepa-deals:{row.domain_id}:{row.asin}")  # of the deal, whatever becomes of it

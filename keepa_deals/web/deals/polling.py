@@ -9,19 +9,15 @@ told, not silently kept.
 from __future__ import annotations
 
 import re
-from datetime import datetime
 
 from flask import Blueprint, Response, make_response, render_template, request
-from sqlalchemy import Connection, func, select
 
 from keepa_deals.db.models import Deal
-from keepa_deals.query import reader
 from keepa_deals.query.filters import FILTERS
 from keepa_deals.query.parameters import ParameterError
-from keepa_deals.query.reader import Moment
-from keepa_deals.query.view import MAX_LIMIT, View
+from keepa_deals.query.view import MAX_LIMIT
 from keepa_deals.web.deals import controls, saved_views
-from keepa_deals.web.deals.list_page import OLDEST_PAGE, count_statuses, tally
+from keepa_deals.web.deals.list_page import OLDEST_PAGE, count_statuses, count_views
 from keepa_deals.web.deals.request import requested_since, requested_view
 from keepa_deals.web.deals.row_cache import lines
 from keepa_deals.web.services import current_services
@@ -38,23 +34,23 @@ def live() -> Response:
     """The banner, the totals, how many new deals came since, and the rows of ``keys`` as they are now."""
     services = current_services()
     view = requested_view(services)
-    moment = services.moment()
-    since = max(requested_since() or moment.now, moment.now - OLDEST_PAGE)
-    with services.reading() as reading:
-        rows = reader.read_rows(reading, requested_keys(), moment)
-        counts = count_statuses(reading, view, moment)
-        named = saved_views.read_all(reading.connection)
+    as_of = services.as_of()
+    since = max(requested_since() or as_of.now, as_of.now - OLDEST_PAGE)
+    with services.reading(as_of) as reader:
+        rows = reader.rows(requested_keys())
+        counts = count_statuses(reader, view)
+        named = saved_views.read_all(reader.connection)
         page = render_template(
             "deals/polled.html",
             view=view,
-            moment=moment,
+            as_of=as_of,
             since=since,
-            deals=lines(rows, view, moment),
+            deals=lines(rows, view, as_of),
             total=counts[view.status] or 0,
             status_choices=controls.statuses(view, counts),
-            named_views=controls.named(view, named, tally(services, named, reading, moment)),
-            hidden=reader.count_hidden(reading, view, moment),
-            arrived=count_arrived(reading.connection, view, moment, since),
+            named_views=controls.named(view, named, count_views(services, named, reader)),
+            hidden=reader.count_hidden(view),
+            arrived=reader.table.count_arrived(view, since),
             banner=banner(services.health.report()),
             filters=FILTERS,
         )
@@ -73,9 +69,3 @@ def requested_keys() -> list[tuple[int, str]]:
     if not text.isascii() or not all(matches):
         raise ParameterError("keys", "must be like 1-B000000000, separated by commas")
     return [(int(match[1]), match[2]) for match in matches if match]
-
-
-def count_arrived(connection: Connection, view: View, moment: Moment, since: datetime) -> int:
-    """How many deals of the view were found, or came back, after ``since``."""
-    came = select(func.count()).select_from(Deal.__table__).where(_D.found_at > since)
-    return int(connection.execute(came.where(*reader.conditions(view, moment))).scalar_one())

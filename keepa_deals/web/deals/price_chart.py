@@ -11,10 +11,10 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from keepa_deals.deals.money import money, whole
 from keepa_deals.deals.price_history import Past, Step
+from keepa_deals.query.rows import PointRow
 from keepa_deals.web.deals.detail import DealDetail
 
 MAX_CHARTED = 800
@@ -42,7 +42,7 @@ class Curve:
     """Keepa's steps that are older than ``points``, the records of ours, oldest first; known ``until``."""
 
     keepa: Past
-    points: Sequence[Any]
+    points: Sequence[PointRow]
     until: datetime
     average: int | None
     """Of the 90 days before ``until``."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.money import money
 from keepa_deals.query.intervals import AVERAGES, PERCENTS, Interval
-from keepa_deals.query.reader import DealRow, Moment
+from keepa_deals.query.rows import DealRow
 from keepa_deals.web.format import amazon_url, image_url, keepa_url, signed
 
 
-def status_of(row: DealRow, moment: Moment) -> str:
+def status_of(row: DealRow, as_of: AsOf) -> str:
     if row.ended_at is not None:
         return "ended"
-    return "live" if row.last_seen_at >= moment.live_since else "stale"
+    return "live" if row.last_seen_at >= as_of.live_since else "stale"
 
 
 def tint(row: DealRow) -> int:
@@ -87,7 +88,7 @@ class Presented:
 
 @dataclass(frozen=True, slots=True)
 class Shown(Presented):
-    """One deal on a page of its own, at a moment."""
+    """One deal on a page of its own, at a as_of."""
 
     now: datetime
 
@@ -96,5 +97,5 @@ class Shown(Presented):
         return tuple(change(self.row, interval) for interval in Interval)
 
 
-def shown(row: DealRow, moment: Moment) -> Shown:
-    return Shown(row, status_of(row, moment), moment.now)
+def shown(row: DealRow, as_of: AsOf) -> Shown:
+    return Shown(row, status_of(row, as_of), as_of.now)

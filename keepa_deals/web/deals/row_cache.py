@@ -14,8 +14,9 @@ from functools import lru_cache
 from flask import Flask
 from markupsafe import Markup
 
+from keepa_deals.deals.freshness import AsOf
 from keepa_deals.query.intervals import Interval
-from keepa_deals.query.reader import DealRow, Moment
+from keepa_deals.query.rows import DealRow
 from keepa_deals.query.view import Layout, View
 from keepa_deals.web.deals.row import Change, Presented, change, status_of
 from keepa_deals.web.format import ago
@@ -44,13 +45,13 @@ class Line(Presented):
         return change(self.row, self.interval)
 
 
-def lines(rows: Iterable[DealRow], view: View, moment: Moment, since: datetime | None = None) -> list[Line]:
+def lines(rows: Iterable[DealRow], view: View, as_of: AsOf, since: datetime | None = None) -> list[Line]:
     """``rows`` as the list of ``view`` shows them; those that came after ``since`` are new."""
-    now = moment.now
+    now = as_of.now
     return [
         Line(
             row=row,
-            status=status_of(row, moment),
+            status=status_of(row, as_of),
             layout=view.layout,
             interval=view.interval,
             found_ago=ago(row.found_at, now),

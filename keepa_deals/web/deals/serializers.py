@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row
-
 from keepa_deals.deals.economics import known_fee
+from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.price_history import Past, Step
 from keepa_deals.marketplaces import marketplace
-from keepa_deals.query.reader import DealRow, Moment
+from keepa_deals.query.rows import DealRow, EventRow, PointRow
 from keepa_deals.web.deals.row import status_of
 from keepa_deals.web.format import amazon_url, image_url, iso
 
@@ -36,14 +35,14 @@ MOMENTS = (
 )
 
 
-def deal_json(row: DealRow, moment: Moment) -> dict[str, Any]:
+def deal_json(row: DealRow, as_of: AsOf) -> dict[str, Any]:
     """A deal of the API. Money in the currency's smallest unit, times in ISO 8601 UTC."""
-    values = row._mapping
+    values = row._asdict()
     return {
         **{name: values[name] for name in COPIED},
         **{name: iso(values[name]) for name in MOMENTS},
         "fba_fee": known_fee(values["fba_fee"]),
-        "status": status_of(row, moment),
+        "status": status_of(row, as_of),
         "ended_reason": str(row.ended_reason) if row.ended_reason else None,
         "currency": marketplace(row.domain_id).currency,
         "category_id": row.root_category,
@@ -54,7 +53,7 @@ def deal_json(row: DealRow, moment: Moment) -> dict[str, Any]:
     }
 
 
-def point_json(point: Row[Any]) -> dict[str, Any]:
+def point_json(point: PointRow) -> dict[str, Any]:
     """A point of a deal's history: in force from ``at`` on."""
     return {
         "at": iso(point.at),
@@ -73,7 +72,7 @@ def past_json(past: Past, read_at: datetime | None) -> dict[str, Any]:
     return {"read_at": iso(read_at), "price": series(past.prices), "sales_rank": series(past.ranks)}
 
 
-def event_json(event: Row[Any]) -> dict[str, Any]:
+def event_json(event: EventRow) -> dict[str, Any]:
     """A change of a deal's state."""
     return {
         "at": iso(event.at),

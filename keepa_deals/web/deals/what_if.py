@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from keepa_deals.deals.economics import Costs, Economics, calculate, known_fee
 from keepa_deals.query.amounts import Unit, read_amount, typed_amount
 from keepa_deals.query.parameters import ParameterError
-from keepa_deals.query.reader import DealRow
+from keepa_deals.query.rows import DealRow
 
 
 @dataclass(frozen=True, slots=True)

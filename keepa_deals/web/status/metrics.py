@@ -13,12 +13,12 @@ from prometheus_client.registry import Collector
 from keepa_deals.health.metric import AnyMetric, Histogram, Kind, gauge, gauges
 from keepa_deals.health.parts import PARTS, READ
 from keepa_deals.health.report import HealthReport
-from keepa_deals.query.cache.cache import CopyState
+from keepa_deals.query.cache.cache import CacheState
 
 PREFIX = "keepa_deals_"
 
 
-def exposition(report: HealthReport, copy: CopyState | None = None) -> tuple[bytes, str]:
+def exposition(report: HealthReport, copy: CacheState | None = None) -> tuple[bytes, str]:
     """The text of ``/metrics`` and its content type. ``copy`` is that of the process which answers."""
     registry = CollectorRegistry()
     registry.register(_Snapshot(report, copy))
@@ -26,7 +26,7 @@ def exposition(report: HealthReport, copy: CopyState | None = None) -> tuple[byt
 
 
 class _Snapshot(Collector):
-    def __init__(self, report: HealthReport, copy: CopyState | None) -> None:
+    def __init__(self, report: HealthReport, copy: CacheState | None) -> None:
         self._report = report
         self._copy = copy
 
@@ -34,7 +34,7 @@ class _Snapshot(Collector):
         return map(_family, _metrics(self._report, self._copy))
 
 
-def _metrics(report: HealthReport, copy: CopyState | None) -> Iterator[AnyMetric]:
+def _metrics(report: HealthReport, copy: CacheState | None) -> Iterator[AnyMetric]:
     up = [(part.name, float(report.reading(part).known)) for part in READ]
     yield from gauges("up", "Whether a part of the service could be read", "part", up)
     problems = [(problem.name, 1.0) for problem in report.problems]
@@ -45,7 +45,7 @@ def _metrics(report: HealthReport, copy: CopyState | None) -> Iterator[AnyMetric
         yield from _copied(copy)
 
 
-def _copied(copy: CopyState) -> Iterator[AnyMetric]:
+def _copied(copy: CacheState) -> Iterator[AnyMetric]:
     """The dashboard's copy of the deals; without an age there is none yet."""
     yield from gauge("copy_age_seconds", "Since the dashboard's copy followed the table", copy.age_seconds)
     yield from gauge("copy_deals", "Deals in the dashboard's copy", copy.deals)

@@ -42,7 +42,7 @@ def health() -> str:
         spans=charts.SPANS,
         runs=runs,
         actions=actions,
-        copy=services.replica.state(),
+        copy=services.column_cache.state(),
     )
 
 

@@ -30,5 +30,5 @@ def readyz() -> tuple[Response, int]:
 def metrics() -> Response:
     """The state of the service in Prometheus' text format."""
     services = current_services()
-    text, content_type = exposition(services.health.report(), services.replica.state())
+    text, content_type = exposition(services.health.report(), services.column_cache.state())
     return Response(text, content_type=content_type)

@@ -21,6 +21,7 @@ from keepa_deals.db.models import Base, Deal, DealEvent, DealPast, DealPoint
 from keepa_deals.db.session import Database
 from keepa_deals.deals import economics
 from keepa_deals.deals.economics import EconomicsRow, Pricing
+from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.price_history import unpack
 from keepa_deals.ingest.backfill import enrich
@@ -30,10 +31,9 @@ from keepa_deals.ingest.run import Outcome
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.keepa.enums import CsvType
 from keepa_deals.keepa.history import PricePoint
-from keepa_deals.query import reader
 from keepa_deals.query.cursor import decode_cursor
 from keepa_deals.query.parse import parse_view
-from keepa_deals.query.reader import Moment
+from keepa_deals.query.reader import DealReader
 from tests.support.world import START, FakeLock, World, make_deal, make_product, make_world
 
 
@@ -208,18 +208,19 @@ def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sort", ["found", "price", "discount", "drop", "title", "sold", "profit"])
 def test_the_dashboards_pages_are_the_same_on_both(world: World, sort: str) -> None:
     fill(world, 60)
-    moment = Moment(world.clock.now(), timedelta(hours=1))
+    as_of = AsOf(world.clock.now(), timedelta(hours=1))
     view = parse_view({"sort": [sort], "limit": ["25"]}, domain_id=1)
     seen: list[str] = []
     cursor = None
     with world.database.engine.connect() as connection:
+        reader = DealReader(connection, as_of)
         while True:
-            page = reader.read_page(connection, view, moment, cursor)
+            page = reader.page(view, cursor)
             seen += [row.asin for row in page.rows]
             if page.next is None:
                 break
             cursor = decode_cursor(page.next.encode(), view.sort, view.order)
-        assert reader.count(connection, view, moment) == 60
+        assert reader.count(view) == 60
     assert len(seen) == len(set(seen)) == 60
 
 

@@ -1,4 +1,4 @@
-"""The dashboard's copy in memory gives what the database gives, whatever is asked, and follows it."""
+"""The column cache gives what the database gives, whatever is asked, and follows it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, insert, select, update
 
 from keepa_deals.db.models import Deal, DealEvent, DealPoint
+from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.upsert import run as upsert
-from keepa_deals.query import reader
 from keepa_deals.query.cache import block
-from keepa_deals.query.cache import cache as replica_module
-from keepa_deals.query.cache.cache import OLDEST_SECONDS, Reading, Replica, reading
-from keepa_deals.query.cache.scan import SEVERAL, Look
+from keepa_deals.query.cache import cache as cache_module
+from keepa_deals.query.cache.cache import MAX_AGE_SECONDS, ColumnCache
+from keepa_deals.query.cache.snapshot import CacheSnapshot
 from keepa_deals.query.cursor import decode_cursor
+from keepa_deals.query.database import SEVERAL
 from keepa_deals.query.filters import FILTERS
 from keepa_deals.query.filters.base import NullableFilter
 from keepa_deals.query.intervals import Interval
 from keepa_deals.query.parse import parse_view
-from keepa_deals.query.reader import Moment
+from keepa_deals.query.reader import DealReader, reading
 from keepa_deals.query.sorts import SORTS, Order
 from tests.support.deal_rows import fill_deals, make_row
 from tests.support.filter_values import values_of
@@ -41,7 +42,7 @@ FRESH = timedelta(hours=1)
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    dsn = f"sqlite:///{tmp_path_factory.mktemp('replica') / 'deals.db'}"
+    dsn = f"sqlite:///{tmp_path_factory.mktemp('cache') / 'deals.db'}"
     if request.param == "postgresql":
         dsn = request.getfixturevalue("postgres_server").empty_dsn()
     world = make_world(dsn)
@@ -50,15 +51,15 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     world.database.close()
 
 
-@pytest.fixture(params=[block.MOST, 64], ids=["one block", "many blocks"])
-def replica(
+@pytest.fixture(params=[block.MAX_ROWS, 64], ids=["one block", "many blocks"])
+def cache(
     world: World, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Replica]:
-    monkeypatch.setattr(block, "MOST", request.param)
-    replica = Replica(world.database.engine, world.clock)
-    replica.step()
-    yield replica
-    replica.stop()
+) -> Iterator[ColumnCache]:
+    monkeypatch.setattr(block, "MAX_ROWS", request.param)
+    cache = ColumnCache(world.database.engine, world.clock)
+    cache.step()
+    yield cache
+    cache.stop()
 
 
 @st.composite
@@ -74,24 +75,24 @@ def arguments(draw: st.DrawFn) -> dict[str, list[str]]:
     }
 
 
-def everything(reads: reader.Reads, given: dict[str, list[str]], moment: Moment) -> dict[str, Any]:
+def everything(reader: DealReader, given: dict[str, list[str]]) -> dict[str, Any]:
     """All that the dashboard asks about a view, the list walked to its third page and back."""
     view = parse_view(given, domain_id=1, ignore_empty=True)
     pages, cursor = [], None
     for _ in range(3):
-        page = reader.read_page(reads, view, moment, cursor)
+        page = reader.page(view, cursor)
         pages.append([(row.domain_id, row.asin) for row in page.rows])
         if page.next is None:
             break
         cursor = decode_cursor(page.next.encode(), view.sort, view.order)
-    back = reader.read_page(reads, view, moment, page.previous) if page.previous else None
+    back = reader.page(view, page.previous) if page.previous else None
     return {
         "pages": pages,
         "back": [row.asin for row in back.rows] if back else None,
-        "total": reader.count(reads, view, moment),
-        "statuses": reader.count_statuses(reads, view, moment),
-        "hidden": reader.count_hidden(reads, view, moment),
-        "categories": reader.count_categories(reads, view, moment),
+        "total": reader.count(view),
+        "statuses": reader.count_by_status(view),
+        "hidden": reader.count_hidden(view),
+        "categories": reader.categories(view),
     }
 
 
@@ -102,41 +103,41 @@ def everything(reads: reader.Reads, given: dict[str, list[str]], moment: Moment)
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_the_copy_answers_every_view_as_the_database_does(
-    world: World, replica: Replica, given_: dict[str, list[str]]
+def test_the_column_cache_answers_every_view_as_the_database_does(
+    world: World, cache: ColumnCache, given_: dict[str, list[str]]
 ) -> None:
-    moment = Moment(world.clock.now(), FRESH)
-    look = replica.look()
-    assert look is not None
+    as_of = AsOf(world.clock.now(), FRESH)
+    snapshot = cache.snapshot()
+    assert snapshot is not None
     with world.database.engine.connect() as connection:
-        expected = everything(connection, given_, moment)
+        expected = everything(DealReader(connection, as_of), given_)
         with_unknown = parse_view({**given_, "unknown": ["1"]}, domain_id=1, ignore_empty=True)
-        hidden = reader.count(connection, with_unknown, moment) - expected["total"]
-        reads = Reading(connection, look)
-        found = everything(reads, given_, moment)
-        among_all = Reading(connection, replica.look())
-        reader.count_statuses(among_all, parse_view(given_, domain_id=1, ignore_empty=True), moment)
-        found_among_all = everything(among_all, given_, moment)
-        assert reads.look is not None, "the copy could not answer"
-        assert among_all.look is not None
+        hidden = DealReader(connection, as_of).count(with_unknown) - expected["total"]
+        reads = DealReader(connection, as_of, snapshot=snapshot)
+        found = everything(reads, given_)
+        among_all = DealReader(connection, as_of, snapshot=cache.snapshot())
+        among_all.count_by_status(parse_view(given_, domain_id=1, ignore_empty=True))
+        found_among_all = everything(among_all, given_)
+        assert reads.snapshot is not None, "the cache could not answer"
+        assert among_all.snapshot is not None
     assert found == expected
     assert found_among_all == expected
     assert sum(expected["hidden"].values()) == (0 if "unknown" in given_ else hidden)
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_the_copy_answers_every_filter_as_the_database_does(
-    world: World, replica: Replica, name: str
+def test_the_column_cache_answers_every_filter_as_the_database_does(
+    world: World, cache: ColumnCache, name: str
 ) -> None:
-    moment = Moment(world.clock.now(), FRESH)
+    as_of = AsOf(world.clock.now(), FRESH)
     with world.database.engine.connect() as connection:
-        reads = Reading(connection, replica.look())
+        reads = DealReader(connection, as_of, snapshot=cache.snapshot())
         for values in values_of(FILTERS[name]):
             view = parse_view({"status": ["all"], name: values}, domain_id=1)
-            assert reader.count(reads, view, moment) == reader.count(connection, view, moment)
+            assert reads.count(view) == DealReader(connection, as_of).count(view)
         given_ = {"status": ["open"], name: values_of(FILTERS[name])[2 % len(values_of(FILTERS[name]))]}
-        assert everything(reads, given_, moment) == everything(connection, given_, moment)
-        assert reads.look is not None, "the copy could not answer"
+        assert everything(reads, given_) == everything(DealReader(connection, as_of), given_)
+        assert reads.snapshot is not None, "the cache could not answer"
 
 
 NULLABLE = [name for name, each in FILTERS.items() if isinstance(each, NullableFilter)]
@@ -144,16 +145,16 @@ NULLABLE = [name for name, each in FILTERS.items() if isinstance(each, NullableF
 
 @pytest.mark.parametrize("name", NULLABLE)
 def test_what_a_filter_hides_for_being_unknown_is_what_unknown_shows_more(
-    world: World, replica: Replica, name: str
+    world: World, cache: ColumnCache, name: str
 ) -> None:
     for values in values_of(FILTERS[name]):
         view = parse_view({name: values}, domain_id=1)
         with_unknown = parse_view({name: values, "unknown": ["1"]}, domain_id=1)
-        moment = Moment(world.clock.now(), FRESH)
-        with reading(world.database.engine, replica) as reads:
-            more = reader.count(reads, with_unknown, moment) - reader.count(reads, view, moment)
-            assert reader.count_hidden(reads, view, moment) == {name: more}
-            assert reads.look is not None
+        as_of = AsOf(world.clock.now(), FRESH)
+        with reading(world.database.engine, cache, as_of) as reads:
+            more = reads.count(with_unknown) - reads.count(view)
+            assert reads.count_hidden(view) == {name: more}
+            assert reads.snapshot is not None
 
 
 @pytest.mark.parametrize(
@@ -165,66 +166,66 @@ def test_what_a_filter_hides_for_being_unknown_is_what_unknown_shows_more(
         "lowest=ever&price_max=2&rank_max=2",
     ],
 )
-def test_what_several_filters_hide_is_told_too(world: World, replica: Replica, query: str) -> None:
+def test_what_several_filters_hide_is_told_too(world: World, cache: ColumnCache, query: str) -> None:
     given_ = parse_qs(query)
     view = parse_view(given_, domain_id=1)
     with_unknown = parse_view({**given_, "unknown": ["1"]}, domain_id=1)
-    moment = Moment(world.clock.now(), FRESH)
-    with reading(world.database.engine, replica) as reads:
-        more = reader.count(reads, with_unknown, moment) - reader.count(reads, view, moment)
-        hidden = reader.count_hidden(reads, view, moment)
+    as_of = AsOf(world.clock.now(), FRESH)
+    with reading(world.database.engine, cache, as_of) as reads:
+        more = reads.count(with_unknown) - reads.count(view)
+        hidden = reads.count_hidden(view)
         assert sum(hidden.values()) == more
         assert SEVERAL in hidden
-        assert reader.count_hidden(reads.connection, view, moment) == hidden
-        assert reads.look is not None
+        assert DealReader(reads.connection, as_of).count_hidden(view) == hidden
+        assert reads.snapshot is not None
 
 
-def asins(replica: Replica, world: World, **given: str) -> list[str]:
-    """The ASINs of a view's first page by the copy."""
+def asins(cache: ColumnCache, world: World, **given: str) -> list[str]:
+    """The ASINs of a view's first page by the cache."""
     view = parse_view({name: [value] for name, value in given.items()}, domain_id=1)
-    look = replica.look()
-    assert look is not None
+    snapshot = cache.snapshot()
+    assert snapshot is not None
     with world.database.engine.connect() as connection:
-        reads = Reading(connection, look)
-        page = reader.read_page(reads, view, Moment(world.clock.now(), FRESH), None)
-        assert reads.look is not None
+        reads = DealReader(connection, AsOf(world.clock.now(), FRESH), snapshot=snapshot)
+        page = reads.page(view)
+        assert reads.snapshot is not None
         return [row.asin for row in page.rows]
 
 
-def test_words_are_found_in_any_case_of_any_alphabet(world: World, replica: Replica) -> None:
-    assert asins(replica, world, q="ÜNÏCODE") == asins(replica, world, q="ünïcode") != []
+def test_words_are_found_in_any_case_of_any_alphabet(world: World, cache: ColumnCache) -> None:
+    assert asins(cache, world, q="ÜNÏCODE") == asins(cache, world, q="ünïcode") != []
     with world.database.engine.connect() as connection:
         for word in ("ÜNÏCODE", "ünïcode"):
             view = parse_view({"q": [word]}, domain_id=1)
-            page = reader.read_page(connection, view, Moment(world.clock.now(), FRESH), None)
-            assert [row.asin for row in page.rows] == asins(replica, world, q=word)
+            page = DealReader(connection, AsOf(world.clock.now(), FRESH)).page(view)
+            assert [row.asin for row in page.rows] == asins(cache, world, q=word)
 
 
-def test_the_copy_follows_new_changed_and_ended_deals(empty_dsn: str) -> None:
+def test_the_column_cache_follows_new_changed_and_ended_deals(empty_dsn: str) -> None:
     world = make_world(empty_dsn)
-    replica = Replica(world.database.engine, world.clock)
-    replica.step()
-    assert asins(replica, world) == []
+    cache = ColumnCache(world.database.engine, world.clock)
+    cache.step()
+    assert asins(cache, world) == []
     world.keepa.list(make_deal("B000000001", price=1000))
     upsert.run(world.context)
     backfill.run_slice(world.context)
-    replica.step()
-    assert asins(replica, world, price_max="10") == ["B000000001"]
+    cache.step()
+    assert asins(cache, world, price_max="10") == ["B000000001"]
     world.clock.pass_time(timedelta(minutes=1))
     world.keepa.list(make_deal("B000000001", price=2000))
     world.keepa.list(make_deal("B000000002", price=900))
     upsert.run(world.context)
-    replica.step()
-    assert asins(replica, world, price_max="10") == ["B000000002"]
+    cache.step()
+    assert asins(cache, world, price_max="10") == ["B000000002"]
     world.keepa.unlist("B000000001")
     world.keepa.products_by_asin["B000000001"] = make_product(make_deal("B000000001", price=2950))
     for _ in range(60):
         world.clock.pass_time(timedelta(minutes=1))
         upsert.run(world.context)
         maintenance.run(world.context)
-        replica.step()
-    assert asins(replica, world, status="ended") == ["B000000001"]
-    replica.stop()
+        cache.step()
+    assert asins(cache, world, status="ended") == ["B000000001"]
+    cache.stop()
     world.database.close()
 
 
@@ -233,20 +234,20 @@ def test_a_new_worth_is_followed(empty_dsn: str) -> None:
     world.keepa.list(make_deal("B000000001"))
     upsert.run(world.context)
     backfill.run_slice(world.context)
-    replica = Replica(world.database.engine, world.clock)
-    replica.step()
+    cache = ColumnCache(world.database.engine, world.clock)
+    cache.step()
     with world.database.session() as session:
         worth = session.scalars(select(Deal.profit)).one()
     assert worth is not None
-    assert asins(replica, world, profit_min=f"{worth / 100}") == ["B000000001"]
+    assert asins(cache, world, profit_min=f"{worth / 100}") == ["B000000001"]
     dearer = make_world(empty_dsn, prep_cost=100)
     for clock in (world.clock, dearer.clock):
         clock.pass_time(timedelta(minutes=3))
     maintenance.run(dearer.context)
-    replica.step()
-    assert asins(replica, world, profit_min=f"{worth / 100}") == []
-    assert asins(replica, world, profit_min=f"{worth / 100 - 1}") == ["B000000001"]
-    replica.stop()
+    cache.step()
+    assert asins(cache, world, profit_min=f"{worth / 100}") == []
+    assert asins(cache, world, profit_min=f"{worth / 100 - 1}") == ["B000000001"]
+    cache.stop()
     dearer.database.close()
     world.database.close()
 
@@ -288,28 +289,28 @@ def happen(engine: Engine, source: random.Random, numbers: Iterator[int], now: d
             connection.execute(insert(Deal), [{**row, "changed_at": now} for row in new])
 
 
-def test_whatever_happens_the_copy_says_what_the_database_does(
+def test_whatever_happens_the_column_cache_says_what_the_database_does(
     empty_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(block, "MOST", 40)
-    monkeypatch.setattr(replica_module, "LEAST_BETWEEN_LOADS", 1e9)
+    monkeypatch.setattr(block, "MAX_ROWS", 40)
+    monkeypatch.setattr(cache_module, "MIN_BETWEEN_LOADS", 1e9)
     world = make_world(empty_dsn)
     engine, source = world.database.engine, random.Random(5)
     fill_deals(engine, 120, world.clock.now())
-    replica = Replica(engine, world.clock)
-    replica.step()
+    cache = ColumnCache(engine, world.clock)
+    cache.step()
     numbers = iter(range(1000, 2000))
     for _ in range(25):
         world.clock.pass_time(timedelta(seconds=7))
         happen(engine, source, numbers, world.clock.now())
-        replica.step()
-        moment = Moment(world.clock.now(), FRESH)
+        cache.step()
+        as_of = AsOf(world.clock.now(), FRESH)
         with world.database.engine.connect() as connection:
-            reads = Reading(connection, replica.look())
+            reads = DealReader(connection, as_of, snapshot=cache.snapshot())
             for given_ in VIEWS:
-                assert everything(reads, given_, moment) == everything(connection, given_, moment)
-            assert reads.look is not None
-    replica.stop()
+                assert everything(reads, given_) == everything(DealReader(connection, as_of), given_)
+            assert reads.snapshot is not None
+    cache.stop()
     world.database.close()
 
 
@@ -318,7 +319,7 @@ def test_a_row_from_the_future_does_not_end_the_following(
     empty_dsn: str, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """A machine whose clock was ahead wrote it."""
-    monkeypatch.setattr(replica_module, "LEAST_BETWEEN_LOADS", 1e9)
+    monkeypatch.setattr(cache_module, "MIN_BETWEEN_LOADS", 1e9)
     world = make_world(empty_dsn)
     engine, source = world.database.engine, random.Random(5)
     fill_deals(engine, 60, world.clock.now())
@@ -326,91 +327,89 @@ def test_a_row_from_the_future_does_not_end_the_following(
         asin = connection.scalar(select(Deal.asin).where(Deal.ended_at.is_not(None)))
         ahead = world.clock.now() + timedelta(hours=9)
         connection.execute(update(Deal).where(Deal.asin == asin).values({name: ahead}))
-    replica = Replica(engine, world.clock)
-    replica.step()
+    cache = ColumnCache(engine, world.clock)
+    cache.step()
     numbers = iter(range(1000, 2000))
     for _ in range(5):
         world.clock.pass_time(timedelta(minutes=2))
         happen(engine, source, numbers, world.clock.now())
-        replica.step()
-        moment = Moment(world.clock.now(), FRESH)
+        cache.step()
+        as_of = AsOf(world.clock.now(), FRESH)
         with engine.connect() as connection:
-            reads = Reading(connection, replica.look())
+            reads = DealReader(connection, as_of, snapshot=cache.snapshot())
             for given_ in VIEWS:
-                assert everything(reads, given_, moment) == everything(connection, given_, moment)
-            assert reads.look is not None
-    replica.stop()
+                assert everything(reads, given_) == everything(DealReader(connection, as_of), given_)
+            assert reads.snapshot is not None
+    cache.stop()
     world.database.close()
 
 
-def test_a_copy_without_the_ended_deals_leaves_questions_about_them_to_the_database(
-    world: World, replica: Replica
+def test_a_cache_without_the_ended_deals_leaves_questions_about_them_to_the_database(
+    world: World, cache: ColumnCache
 ) -> None:
-    moment = Moment(world.clock.now(), FRESH)
-    whole = replica.look()
+    as_of = AsOf(world.clock.now(), FRESH)
+    whole = cache.snapshot()
     assert whole is not None
-    half = Look(whole.blocks[:1], {}, is_whole=False)
+    half = CacheSnapshot(whole.blocks[:1], {}, is_whole=False)
     with world.database.engine.connect() as connection:
-        reads = Reading(connection, half)
+        reads = DealReader(connection, as_of, snapshot=half)
         for status in ("ended", "all"):
             view = parse_view({"status": [status]}, domain_id=1)
-            assert reader.count(reads, view, moment) == reader.count(connection, view, moment)
+            assert reads.count(view) == DealReader(connection, as_of).count(view)
         live = parse_view({}, domain_id=1)
-        assert reader.count(reads, live, moment) == sum(
-            int(np.count_nonzero(part.rows)) for part in half.chosen(live, moment)
-        )
+        assert reads.count(live) == sum(int(np.count_nonzero(part.rows)) for part in half.chosen(live, as_of))
 
 
 def test_what_was_missed_or_deleted_is_mended_by_the_next_load(empty_dsn: str) -> None:
     world = make_world(empty_dsn)
     engine = world.database.engine
     fill_deals(engine, 20, world.clock.now())
-    replica = Replica(engine, world.clock)
-    replica.step()
-    before = asins(replica, world, status="all", sort="title")
+    cache = ColumnCache(engine, world.clock)
+    cache.step()
+    before = asins(cache, world, status="all", sort="title")
     with engine.begin() as connection:
         for table in (DealEvent, DealPoint, Deal):
             connection.execute(delete(table).where(table.asin == before[0]))
         connection.execute(update(Deal).where(Deal.asin == before[1]).values(title="~", price=1))
-    replica.step()
-    assert asins(replica, world, status="all", sort="title") == before[1:], "what is gone is not shown"
+    cache.step()
+    assert asins(cache, world, status="all", sort="title") == before[1:], "what is gone is not shown"
     world.clock.pass_time(timedelta(minutes=2))
-    replica.step()
-    assert asins(replica, world, status="all", sort="title") == [*before[2:], before[1]]
-    replica.stop()
+    cache.step()
+    assert asins(cache, world, status="all", sort="title") == [*before[2:], before[1]]
+    cache.stop()
     world.database.close()
 
 
-def test_a_copy_that_can_not_be_renewed_is_not_used(world: World, replica: Replica) -> None:
-    with reading(world.database.engine, replica) as reads:
-        assert reads.look is not None
-    world.clock.pass_time(timedelta(seconds=OLDEST_SECONDS + 1))
-    with reading(world.database.engine, replica) as reads:
-        assert reads.look is None
-        assert reader.count(reads, parse_view({}, domain_id=1), Moment(world.clock.now(), FRESH)) > 0
+def test_a_cache_that_can_not_be_renewed_is_not_used(world: World, cache: ColumnCache) -> None:
+    with reading(world.database.engine, cache, AsOf(world.clock.now(), FRESH)) as reads:
+        assert reads.snapshot is not None
+    world.clock.pass_time(timedelta(seconds=MAX_AGE_SECONDS + 1))
+    with reading(world.database.engine, cache, AsOf(world.clock.now(), FRESH)) as reads:
+        assert reads.snapshot is None
+        assert reads.count(parse_view({}, domain_id=1)) > 0
 
 
-def test_a_copy_that_fails_is_given_up_and_the_database_answers(world: World, replica: Replica) -> None:
+def test_a_cache_that_fails_is_given_up_and_the_database_answers(world: World, cache: ColumnCache) -> None:
     view = parse_view({}, domain_id=1)
-    moment = Moment(world.clock.now(), FRESH)
-    with reading(world.database.engine, replica) as reads:
-        expected = reader.count(reads, view, moment)
-        assert reads.look is not None
-        broken = replace(reads.look.blocks[0], arrays={})
-        reads.look = Look([broken], {})
-        assert reader.count(reads, view, moment) == expected
-    assert replica.look() is None
-    replica.step()
-    assert replica.look() is not None
+    as_of = AsOf(world.clock.now(), FRESH)
+    with reading(world.database.engine, cache, as_of) as reads:
+        expected = reads.count(view)
+        assert reads.snapshot is not None
+        broken = replace(reads.snapshot.blocks[0], arrays={})
+        reads.snapshot = CacheSnapshot([broken], {})
+        assert reads.count(view) == expected
+    assert cache.snapshot() is None
+    cache.step()
+    assert cache.snapshot() is not None
 
 
-def test_a_question_that_fails_costs_nobody_else_the_copy(world: World, replica: Replica) -> None:
+def test_a_question_that_fails_costs_nobody_else_the_cache(world: World, cache: ColumnCache) -> None:
     view = parse_view({}, domain_id=1)
 
-    def fail(_: Look) -> int:
+    def fail(_: CacheSnapshot) -> int:
         raise ValueError("no ASIN")
 
-    with reading(world.database.engine, replica) as reads:
-        assert reads.ask(view, fail, lambda _: 1) == 1
-        assert reads.look is None
-    assert replica.look() is not None
+    with reading(world.database.engine, cache, AsOf(world.clock.now(), FRESH)) as reads:
+        assert reads.ask(view, fail, lambda: 1) == 1
+        assert reads.snapshot is None
+    assert cache.snapshot() is not None

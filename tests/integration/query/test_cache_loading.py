@@ -1,4 +1,4 @@
-"""The copy while it is made, and what it forgets."""
+"""The column cache while it is made, and what it forgets."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import pytest
 from sqlalchemy import Connection, insert, select, update
 
 from keepa_deals.db.models import Deal
+from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.ingest.maintenance import retention
-from keepa_deals.query import reader as deal_reader
-from keepa_deals.query.cache.cache import Reading, Replica, reading
+from keepa_deals.query.cache.cache import ColumnCache
 from keepa_deals.query.cache.columns import selected
-from keepa_deals.query.cache.refresh import Follower
+from keepa_deals.query.cache.refresh import Refresher
 from keepa_deals.query.left_out import LeftOut
 from keepa_deals.query.parse import parse_view
-from keepa_deals.query.reader import Moment
+from keepa_deals.query.reader import DealReader, reading
 from tests.integration.query.test_cache_equals_database import FRESH, everything
 from tests.support.deal_rows import fill_deals, make_row
 from tests.support.world import World, make_world
@@ -39,75 +39,75 @@ def test_deals_that_the_janitor_deleted_are_counted_no_more(world: World) -> Non
     long_ago = now - timedelta(days=40)
     with engine.begin() as connection:
         connection.execute(insert(Deal), [make_row(source, number, long_ago) for number in range(100, 150)])
-    replica = Replica(engine, world.clock)
-    replica.step()
+    cache = ColumnCache(engine, world.clock)
+    cache.step()
     with engine.begin() as connection:
         connection.execute(retention._deals(now - timedelta(days=30)))
-    replica.step()
-    moment = Moment(now, FRESH)
-    with reading(engine, replica) as reads:
+    cache.step()
+    as_of = AsOf(now, FRESH)
+    with reading(engine, cache, as_of) as reads:
         for status in ("all", "open", "ended"):
             view = parse_view({"status": [status]}, domain_id=1)
-            assert deal_reader.count(reads, view, moment) == deal_reader.count(reads.connection, view, moment)
-        assert deal_reader.count(reads, parse_view({"status": ["all"]}, domain_id=1), moment) == 60
-        assert reads.look is not None
-    replica.stop()
+            assert reads.count(view) == DealReader(reads.connection, as_of).count(view)
+        assert reads.count(parse_view({"status": ["all"]}, domain_id=1)) == 60
+        assert reads.snapshot is not None
+    cache.stop()
 
 
-def test_readers_wait_for_a_copy_that_is_being_made(world: World) -> None:
-    replica = Replica(world.database.engine, world.clock)
-    moment, found = Moment(world.clock.now(), FRESH), []
-    replica.announce()
+def test_readers_wait_for_a_cache_that_is_being_made(world: World) -> None:
+    cache = ColumnCache(world.database.engine, world.clock)
+    as_of, found = AsOf(world.clock.now(), FRESH), []
+    cache.announce()
 
     def read(status: str) -> None:
         view = parse_view({"status": [status]}, domain_id=1)
-        with reading(world.database.engine, replica) as reads:
-            total = deal_reader.count(reads, view, moment)
+        with reading(world.database.engine, cache, as_of) as reads:
+            total = reads.count(view)
             found.append(
-                reads.look is not None and total == deal_reader.count(reads.connection, view, moment)
+                reads.snapshot is not None and total == DealReader(reads.connection, as_of).count(view)
             )
 
     readers = [threading.Thread(target=read, args=(status,)) for status in ("live", "ended", "all")]
     for reader in readers:
         reader.start()
-    replica.step()
+    cache.step()
     for reader in readers:
         reader.join()
     assert found == [True, True, True]
-    replica.stop()
+    cache.stop()
 
 
-def test_readers_stop_waiting_for_a_copy_that_can_not_be_made(
+def test_readers_stop_waiting_for_a_cache_that_can_not_be_made(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replica = Replica(world.database.engine, world.clock)
-    replica.announce()
+    cache = ColumnCache(world.database.engine, world.clock)
+    cache.announce()
 
     def fail(*_: object) -> None:
         raise ValueError("no ASIN")
 
-    monkeypatch.setattr(Follower, "build", fail)
+    monkeypatch.setattr(Refresher, "build", fail)
     with pytest.raises(ValueError, match="no ASIN"):
-        replica.step()
-    assert replica.wait_for(parse_view({}, domain_id=1)) is None
+        cache.step()
+    assert cache.wait_for(parse_view({}, domain_id=1)) is None
 
 
-def test_a_copy_made_anew_is_no_older_than_the_one_before(
+def test_a_cache_made_anew_is_no_older_than_the_one_before(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = world.database.engine
-    replica = Replica(engine, world.clock)
-    replica.step()
+    cache = ColumnCache(engine, world.clock)
+    cache.step()
     live, told = parse_view({}, domain_id=1), []
-    parts = Replica._parts
+    parts = ColumnCache._parts
 
     def count() -> int:
-        with reading(engine, replica) as reads:
-            total = deal_reader.count(reads, live, Moment(world.clock.now(), FRESH))
-            assert reads.look is not None
+        with reading(engine, cache, AsOf(world.clock.now(), FRESH)) as reads:
+            total = reads.count(live)
+            assert reads.snapshot is not None
             return total
 
-    def slowly(self: Replica, connection: Connection, *, is_open: bool) -> Iterator[list[Any]]:
+    def slowly(self: ColumnCache, connection: Connection, *, is_open: bool) -> Iterator[list[Any]]:
         yield from parts(self, connection, is_open=is_open)
         if is_open:
             world.clock.pass_time(timedelta(seconds=14))
@@ -118,14 +118,14 @@ def test_a_copy_made_anew_is_no_older_than_the_one_before(
             self._keep_in_step()
             told.append(count())
 
-    monkeypatch.setattr(Replica, "_parts", slowly)
+    monkeypatch.setattr(ColumnCache, "_parts", slowly)
     world.clock.pass_time(timedelta(minutes=5))
-    replica.step()
+    cache.step()
     assert [*told, count()] == [0, 0]
-    replica.stop()
+    cache.stop()
 
 
-def test_what_was_followed_while_a_copy_was_made_is_not_overwritten(world: World) -> None:
+def test_what_was_followed_while_a_cache_was_made_is_not_overwritten(world: World) -> None:
     engine, now = world.database.engine, world.clock.now()
     with engine.connect() as connection:
         rows = connection.execute(select(*selected(engine.dialect.name))).all()
@@ -134,15 +134,16 @@ def test_what_was_followed_while_a_copy_was_made_is_not_overwritten(world: World
         returned = connection.scalar(ended)
         back = update(Deal).where(Deal.asin == returned)
         connection.execute(back.values(ended_at=None, ended_reason=None, last_seen_at=now, changed_at=now))
-    follower = Follower(engine.dialect.name, now, LeftOut())
+    refresher = Refresher(engine.dialect.name, now, LeftOut())
     half = [row for row in rows if row.asin != returned][:30]
-    follower.add(half)
-    follower.build()
+    refresher.add(half)
+    refresher.build()
     with engine.connect() as connection:
-        follower.follow(connection, now)
-    follower.add([row for row in rows if row not in half])
-    follower.build()
-    moment, given_ = Moment(now, FRESH), {"status": ["open"]}
+        refresher.refresh(connection, now)
+    refresher.add([row for row in rows if row not in half])
+    refresher.build()
+    as_of, given_ = AsOf(now, FRESH), {"status": ["open"]}
     with engine.connect() as connection:
-        expected = everything(connection, given_, moment)
-        assert everything(Reading(connection, follower.look(is_whole=True)), given_, moment) == expected
+        expected = everything(DealReader(connection, as_of), given_)
+        cached = DealReader(connection, as_of, snapshot=refresher.snapshot(is_whole=True))
+        assert everything(cached, given_) == expected

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from keepa_deals.db import soundness
 from keepa_deals.deals.price_history import MAX_VALUE, Past, pack, unpack
-from keepa_deals.query.left_out import KEPT_SECONDS
+from keepa_deals.query.left_out import TTL_SECONDS
 from keepa_deals.query.sorts import SORTS
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
@@ -151,10 +151,10 @@ def test_readers_get_every_deal_that_can_be_read(
 ) -> None:
     bad = poison(world, dialect)
     if by_copy:
-        services(client).replica.step()
+        services(client).column_cache.step()
     ask(client, "/?status=all&limit=200")  # whoever comes first meets them
     if by_copy:
-        services(client).replica.step()  # two are bad by columns that the copy has not
+        services(client).column_cache.step()  # two are bad by columns that the copy has not
     for sort in SORTS:
         body: Any = ask(client, f"/api/deals?status=all&limit=200&sort={sort}").json
         assert {deal["asin"] for deal in body["deals"]} == sound_asins(bad), sort
@@ -162,7 +162,9 @@ def test_readers_get_every_deal_that_can_be_read(
     for query in ("unknown=1&price_min=1", "category=3&sort=title", "found_within=100", "q=cable&status=all"):
         for page in ("/", "/api/deals", "/feed.atom", "/live"):
             ask(client, f"{page}?{query}")
-    assert services(client).replica.left_out.report().count >= bad - 1  # one of bytes has no name in text
+    assert (
+        services(client).column_cache.left_out.report().count >= bad - 1
+    )  # one of bytes has no name in text
 
 
 def test_the_first_reader_of_a_page_full_of_them_gets_a_page(
@@ -204,7 +206,7 @@ def test_they_are_counted_and_named(
     client: FlaskClient, world: World, dialect: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad = poison(world, dialect)
-    services(client).replica.step()
+    services(client).column_cache.step()
     ask(client, "/?status=all&limit=200")
     services(client).health.forget()
     status: Any = ask(client, "/api/status").json
@@ -224,8 +226,8 @@ def test_they_are_counted_and_named(
 def test_one_bad_row_does_not_take_the_copy_from_anybody(
     client: FlaskClient, world: World, dialect: str
 ) -> None:
-    replica = services(client).replica
-    replica.step()
+    cache = services(client).column_cache
+    cache.step()
     bad = poison(world, dialect)
     with world.database.begin() as session:  # as if a worker had just written them
         for change in ("last_seen_at", "changed_at"):
@@ -236,14 +238,14 @@ def test_one_bad_row_does_not_take_the_copy_from_anybody(
                 "SELECT domain_id, asin, found_at, 'ended', 'out_of_stock' FROM deals"
             )
         )
-    replica.step()
-    assert replica.state().is_complete
+    cache.step()
+    assert cache.state().is_complete
     world.clock.pass_time(timedelta(hours=3))
-    replica.step()  # everything is copied anew
-    assert replica.state().is_complete
+    cache.step()  # everything is copied anew
+    assert cache.state().is_complete
     ask(client, "/?status=all&limit=200")
-    replica.step()  # without those that are bad by columns which it has not
-    assert replica.state().deals == DEALS - bad
+    cache.step()  # without those that are bad by columns which it has not
+    assert cache.state().deals == DEALS - bad
 
 
 def test_what_was_mended_comes_back(client: FlaskClient, world: World, dialect: str, dsn: str) -> None:
@@ -255,7 +257,7 @@ def test_what_was_mended_comes_back(client: FlaskClient, world: World, dialect: 
             {"now": stored(world, dsn)},
         )
     ask(client, "/deals/1/B000000002")
-    world.clock.pass_time(timedelta(seconds=KEPT_SECONDS + 1))
+    world.clock.pass_time(timedelta(seconds=TTL_SECONDS + 1))
     asins = [deal["asin"] for deal in ask(client, "/api/deals?status=all&limit=200").json["deals"]]  # type: ignore[index]
     assert "B000000002" in asins
 

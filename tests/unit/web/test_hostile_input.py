@@ -156,7 +156,7 @@ def test_a_cursor_that_somebody_made_is_refused_by_name(
 ) -> None:
     stock(3)
     if copied:
-        client.application.extensions[EXTENSION].replica.step()
+        client.application.extensions[EXTENSION].column_cache.step()
     query = {"sort": parts[0], "order": parts[1], "cursor": token(*parts)}
     if not isinstance(parts[0], str) or not isinstance(parts[1], str):
         query |= {"sort": "title", "order": "asc"}
@@ -169,13 +169,13 @@ def test_no_parameter_makes_the_copy_fail(
     client: FlaskClient, stock: Stock, caplog: pytest.LogCaptureFixture
 ) -> None:
     stock(3)
-    replica = client.application.extensions[EXTENSION].replica
-    replica.step()
+    cache = client.application.extensions[EXTENSION].column_cache
+    cache.step()
     numbers = ("-999999999.99", "999999999.99", "-0", "2147483648", "9223372036854775807", "8760", "1440")
     for name in (*VIEW_PARAMETERS, "cursor"):
         for value in (*VALUES, *numbers):
             client.get("/api/deals", query_string={name: value})
-            assert replica.look() is not None, (name, value)
+            assert cache.snapshot() is not None, (name, value)
     assert "gave no answer" not in caplog.text
 
 

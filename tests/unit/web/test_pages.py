@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from keepa_deals.db.models import Deal
-from keepa_deals.query.cache.cache import Replica
+from keepa_deals.query.cache.cache import ColumnCache
 from keepa_deals.sandbox.catalogue.vocabulary import HOSTILE_TITLES
 from keepa_deals.web.services import EXTENSION
 from tests.support.world import START, World
@@ -101,7 +101,7 @@ def test_each_status_says_how_many_deals_it_has_under_the_other_filters(
     assert counts("/live") == expected
     assert counts("/?price_max=10.02") == {"Live": "1", "Stale": "2", "Ended": "0", "All": "3"}
     assert counts("/?status=open") == {**expected, "Live and stale": "4"}
-    monkeypatch.setattr(Replica, "is_catching_up", True)
+    monkeypatch.setattr(ColumnCache, "is_catching_up", True)
     assert counts("/") == {"Live": "2"}  # the others would hold the page up
 
 
@@ -126,7 +126,7 @@ def test_what_two_filters_hide_for_being_unknown_is_said(
 ) -> None:
     stock(4)  # not enriched: neither profit nor monthly sold is known
     if copied:
-        client.application.extensions[EXTENSION].replica.step()
+        client.application.extensions[EXTENSION].column_cache.step()
     page = client.get("/?sold_min=10&profit_min=1").text
     assert "hidden because unknown: 4 by several filters" in page
     assert "<strong>4</strong>" in client.get("/?sold_min=10&profit_min=1&unknown=1").text

@@ -181,7 +181,7 @@ def test_the_metrics_tell_of_the_copy_of_the_deals(client: FlaskClient, stock: S
     stock(2)
     assert "keepa_deals_copy_complete 0.0" in client.get("/metrics").text
     assert "being made" in client.get("/health").text
-    client.application.extensions[EXTENSION].replica.step()
+    client.application.extensions[EXTENSION].column_cache.step()
     text = client.get("/metrics").text
     assert "keepa_deals_copy_complete 1.0" in text
     assert "keepa_deals_copy_deals 2.0" in text

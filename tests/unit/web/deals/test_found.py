@@ -49,7 +49,7 @@ def test_views_follow_when_a_deal_was_found_and_when_its_price_changed(
     repriced: FlaskClient, by_copy: bool
 ) -> None:
     if by_copy:
-        repriced.application.extensions[EXTENSION].replica.step()
+        repriced.application.extensions[EXTENSION].column_cache.step()
     assert asins(repriced, "") == ["B000000001", "B000000000"]
     assert asins(repriced, "sort=price_since") == ["B000000000", "B000000001"]
     assert asins(repriced, "found_within=1") == ["B000000001"]
@@ -118,7 +118,7 @@ def test_ended_deals_can_be_chosen_by_why_they_ended(
             ended = update(Deal).where(Deal.asin == f"B{number:09d}")
             session.execute(ended.values(ended_at=world.clock.now(), ended_reason=reason))
     if by_copy:
-        client.application.extensions[EXTENSION].replica.step()
+        client.application.extensions[EXTENSION].column_cache.step()
     for number, reason in enumerate(EndedReason):
         assert asins(client, f"status=ended&ended_reason={reason}") == [f"B{number:09d}"]
         page = client.get(f"/deals/1/B{number:09d}").text

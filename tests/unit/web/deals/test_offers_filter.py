@@ -18,7 +18,7 @@ def reader(request: pytest.FixtureRequest, client: FlaskClient) -> Callable[[], 
 
     def ready() -> FlaskClient:
         if request.param:
-            client.application.extensions[EXTENSION].replica.step()
+            client.application.extensions[EXTENSION].column_cache.step()
         return client
 
     return ready

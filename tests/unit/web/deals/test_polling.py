@@ -89,13 +89,13 @@ def test_what_the_copy_had_not_seen_when_the_page_was_made_is_announced(
     client: FlaskClient, stock: Stock, world: World
 ) -> None:
     stock(1)
-    replica = client.application.extensions[EXTENSION].replica
-    replica.step()
+    cache = client.application.extensions[EXTENSION].column_cache
+    cache.step()
     world.clock.pass_time(timedelta(seconds=1))
     stock(3)
     world.clock.pass_time(timedelta(seconds=1))
     since = known_since(client)
-    replica.step()
+    cache.step()
     assert count(client.get("/live", query_string={"since": since}).text) == 2
 
 
@@ -105,18 +105,18 @@ def test_what_was_on_its_way_when_the_page_was_made_is_announced(
     client: FlaskClient, stock: Stock, world: World, copied: bool, before: int
 ) -> None:
     """Its writer had read the clock, and waited for its turn to write."""
-    replica = client.application.extensions[EXTENSION].replica
+    cache = client.application.extensions[EXTENSION].column_cache
     if before:
         stock(before)
     world.clock.pass_time(timedelta(seconds=9))
     if copied:
-        replica.step()
+        cache.step()
     since = known_since(client)
     world.clock.jump(timedelta(seconds=-4))
     stock(3)
     world.clock.jump(timedelta(seconds=4))
     if copied:
-        replica.step()
+        cache.step()
     page = client.get("/live", query_string={"since": since}).text
     assert count(page) == 3 - before
     (link,) = re.findall(r'id="news" class="button" href="([^"]+)"', page)
@@ -131,7 +131,7 @@ def test_an_event_from_the_future_does_not_keep_news_back(
     stock(1)
     world.clock.jump(timedelta(days=-1))
     if copied:
-        client.application.extensions[EXTENSION].replica.step()
+        client.application.extensions[EXTENSION].column_cache.step()
     since = known_since(client)
     world.clock.pass_time(timedelta(seconds=1))
     stock(3)
