@@ -71,6 +71,8 @@ def open_siblings(session: Session, domain_id: int, asins: Sequence[str]) -> dic
     return {asin: sibling for asin, sibling in rows}  # noqa: C416  # typed rows; the first found comes last
 
 
+_UNASKED = and_(Deal.enriched_at.is_(None), Deal.verified_at.is_(None))
+"""Of such a deal ``/product`` has told nothing yet."""
 MAX_STRANGERS = 50
 """On one page; more is a feed that is read for the first time, not variations that take turns."""
 
@@ -115,11 +117,16 @@ def possible_siblings(session: Session, rows: Sequence[FeedRow]) -> list[str]:
         .group_by(DealVariation.family)
         .having(func.count() == 1)
     )
-    unasked = and_(Deal.enriched_at.is_(None), Deal.verified_at.is_(None))
-    unclear = select(Deal.asin).where(*_not_on(rows), or_(unasked, Deal.asin.in_(alone)))
+    unclear = select(Deal.asin).where(*_not_on(rows), or_(_UNASKED, Deal.asin.in_(alone)))
     if session.scalar(unclear.limit(1)) is None:
         return []
     return [row.asin for row in strangers]
+
+
+def has_unknown(session: Session, domain_id: int) -> bool:
+    """Whether there are open deals of which ``/product`` has told nothing yet."""
+    unknown = select(Deal.asin).where(Deal.domain_id == domain_id, Deal.ended_at.is_(None), _UNASKED)
+    return session.scalar(unknown.limit(1)) is not None
 
 
 def _strangers(session: Session, rows: Sequence[FeedRow]) -> list[FeedRow]:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import Unpack
 
+from sqlalchemy import func, select
+
+from keepa_deals.db.models import Deal
+from keepa_deals.ingest.feed import families
 from keepa_deals.ingest.feed.coverage import MIN_SHARE, PageRead, page_read
 from keepa_deals.ingest.feed.family_lookup import learn_families
 from keepa_deals.ingest.metered_calls import read_page
 from keepa_deals.ingest.pages import newest_first, write_page
 from keepa_deals.ingest.run import JobProgress, Run
+from keepa_deals.ingest.upsert.budget import GONE_AN_HOUR
 from keepa_deals.ingest.upsert.state import SweepState, load_state
+from keepa_deals.keepa.token_costs import DEALS_PER_PAGE, MAX_DEALS_PER_QUERY
 
 log = logging.getLogger(__name__)
+
+FILLED = 0.8
+"""The share of the feed that a filled table has at least."""
 
 
 class Progress:
@@ -87,9 +98,30 @@ class Progress:
         state = replace(state, matching=self.matching)
         coverage = seen.coverage(self.reference) if state.is_newest_first else None
         job_state: JobProgress = {**watermark, "cursor": state.to_json()}
-        thorough = not state.is_cut
+        thorough = not state.is_cut and self._is_filled()
         write_page(self.run, seen.page, coverage, ask=learn_families, thorough=thorough, **job_state)
         self.state = state
+
+    def _is_filled(self) -> bool:
+        """Whether the table has most of the feed: before that nearly every deal is one never seen.
+
+        To ask about each of these would leave no tokens to fill the table with.
+        """
+        listed = min(self.matching, MAX_DEALS_PER_QUERY)
+        is_open = (Deal.domain_id == self.context.domain_id, Deal.ended_at.is_(None))
+        with self.context.database.session() as session:
+            known = session.scalar(select(func.count()).select_from(Deal).where(*is_open)) or 0
+        return known >= FILLED * listed
+
+    @cached_property
+    def questions_a_page(self) -> int:
+        """How many deals of a page have to be asked about before they are told of; each costs a token."""
+        context = self.context
+        if not families.is_single(context.selection):
+            return 0
+        with context.database.session() as session:
+            unknown = families.has_unknown(session, context.domain_id)
+        return math.ceil(GONE_AN_HOUR * DEALS_PER_PAGE) if unknown else 0
 
     def save(self, state: SweepState) -> None:
         """Write the next ``state`` alone."""

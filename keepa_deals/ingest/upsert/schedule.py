@@ -76,15 +76,17 @@ def latest_start(
     return min(starts, default=sweep.started_at + sweep_period(window))
 
 
-def page_pace(plan: Plan | None, tick: timedelta, threshold: int) -> timedelta:
+def page_pace(plan: Plan | None, tick: timedelta, threshold: int, questions: int = 0) -> timedelta:
     """The time to count on for a page of a late sweep: the plan's, or of ``threshold`` tokens a ``tick``.
 
     An estimate for large plans. The sweep asks page by page; above the threshold bulk takes in one call what
     nobody has asked for yet, below it bulk waits. At 250 tokens a minute 12 pages were read in one.
+    ``questions`` are asked about deals of each page, a token each.
     """
     if plan is None or plan.supply is None:
         return timedelta(0)
-    return max(plan.page_every, tick * (DEAL_PAGE_TOKENS / max(threshold, DEAL_PAGE_TOKENS)))
+    asking = plan.page_every * (1 + questions / DEAL_PAGE_TOKENS)
+    return max(asking, tick * (DEAL_PAGE_TOKENS / max(threshold, DEAL_PAGE_TOKENS)))
 
 
 def lead(window: timedelta) -> timedelta:

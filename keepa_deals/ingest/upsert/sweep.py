@@ -75,7 +75,9 @@ def next_page_start(progress: Progress) -> datetime:
     sweep, oldest_read = progress.state.sweep, progress.state.oldest_read
     settings = progress.context.settings
     tick = timedelta(seconds=settings.keepa_tick_seconds)
-    pace = schedule.page_pace(progress.state.plan, tick, settings.min_token_threshold)
+    pace = schedule.page_pace(
+        progress.state.plan, tick, settings.min_token_threshold, progress.questions_a_page
+    )
     if sweep is None or sweep.done:
         seen = _oldest_by_page(progress)[1:]
         return schedule.latest_start(Sweep(progress.now(), 1, 1), progress.window, seen, pace)

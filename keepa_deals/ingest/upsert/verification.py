@@ -33,6 +33,8 @@ from keepa_deals.keepa.token_costs import MAX_ASINS_PER_REQUEST, ProductOptions
 CARRIED_FOR, CARRIED_IN_DISORDER_FOR = 3, 1
 """So many windows after the feed showed it last, the word of ``/product`` is a sight of a deal. Fewer where
 the feed is in another order: no page proves then that a deal has gone."""
+_HAS_MOVED_SIBLINGS = and_(Deal.has_siblings, Deal.unlisted_at.is_not(None))
+"""Of a family at several places of the feed a sweep may meet none; a new price is not the likely reason."""
 URGENT_PART = 6
 """A missed deal is asked for in the last sixth of the time for which it stays live."""
 
@@ -71,8 +73,9 @@ def pending(run: Run, state: SweepState, asked: Collection[str] = ()) -> Pending
     about_stale = Deal.last_seen_at < now - window + window / URGENT_PART
     with context.database.session() as session:
         suspects = session.execute(columns.where(_is_suspect(state, now))).all()
+        slipped = and_(_passed_by(state), Deal.unlisted_at.is_(None))
         missed = session.execute(
-            columns.where(about_stale, _passed_by(state), Deal.unlisted_at.is_(None), _unasked(now, run))
+            columns.where(about_stale, _unasked(now, run), or_(slipped, _HAS_MOVED_SIBLINGS))
         ).all()
     deadline = missed[0].last_seen_at + window if missed else None
     return Pending(

@@ -109,8 +109,11 @@ def test_once_every_deal_was_asked_about_no_stranger_costs_a_question(world: Wor
 
 
 def test_of_many_strangers_those_that_nobody_could_ask_about_wait_for_the_next_look(world: World) -> None:
+    others = [make_deal(f"B000001{number:03d}", created=START - timedelta(hours=1)) for number in range(106)]
+    for other in others:
+        world.keepa.list(other)
     minutes(world, 1)
-    new = [f"B0000001{number:02d}" for number in range(30)]
+    new = [f"B0000002{number:02d}" for number in range(22)]
     for asin in new:
         world.keepa.list(make_deal(asin, created=START + timedelta(minutes=1)))
     show(world, 1)
@@ -124,6 +127,15 @@ def test_of_many_strangers_those_that_nobody_could_ask_about_wait_for_the_next_l
     minutes(world, 2)
     assert found() == {*new}
     assert events(world) == [(FAMILY[0], "found")]
+
+
+def test_while_the_table_fills_strangers_cost_no_question(world: World) -> None:
+    minutes(world, 1)
+    world.keepa.calls.clear()
+    for number in range(30):  # the table has a tenth of the feed
+        world.keepa.list(make_deal(f"B0000002{number:02d}", created=START - timedelta(hours=1)))
+    minutes(world, 1)
+    assert [kind for kind, _ in world.keepa.calls if kind == "products"] == []
 
 
 def test_two_deals_that_turn_out_to_be_variations_become_the_one_found_first(world: World) -> None:

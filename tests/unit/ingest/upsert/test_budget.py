@@ -64,8 +64,9 @@ def test_where_much_is_new_looks_take_more_pages_and_the_sweep_must_follow_what_
 
 
 def test_a_table_that_was_empty_learns_from_the_newest_page_what_comes_and_goes() -> None:
-    assert budget.at_first(9000, 150, 30 * MINUTE, HOUR) == FeedSize(9000, 300, 300, HOUR)
-    assert budget.at_first(400, 150, timedelta(0), HOUR) == FeedSize(400, 400, 400, HOUR)
+    assert budget.at_first(9000, 150, 30 * MINUTE, HOUR) == FeedSize(9000, 300, 270, HOUR)
+    assert budget.at_first(9000, 150, 60 * MINUTE, HOUR).leaving == 150  # no more than come
+    assert budget.at_first(400, 150, timedelta(0), HOUR) == FeedSize(400, 400, 12, HOUR)
     assert budget.at_first(90_000, 150, timedelta(seconds=1), HOUR).arriving == 10_000
 
 

@@ -26,6 +26,8 @@ def test_a_large_plan_does_not_count_on_what_bulk_may_take_before_a_page_asks_ag
     assert schedule.page_pace(large, MINUTE, 50) == MINUTE / 10  # 50 tokens are ten pages
     assert schedule.page_pace(large, MINUTE, 0) == MINUTE  # only the page that waits is sure
     assert schedule.page_pace(plan(1500, 5), MINUTE, 50) == 1.25 * MINUTE  # a small plan's own pace is slower
+    assert schedule.page_pace(plan(1500, 5), MINUTE, 50, questions=5) == 2.5 * MINUTE
+    assert schedule.page_pace(large, MINUTE, 50, questions=5) == MINUTE / 10  # its tokens come faster anyway
     assert (
         schedule.page_pace(plan(450, None), MINUTE, 50) == schedule.page_pace(None, MINUTE, 50) == 0 * MINUTE
     )

@@ -9,13 +9,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from keepa_deals import jobs
 from keepa_deals.db.models import Deal, DealEvent
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.feed.mapping import PERCENTAGES
 from keepa_deals.ingest.maintenance import run as maintenance
+from keepa_deals.ingest.run import Outcome, Run, run_job
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.ingest.upsert.state import load_state
+from keepa_deals.ingest.upsert.verification import Pending, pending
 from keepa_deals.keepa.product import ProductBatch
 from tests.support.world import START, World, make_deal, make_product, make_world
 
@@ -150,6 +154,27 @@ def test_an_answer_that_tells_nothing_ends_nothing_and_is_not_asked_for_again(
     an_hour_of_runs(world, 59)
     assert deal(world, "A1").ended_at is None
     assert questions(world, "A1") == 1
+
+
+def test_a_family_that_is_not_where_it_stood_is_asked_about_before_it_goes_stale(world: World) -> None:
+    """Its members stand at several places of the feed, and a sweep may meet none: no look tells of that."""
+    now = world.clock.now()
+    with world.database.begin() as session:
+        family, other = session.get_one(Deal, (1, "A1")), session.get_one(Deal, (1, "A2"))
+        for row in (family, other):
+            row.last_seen_at = row.listed_at = now - timedelta(minutes=55)
+            row.unlisted_at = now
+        family.has_siblings = True
+    state = replace(load_state({}, world.context.selection, now), looked_at=now - timedelta(minutes=1))
+    seen: list[Pending] = []
+
+    def work(run: Run) -> Outcome:
+        seen.append(pending(run, state))
+        return Outcome.SUCCEEDED
+
+    run_job(world.context, jobs.UPSERT_JOB, work)
+    assert [doubtful.asin for doubtful in seen[0].missed] == ["A1"]
+    assert seen[0].deadline == now + timedelta(minutes=5)
 
 
 def test_a_feed_that_shrinks_to_less_than_half_proves_nothing_and_what_holds_stays_live(world: World) -> None:
