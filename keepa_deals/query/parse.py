@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, TypeVar
+from urllib.parse import parse_qs
 
 from keepa_deals.query.filters import FILTERS
 from keepa_deals.query.filters.scope import DOMAIN
@@ -14,6 +15,9 @@ from keepa_deals.query.sorts import DEFAULT_SORT, SORTS, Order, default_order
 from keepa_deals.query.view import DEFAULT_LIMIT, MAX_LIMIT, Density, Layout, View
 
 E = TypeVar("E", bound=StrEnum)
+
+MAX_QUERY = 4000
+MAX_FIELDS = 200
 
 
 def parse_view(arguments: Arguments, *, domain_id: int, ignore_empty: bool = False) -> View:
@@ -36,6 +40,18 @@ def parse_view(arguments: Arguments, *, domain_id: int, ignore_empty: bool = Fal
         density=_choice("density", given, Density) or Density.COMFORTABLE,
         limit=read_integer("limit", read_single("limit", limit), 1, MAX_LIMIT) if limit else DEFAULT_LIMIT,
     )
+
+
+def parse_query(query: str, *, domain_id: int) -> View:
+    """The view of a query string, as a form or a saved view has it.
+
+    Of a long one only the beginning counts, and one of too many parameters is the default view.
+    """
+    try:
+        arguments = parse_qs(query[:MAX_QUERY], max_num_fields=MAX_FIELDS)
+    except ValueError:
+        arguments = {}
+    return parse_view(arguments, domain_id=domain_id, ignore_empty=True)
 
 
 def _filter_values(given: dict[str, list[str]], domain_id: int) -> dict[str, Any]:

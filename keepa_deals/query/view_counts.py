@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from urllib.parse import parse_qs
 
-from keepa_deals.query.parse import parse_view
+from keepa_deals.query.parse import parse_query
 from keepa_deals.query.reader import DealReader
 from keepa_deals.query.view import View
 
@@ -58,4 +57,4 @@ class ViewCounts:
 
 @lru_cache(maxsize=256)
 def _parsed(query: str, domain_id: int) -> View:
-    return parse_view(parse_qs(query), domain_id=domain_id, ignore_empty=True)
+    return parse_query(query, domain_id=domain_id)

@@ -213,9 +213,9 @@ def batch_of(rows: Sequence[Sequence[Any]]) -> Batch:
 
 def _checked(name: str, values: Sequence[Any], kind: type, may_be_null: bool = False) -> Sequence[Any]:
     """``values`` when they are all of a type; looked at by their types, which takes no time."""
-    found = set(map(type, values)) - {kind}
-    if found - ({type(None)} if may_be_null else set()):
-        wrong = next(value for value in values if type(value) in found)
+    strange = set(map(type, values)) - {kind}
+    if strange - ({type(None)} if may_be_null else set()):
+        wrong = next(value for value in values if type(value) in strange)
         raise UnsoundError(f"{name} is {reprlib.repr(wrong)}, not {kind.__name__}")
     return values
 
@@ -238,29 +238,29 @@ def _number_of(reason: Any) -> int:
 
 
 def _numbers(name: str, values: Sequence[Any]) -> Array:
-    found = np.array(_checked(name, values, int), np.int64)
-    if found.max() > INT32 or found.min() < NULL:
-        raise UnsoundError(f"{name} is {found[np.argmax(np.abs(found))]}, no whole number of 32 bits")
-    return found.astype(np.int32)
+    numbers = np.array(_checked(name, values, int), np.int64)
+    if numbers.max() > INT32 or numbers.min() < NULL:
+        raise UnsoundError(f"{name} is {numbers[np.argmax(np.abs(numbers))]}, no whole number of 32 bits")
+    return numbers.astype(np.int32)
 
 
 def _moments(name: str, values: Sequence[Any]) -> Array:
     may_be_null = bool(DEALS.c[name].nullable)
     if any(isinstance(value, str) for value in values):
         try:
-            found = np.array(_checked(name, values, str, may_be_null), "datetime64[us]").astype(np.int64)
+            moments = np.array(_checked(name, values, str, may_be_null), "datetime64[us]").astype(np.int64)
         except ValueError as error:
             raise UnsoundError(f"{name}: {error}") from None
     else:
         known = _checked(name, values, int, may_be_null)
-        found = np.array([NO_TIME if value is None else value for value in known], np.int64)
-    wrong = ((found < _FIRST) | (found >= _LAST)) & (found != NO_TIME)
-    if wrong.any() or (not may_be_null and (found == NO_TIME).any()):
+        moments = np.array([NO_TIME if value is None else value for value in known], np.int64)
+    wrong = ((moments < _FIRST) | (moments >= _LAST)) & (moments != NO_TIME)
+    if wrong.any() or (not may_be_null and (moments == NO_TIME).any()):
         raise UnsoundError(f"{name} is no moment of this century")
-    return found  # "not a time" is NO_TIME
+    return moments  # "not a time" is NO_TIME
 
 
 def _difference(left: Array, right: Array) -> Array:
     both = (left != NULL) & (right != NULL)
-    found = np.clip(left.astype(np.int64) - right, NULL + 1, _MAX_NUMBER).astype(np.int32)
-    return np.where(both, found, np.int32(NULL))
+    difference = np.clip(left.astype(np.int64) - right, NULL + 1, _MAX_NUMBER).astype(np.int32)
+    return np.where(both, difference, np.int32(NULL))

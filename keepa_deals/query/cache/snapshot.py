@@ -111,13 +111,13 @@ class BlockRows:
         return self._picked(self._block.words.find(word))
 
     def with_asin(self, asin: str) -> Array:
-        found = np.zeros(len(self._block), bool)
+        rows = np.zeros(len(self._block), bool)
         try:
             places = np.array([place_of(domain, asin) for domain in MARKETPLACES], np.int64)
         except ValueError:  # no ASIN
-            return self._picked(found)
-        found[self._block.rows_at(places)[0]] = True
-        return self._picked(found)
+            return self._picked(rows)
+        rows[self._block.rows_at(places)[0]] = True
+        return self._picked(rows)
 
     def in_categories(self, numbers: Collection[int]) -> Array:
         wanted = np.isin(self._block.categories, list(numbers))

@@ -96,17 +96,17 @@ class _Pieces:
 
     def find(self, word: str) -> Array:
         """The rows that hold ``word``, given in lower case: a bit a row."""
-        found = np.zeros(self._size, bool)
+        rows = np.zeros(self._size, bool)
         pieces = self._pieces_with(np.frombuffer(word.encode("utf-8", "replace"), np.uint8))
         if pieces.size * 8 > self._counts.size:
             chosen = np.zeros(self._counts.size, bool)
             chosen[pieces] = True
-            found[self._rows[np.flatnonzero(np.repeat(chosen, self._counts))]] = True
+            rows[self._rows[np.flatnonzero(np.repeat(chosen, self._counts))]] = True
         elif pieces.size:
             counts = self._counts[pieces]
             ends = np.cumsum(counts)
-            found[self._rows[np.repeat(self._ends[pieces] - ends, counts) + np.arange(ends[-1])]] = True
-        return np.packbits(found)
+            rows[self._rows[np.repeat(self._ends[pieces] - ends, counts) + np.arange(ends[-1])]] = True
+        return np.packbits(rows)
 
     def _pieces_with(self, word: Array) -> Array:
         """The numbers of the pieces that hold these bytes, each perhaps more than once."""

@@ -11,8 +11,8 @@ from keepa_deals.query.filters import FILTERS
 from keepa_deals.query.filters.base import Filter, Group, Kind, Option
 from keepa_deals.query.filters.scope import STATUS, Status
 from keepa_deals.query.intervals import Interval
+from keepa_deals.query.named_views import NamedView
 from keepa_deals.query.view import LAYOUT_PARAMETERS, Density, Layout, View
-from keepa_deals.web.deals.saved_views import Named
 from keepa_deals.web.format import currency_of
 
 PAGE_SIZES = {25: "25 deals", 50: "50 deals", 100: "100 deals", 200: "200 deals"}
@@ -57,7 +57,7 @@ class NamedChoice:
     """How many deals it has; ``None`` when that is not known, or the same as of all."""
 
 
-def named(view: View, views: Sequence[Named], view_counts: Mapping[str, int]) -> Sequence[NamedChoice]:
+def named(view: View, views: Sequence[NamedView], view_counts: Mapping[str, int]) -> Sequence[NamedChoice]:
     """The named views; one that does not say how its deals look is shown as the reader looks at them now."""
     current = view.query()
     bare = urlencode([pair for pair in view.parameters() if pair[0] not in LAYOUT_PARAMETERS])

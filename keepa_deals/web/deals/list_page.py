@@ -13,14 +13,14 @@ from keepa_deals.query.cursor import Cursor
 from keepa_deals.query.filters import FILTERS
 from keepa_deals.query.filters.scope import Status
 from keepa_deals.query.intervals import Interval
+from keepa_deals.query.named_views import NamedView, read_named_views
 from keepa_deals.query.reader import Category, DealReader
 from keepa_deals.query.sorts import SORTS
 from keepa_deals.query.view import View
-from keepa_deals.web.deals import controls, saved_views
+from keepa_deals.web.deals import controls
 from keepa_deals.web.deals.active_filters import chips
 from keepa_deals.web.deals.request import requested_cursor, requested_since, requested_view
 from keepa_deals.web.deals.row_cache import Line, lines
-from keepa_deals.web.deals.saved_views import Named
 from keepa_deals.web.services import Services, current_services
 from keepa_deals.web.status.banner import banner
 
@@ -44,7 +44,7 @@ class ListPage:
     """How many deals of each status the view's other filters leave."""
     hidden: Mapping[str, int]
     categories: Sequence[Category]
-    named: Sequence[Named]
+    named: Sequence[NamedView]
     view_counts: Mapping[str, int]
     """How many deals a named view has, by its query string, as far as it is known."""
     previous: str | None
@@ -77,7 +77,7 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
     """The page of ``view`` at ``cursor`` and what surrounds it; deals that came after ``since`` are new."""
     as_of = services.as_of()
     with services.reading(as_of) as reader:
-        named = saved_views.read_all(reader.connection)
+        named = read_named_views(reader.connection)
         newest = reader.newest_event(view)
         statuses = count_statuses(reader, view)  # first: the other questions search among its deals
         page = reader.page(view, cursor)
@@ -97,7 +97,7 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
         )
 
 
-def count_views(services: Services, named: Sequence[Named], reader: DealReader) -> Mapping[str, int]:
+def count_views(services: Services, named: Sequence[NamedView], reader: DealReader) -> Mapping[str, int]:
     """How many deals the named views have."""
     queries = [one.query for one in named]
     return services.view_counts.of(queries, reader, services.settings.keepa_domain_id)

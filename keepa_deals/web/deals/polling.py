@@ -14,9 +14,10 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from keepa_deals.db.models import Deal
 from keepa_deals.query.filters import FILTERS
+from keepa_deals.query.named_views import read_named_views
 from keepa_deals.query.parameters import ParameterError
 from keepa_deals.query.view import MAX_LIMIT
-from keepa_deals.web.deals import controls, saved_views
+from keepa_deals.web.deals import controls
 from keepa_deals.web.deals.list_page import OLDEST_PAGE, count_statuses, count_views
 from keepa_deals.web.deals.request import requested_since, requested_view
 from keepa_deals.web.deals.row_cache import lines
@@ -39,7 +40,7 @@ def live() -> Response:
     with services.reading(as_of) as reader:
         rows = reader.rows(requested_keys())
         counts = count_statuses(reader, view)
-        named = saved_views.read_all(reader.connection)
+        named = read_named_views(reader.connection)
         page = render_template(
             "deals/polled.html",
             view=view,

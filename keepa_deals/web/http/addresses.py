@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-MAX_FIELDS = 200
 _NOTHING = SplitResult("", "", "", "", "")
 
 
@@ -19,11 +18,3 @@ def parts_of(address: str) -> SplitResult:
 def is_address(address: str) -> bool:
     """Whether the parts of the address can be told apart."""
     return bool(address) and parts_of(address) is not _NOTHING
-
-
-def fields_of(query: str) -> dict[str, list[str]]:
-    """The parameters of a query string; those beyond ``MAX_FIELDS`` make all of it nothing."""
-    try:
-        return parse_qs(query, max_num_fields=MAX_FIELDS)
-    except ValueError:
-        return {}
