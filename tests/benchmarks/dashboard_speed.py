@@ -124,14 +124,14 @@ class Bench:
         self.rounds = rounds
         self.cache = ColumnCache(database.engine, SystemClock())
         began, processor = time.perf_counter(), time.process_time()
-        self.column_cache.step()
+        self.cache.step()
         self.load_seconds = time.perf_counter() - began
         self.load_processor_seconds = time.process_time() - processor
         self.as_of = AsOf(filled_at, timedelta(hours=1))
 
     def time(self, views: Iterator[View], ask: Question) -> Timings:
         """How long the question about one view after the other takes."""
-        self.column_cache.step()
+        self.cache.step()
         clocks, processors = [], []
         for view in itertools.islice(views, self.rounds):
             clock, processor = time.perf_counter(), time.process_time()
@@ -204,7 +204,7 @@ def bench_queries(bench: Bench) -> dict[str, float]:
             for question, ask in QUESTIONS.items():
                 if question != "hidden" or given:
                     show(f"{status}, {name}: {question}", bench.time(asked, ask))
-    bench.column_cache.stop()
+    bench.cache.stop()
     return medians
 
 
