@@ -21,7 +21,7 @@ from keepa_deals.query.sorts import SORTS
 from keepa_deals.query.view import View
 
 _T = Deal.__table__.c
-_COLUMNS = [_T[name] for name in DealRow._fields]
+_ROWS = select(*(_T[name] for name in DealRow._fields))
 _E = DealEvent.__table__.c
 
 SEVERAL = "several"
@@ -81,7 +81,7 @@ class DealTable:
         rows: dict[Key, Any] = {}
         for domain in {domain for domain, _ in keys}:  # not pairs IN pairs: SQLite would scan the table
             asins = [asin for its_domain, asin in keys if its_domain == domain]
-            query = select(*_COLUMNS).where(_T.domain_id == domain, _T.asin.in_(asins))
+            query = _ROWS.where(_T.domain_id == domain, _T.asin.in_(asins))
             rows |= {(row.domain_id, row.asin): row for row in self._connection.execute(query)}
         return self._left_out.readable([rows[key] for key in keys if key in rows])
 

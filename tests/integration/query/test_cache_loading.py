@@ -42,7 +42,7 @@ def test_deals_that_the_janitor_deleted_are_counted_no_more(world: World) -> Non
     cache = ColumnCache(engine, world.clock)
     cache.step()
     with engine.begin() as connection:
-        connection.execute(retention._deals(now - timedelta(days=30)))
+        connection.execute(retention._deals(world.context, now - timedelta(days=30)))
     cache.step()
     as_of = AsOf(now, FRESH)
     with reading(engine, cache, as_of) as reads:
