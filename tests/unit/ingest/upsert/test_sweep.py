@@ -217,7 +217,7 @@ def test_the_first_plan_knows_what_comes_and_goes_by_the_newest_page(world: Worl
     upsert.run(world.context)
     first = state(world).cursor["plan"]
     expected = budget.make_plan(
-        budget.FeedSize(9000, 605, 605, timedelta(hours=1)),  # 150 came within 149 times 6 s
+        budget.FeedSize(9000, 605, 270, timedelta(hours=1)),  # 150 came within 149 times 6 s
         timedelta(minutes=1),
         budget.Supply(5, timedelta(minutes=1), timedelta(hours=1)),
     )
