@@ -71,5 +71,8 @@ def living_beside(folder: Path) -> Iterator[Neighbours]:
     finally:
         for process in processes.values():
             process.terminate()
-        psutil.wait_procs(list(processes.values()), timeout=20)
+        _, alive = psutil.wait_procs(list(processes.values()), timeout=20)
+        for process in alive:
+            process.kill()
+        psutil.wait_procs(alive)
         redis.stop()

@@ -111,6 +111,7 @@ def _second_worker(service: Service) -> Iterator[None]:
             worker.wait(timeout=30)
         except psutil.TimeoutExpired:
             worker.kill()
+            worker.wait()
 
 
 # -- scripts at the same time ----------------------------------------------------------------------

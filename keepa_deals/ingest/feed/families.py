@@ -125,7 +125,7 @@ def possible_siblings(session: Session, rows: Sequence[FeedRow]) -> list[str]:
 
 def has_unknown(session: Session, domain_id: int) -> bool:
     """Whether there are open deals of which ``/product`` has told nothing yet."""
-    unknown = select(Deal.asin).where(Deal.domain_id == domain_id, Deal.ended_at.is_(None), _UNASKED)
+    unknown = select(Deal.asin).where(open_in(domain_id), _UNASKED)
     return session.scalar(unknown.limit(1)) is not None
 
 

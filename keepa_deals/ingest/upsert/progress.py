@@ -12,6 +12,7 @@ from typing import Unpack
 from sqlalchemy import func, select
 
 from keepa_deals.db.models import Deal
+from keepa_deals.db.open_deals import open_in
 from keepa_deals.ingest.feed import families
 from keepa_deals.ingest.feed.coverage import MIN_SHARE, PageRead, page_read
 from keepa_deals.ingest.feed.family_lookup import learn_families
@@ -108,10 +109,10 @@ class Progress:
         To ask about each of these would leave no tokens to fill the table with.
         """
         listed = min(self.matching, MAX_DEALS_PER_QUERY)
-        is_open = (Deal.domain_id == self.context.domain_id, Deal.ended_at.is_(None))
+        known = select(func.count()).select_from(Deal).where(open_in(self.context.domain_id))
         with self.context.database.session() as session:
-            known = session.scalar(select(func.count()).select_from(Deal).where(*is_open)) or 0
-        return known >= FILLED * listed
+            count = session.scalar(known) or 0
+        return count >= FILLED * listed
 
     @cached_property
     def questions_a_page(self) -> int:

@@ -136,6 +136,7 @@ WRITES: dict[Callable[..., Any], Write] = {
     families.merge: lambda w, s: families.merge(s, 1, ["P"], w.clock.now(), HOUR),
 }
 READS = {families.open_siblings, families.with_family, families.likely_siblings, families.possible_siblings}
+READS |= {families.has_unknown}
 """They take a session, too, and write nothing."""
 SILENT = {db_upsert.upsert_statement, db_upsert.lock_writers}
 """They send nothing on SQLite, where the transaction itself is the lock."""

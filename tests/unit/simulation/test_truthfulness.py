@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from keepa_deals.ingest.upsert.state import NEVER, SweepState
 from tests.support.simulation.run import Event, Traffic
 from tests.support.simulation.truthfulness import Figures, Keeping
 from tests.support.worlds.door import CheckedWorld
@@ -25,7 +27,7 @@ class Story:
         self.truth: dict[str, int] = {}
         self.live: dict[str, int | None] = {}
         self.between: dict[float, dict[str, int]] = {}
-        self.cursor: dict[str, Any] = {}
+        self.state = SweepState("story", NEVER)
         self.traffic = Traffic()
         self.context = SimpleNamespace(fresh_for=timedelta(minutes=WINDOW))
         self.clock = SimpleNamespace(monotonic=lambda: self.minute * 60)
@@ -48,8 +50,8 @@ class Story:
     def unix(self) -> float:
         return START.timestamp() + self.minute * 60
 
-    def memory(self) -> dict[str, Any]:
-        return self.cursor
+    def sweep_state(self) -> SweepState:
+        return self.state
 
     def shown(self) -> dict[str, int | None]:
         return dict(self.live)
@@ -106,7 +108,7 @@ def test_what_the_plan_does_not_keep_need_not_be_shown() -> None:
     story = Story()
     story.truth = {"A": 100, "B": 100}
     story.traffic.dates = {"A": 7_900_000, "B": 7_980_000}
-    story.cursor = {"horizon": "2026-02-25T00:00:00+00:00"}  # Keepa minute 7,974,720
+    story.state = replace(story.state, horizon=datetime(2026, 2, 25, tzinfo=UTC))  # Keepa minute 7,974,720
     story.live = {"B": 100}
     assert story.until(61).must == 1
 
