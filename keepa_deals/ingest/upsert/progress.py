@@ -99,9 +99,14 @@ class Progress:
         state = replace(state, matching=self.matching)
         coverage = seen.coverage(self.reference) if state.is_newest_first else None
         job_state: JobProgress = {**watermark, "cursor": state.to_json()}
-        thorough = not state.is_cut and self._is_filled()
+        thorough = self._has_families and not state.is_cut and self._is_filled()
         write_page(self.run, seen.page, coverage, ask=learn_families, thorough=thorough, **job_state)
         self.state = state
+
+    @property
+    def _has_families(self) -> bool:
+        """Whether the feed shows one variation for all of a product."""
+        return families.is_single(self.context.selection)
 
     def _is_filled(self) -> bool:
         """Whether the table has most of the feed: before that nearly every deal is one never seen.
@@ -117,11 +122,10 @@ class Progress:
     @cached_property
     def questions_a_page(self) -> int:
         """How many deals of a page have to be asked about before they are told of; each costs a token."""
-        context = self.context
-        if not families.is_single(context.selection):
+        if not self._has_families:
             return 0
-        with context.database.session() as session:
-            unknown = families.has_unknown(session, context.domain_id)
+        with self.context.database.session() as session:
+            unknown = families.has_unknown(session, self.context.domain_id)
         return math.ceil(GONE_AN_HOUR * DEALS_PER_PAGE) if unknown else 0
 
     def save(self, state: SweepState) -> None:

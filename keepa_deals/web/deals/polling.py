@@ -12,7 +12,6 @@ import re
 
 from flask import Blueprint, Response, make_response, render_template, request
 
-from keepa_deals.db.models import Deal
 from keepa_deals.query.filters import FILTERS
 from keepa_deals.query.named_views import read_named_views
 from keepa_deals.query.parameters import ParameterError
@@ -27,7 +26,6 @@ from keepa_deals.web.status.banner import banner
 blueprint = Blueprint("live", __name__)
 
 _KEY = re.compile(r"(\d{1,2})-([A-Z0-9]{10})")
-_D = Deal.__table__.c
 
 
 @blueprint.get("/live")
