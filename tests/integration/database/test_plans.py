@@ -87,9 +87,8 @@ def grows_on_sqlite(step: str) -> bool:
     return step.endswith("(domain_id=?)")
 
 
+@pytest.mark.parametrize("empty_dsn", ["sqlite"], indirect=True)
 def test_no_question_of_a_job_grows_with_the_past_on_sqlite(world: World) -> None:
-    if not world.database.is_sqlite:
-        pytest.skip("PostgreSQL has the test below")
     bad = {}
     sent = caught(world)
     with world.database.engine.connect() as connection:
@@ -108,9 +107,8 @@ def nodes(plan: Any) -> Iterator[dict[str, Any]]:
         yield from nodes(part)
 
 
+@pytest.mark.parametrize("empty_dsn", ["postgresql"], indirect=True)
 def test_no_question_of_a_job_grows_with_the_past_on_postgresql(world: World) -> None:
-    if world.database.is_sqlite:
-        pytest.skip("SQLite has the test above")
     sent = caught(world)
     with world.database.engine.begin() as connection:
         _let_many_end(connection)
