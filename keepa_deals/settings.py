@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings.sources import DotEnvSettingsSource
 
 from keepa_deals import redaction
+from keepa_deals.deals.economics.pricing import Costs, Pricing, SellPrice
 from keepa_deals.errors import SettingsError
 from keepa_deals.marketplaces import MARKETPLACES
 
@@ -257,6 +258,11 @@ class Settings(BaseSettings):
     def account_id(self) -> str:
         """Twelve hexadecimal digits that stand for the Keepa key in the names of Redis keys."""
         return hashlib.sha256(f"keepa_deals:{self.api_key}".encode()).hexdigest()[:12]
+
+    @property
+    def pricing(self) -> Pricing:
+        """How the seller reckons: the same for every reader and every job."""
+        return Pricing(Costs(self.prep_cost, self.shipping_cost), SellPrice(self.sell_price))
 
     @property
     def fresh_for(self) -> timedelta:

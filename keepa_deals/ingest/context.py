@@ -10,7 +10,7 @@ from typing import Any
 from keepa_deals.call_log import AnswerLog
 from keepa_deals.clock import Clock, SystemClock
 from keepa_deals.db.session import Database
-from keepa_deals.deals.economics import Costs, Pricing, SellPrice
+from keepa_deals.deals.economics.pricing import Pricing
 from keepa_deals.errors import StoppedError
 from keepa_deals.ingest.interfaces import KeepaApi, Lock, TokenSource
 from keepa_deals.keepa.client import KeepaClient
@@ -65,8 +65,7 @@ class IngestContext:
     @property
     def pricing(self) -> Pricing:
         """What the seller adds to each unit, and the price to sell at."""
-        costs = Costs(self.settings.prep_cost, self.settings.shipping_cost)
-        return Pricing(costs, SellPrice(self.settings.sell_price))
+        return self.settings.pricing
 
     @property
     def interval(self) -> timedelta:

@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 from keepa_deals.db.models import Deal
 from keepa_deals.db.open_deals import open_in
 from keepa_deals.db.upsert import insert_points, lock_writers, touch_deals, upsert_deals
-from keepa_deals.deals import economics, lifecycle
-from keepa_deals.deals.economics import DEFAULT, EconomicsRow, Pricing
+from keepa_deals.deals import lifecycle
+from keepa_deals.deals.economics import calculation
+from keepa_deals.deals.economics.calculation import EconomicsRow
+from keepa_deals.deals.economics.pricing import DEFAULT, Pricing
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.lifecycle import Change, Life
 from keepa_deals.ingest.columns import columns_of, names_of
@@ -291,12 +293,12 @@ def _looks_different(row: FeedRow, old: StoredDeal) -> bool:
 
 def _economics(row: FeedRow, old: StoredDeal | None, pricing: Pricing) -> EconomicsRow:
     """The economics of the deal at its new price, with the fees that are known of it."""
-    if old is None or economics.known_fee(old.fba_fee) is None or old.referral_fee_bp is None:
-        return economics.UNKNOWN
+    if old is None or calculation.known_fee(old.fba_fee) is None or old.referral_fee_bp is None:
+        return calculation.UNKNOWN
     repriced = replace(
         old, price=row.price, price_avg_90=row.price_avg_90, price_avg_month=row.price_avg_month
     )
-    return economics.of(repriced, pricing)
+    return calculation.of(repriced, pricing)
 
 
 def _wants_point(row: FeedRow, old: StoredDeal | None, at: datetime) -> bool:

@@ -47,15 +47,21 @@ def test_what_if_follows_the_typing_and_agrees_with_the_server(page: Page, servi
     address = a_deal_with_fees(service)
     page.goto(address)
     known = results(page)
-    page.get_by_label("Buy").fill("12.34")
-    page.get_by_label("Referral fee, %").fill("8.25")
-    page.get_by_label("Preparation").fill("0.99")
+    for label, text in (("Buy", "12.34"), ("Referral fee, %", "8.25"), ("Preparation", "0.99")):
+        page.get_by_label(label).fill(text)
+        expect(page.locator("tr.touched").filter(has=page.get_by_label(label))).to_be_visible()
     typed = results(page)
     assert typed != known
+    page.get_by_label("Buy").fill("12.3.4")
+    expect(page.locator("[data-trouble]")).to_contain_text("buy: must be a number")
+    assert results(page) == ["–"] * 4
+    page.get_by_label("Buy").fill("12.34")
+    expect(page.locator("[data-result=profit]")).to_have_text(typed[0])
     page.locator(".economics form").evaluate("(form) => form.requestSubmit()")
     page.wait_for_url(re.compile("buy=12.34"))
     assert results(page) == typed
     page.get_by_role("link", name="As known").click()
+    expect(page.locator("[data-result=profit]")).to_have_text(known[0])
     assert results(page) == known
 
 

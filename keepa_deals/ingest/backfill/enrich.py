@@ -11,8 +11,8 @@ from sqlalchemy import or_, select
 from keepa_deals.db.models import Deal
 from keepa_deals.db.open_deals import open_in
 from keepa_deals.db.upsert import lock_writers, write_pasts
-from keepa_deals.deals import economics
-from keepa_deals.deals.economics import SellPrice
+from keepa_deals.deals.economics import calculation
+from keepa_deals.deals.economics.pricing import SellPrice
 from keepa_deals.deals.lifecycle import CLOCK_TOLERANCE
 from keepa_deals.deals.price_history import pack
 from keepa_deals.ingest import keepa_history
@@ -88,7 +88,7 @@ def enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
             if asin in details:
                 store(details[asin], deal)
                 deal.changed_at = now
-            store(economics.of(deal, context.pricing), deal)
+            store(calculation.of(deal, context.pricing), deal)
         write_pasts(session, [columns_of(past) for past in pasts])
         if families.is_single(context.selection):
             note_families(run, session, answer.products)

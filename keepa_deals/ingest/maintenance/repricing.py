@@ -9,7 +9,8 @@ from sqlalchemy import select, tuple_, update
 
 from keepa_deals.db.models import Deal, JobState
 from keepa_deals.db.upsert import lock_writers
-from keepa_deals.deals import economics
+from keepa_deals.deals.economics import calculation
+from keepa_deals.deals.economics.pricing import SellPrice
 from keepa_deals.ingest.columns import columns_of, names_of
 from keepa_deals.ingest.context import IngestContext
 
@@ -72,8 +73,8 @@ def reprice(context: IngestContext, job: str, *, until: float) -> int:
 
 def _recomputed(deal: _PricedDeal, context: IngestContext) -> dict[str, object] | None:
     """The columns of a deal whose economics are others now; ``None`` when they are the same."""
-    columns = columns_of(economics.of(deal, context.pricing))
-    if deal.fba_fee is not None and economics.known_fee(deal.fba_fee) is None:
+    columns = columns_of(calculation.of(deal, context.pricing))
+    if deal.fba_fee is not None and calculation.known_fee(deal.fba_fee) is None:
         columns |= {"fba_fee": None}
     if all(getattr(deal, name) == value for name, value in columns.items()):
         return None
@@ -82,9 +83,9 @@ def _recomputed(deal: _PricedDeal, context: IngestContext) -> dict[str, object] 
 
 def _settings(context: IngestContext) -> list[int | str]:
     pricing = context.pricing
-    return [pricing.costs.prep, pricing.costs.shipping, str(pricing.sell), economics.RULES]
+    return [pricing.costs.prep, pricing.costs.shipping, str(pricing.sell), calculation.RULES]
 
 
 def _settings_of_old(cursor: dict[str, Any]) -> list[int | str]:
     """What the table was priced by before the choice of a sell price existed."""
-    return [*cursor.get("costs", (0, 0)), str(economics.SellPrice.AVERAGE_90)]
+    return [*cursor.get("costs", (0, 0)), str(SellPrice.AVERAGE_90)]

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import Deal
 from keepa_deals.db.upsert import insert_points, lock_writers
-from keepa_deals.deals import economics, lifecycle
-from keepa_deals.deals.economics import DEFAULT, Pricing
+from keepa_deals.deals import lifecycle
+from keepa_deals.deals.economics import calculation
+from keepa_deals.deals.economics.pricing import DEFAULT, Pricing
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.lifecycle import Change, Life
 from keepa_deals.ingest.columns import columns_of, store
@@ -83,7 +84,7 @@ def _apply(session: Session, deal: Deal, result: MatchResult, answer: _Answer) -
 
 def _reprice(session: Session, deal: Deal, answer: _Answer) -> None:
     """What follows from a new price: the percentages, the economics, a point of history."""
-    store(economics.of(deal, answer.pricing), deal)
+    store(calculation.of(deal, answer.pricing), deal)
     for name, value in percentages(deal).items():
         setattr(deal, name, value)
     deal.point_at = answer.at

@@ -5,12 +5,14 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
+from keepa_deals.deals.economics.terms import TermName
 from keepa_deals.query.cursor import MAX_CURSOR
 from keepa_deals.query.filters import FILTERS
 from keepa_deals.query.intervals import Interval
 from keepa_deals.query.sorts import SORTS, Order
 from keepa_deals.query.view import MAX_LIMIT, Density, Layout
 from keepa_deals.web.api.schemas import COUNT, Json, array, nullable, record, reference, schemas
+from keepa_deals.web.deals.what_if import LABELS, term_pattern
 
 _ABOUT = (
     "Live Keepa deals. Money is in the currency's smallest unit (cents; yen has none), moments are ISO 8601 "
@@ -46,6 +48,12 @@ def _operations() -> Json:
             "One deal with its history, oldest first, and the events of its life, newest first",
             _json(_one_deal()),
             _deal_parameters(),
+            _error("404", "There is no such deal"),
+        ),
+        "/api/deals/{domain_id}/{asin}/economics": _operation(
+            "What one unit of a deal earns, term by term. A parameter stands in the place of what is known",
+            _json(reference("Economics")),
+            [*_deal_parameters(), *_term_parameters()],
             _error("404", "There is no such deal"),
         ),
         "/api/status": _operation("The state of the service; null is what can't be read", _json(_status())),
@@ -153,6 +161,13 @@ def _view_parameters() -> list[Json]:
         _parameter("layout", looks, _one_of(Layout)),
         _parameter("density", looks, _one_of(Density)),
         _parameter("limit", "Deals a page", _whole(1, MAX_LIMIT)),
+    ]
+
+
+def _term_parameters() -> list[Json]:
+    """Amounts in units of the currency, shares in percent, as a person types them."""
+    return [
+        _parameter(name, LABELS[name], {"type": "string", "pattern": term_pattern(name)}) for name in TermName
     ]
 
 

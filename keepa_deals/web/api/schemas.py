@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy import Boolean, Integer, String
 
 from keepa_deals.db.models import Deal
+from keepa_deals.deals.economics.terms import Certainty, Source, TermName
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.jobs import FEEDING_JOBS
 from keepa_deals.marketplaces import MARKETPLACES
+from keepa_deals.query.amounts import Unit
 from keepa_deals.web.deals.serializers import COPIED, MOMENTS
 
 Json = dict[str, Any]
@@ -56,6 +58,7 @@ def schemas() -> Json:
     step = record({"at": MOMENT, "value": nullable(integer)})
     return {
         "Deal": _deal(reasons),
+        "Economics": _economics(),
         "Point": record(history),
         "Past": record({"read_at": MOMENT, **dict.fromkeys(("price", "sales_rank"), array(step))}),
         "Event": record({"at": MOMENT, "kind": kinds, "reason": nullable(reasons)}),
@@ -84,6 +87,25 @@ def _deal(reasons: Json) -> Json:
             "amazon_url": text,
         }
     )
+
+
+def _economics() -> Json:
+    text, amount = {"type": "string"}, nullable({"type": "integer"})
+    names: Json = {"type": "string", "enum": list(map(str, TermName))}
+    term = record(
+        {
+            "name": names,
+            "label": text,
+            "unit": {"type": "string", "enum": [str(Unit.MONEY), str(Unit.BASIS_POINTS)]},
+            "value": amount,
+            "effect": {**amount, "description": "What it adds to the profit; the effects' sum is the profit"},
+            "source": {"type": "string", "enum": list(map(str, Source))},
+            "note": text,
+            "certainty": {"type": "string", "enum": list(map(str, Certainty))},
+        }
+    )
+    results = dict.fromkeys(("profit", "roi_bp", "margin_bp", "break_even"), amount)
+    return record({"currency": text, "terms": array(term), **results, "unknown": array(names)})
 
 
 _MEANINGS = {

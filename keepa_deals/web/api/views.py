@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
 from keepa_deals.web.api import openapi
-from keepa_deals.web.deals.detail import requested_deal
+from keepa_deals.web.deals.detail import requested_deal, requested_row
 from keepa_deals.web.deals.request import requested_cursor, requested_view
 from keepa_deals.web.deals.serializers import deal_json, event_json, past_json, point_json
+from keepa_deals.web.deals.what_if import read_terms, what_if, what_if_json
 from keepa_deals.web.services import current_services
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
@@ -40,6 +41,15 @@ def deal(domain_id: int, asin: str) -> Response:
         keepa_history=past_json(detail.past, detail.past_read_at) if detail.past else None,
         events=[event_json(event) for event in detail.events],
     )
+
+
+@blueprint.get("/deals/<int:domain_id>/<asin>/economics")
+def economics(domain_id: int, asin: str) -> Response:
+    """What one unit of a deal earns, term by term; a parameter stands in the place of what is known."""
+    services = current_services()
+    row = requested_row(services, domain_id, asin)
+    typed = read_terms(request.args.to_dict(flat=False))
+    return jsonify(what_if_json(what_if(row, services.settings.pricing, typed), domain_id))
 
 
 @blueprint.get("/status")

@@ -34,16 +34,26 @@ class DealDetail:
 
 
 def requested_deal(services: Services, domain_id: int, asin: str) -> DealDetail:
-    """The deal that an address names; 404 when there is none."""
-    if not 0 < domain_id < 100 or not ASIN.fullmatch(asin):
-        abort(404, "There is no such deal: an address is /deals/<domain>/<ASIN>, like /deals/1/B000000000.")
-    key, as_of = (domain_id, asin), services.as_of()
+    """The deal that an address names, with all that is kept of it; 404 when there is none."""
+    key, as_of = _key(domain_id, asin), services.as_of()
     with services.engine.connect() as connection:
         row = _row(connection, key)
         points, events = read_points(connection, key), read_events(connection, key)
         told = read_history(connection, row)
     past = _unpacked(told.packed) if told else None
     return DealDetail(row, points, past, told.read_at if told and past else None, events, as_of)
+
+
+def requested_row(services: Services, domain_id: int, asin: str) -> DealRow:
+    """The deal that an address names, alone; 404 when there is none."""
+    with services.engine.connect() as connection:
+        return _row(connection, _key(domain_id, asin))
+
+
+def _key(domain_id: int, asin: str) -> Key:
+    if not 0 < domain_id < 100 or not ASIN.fullmatch(asin):
+        abort(404, "There is no such deal: an address is /deals/<domain>/<ASIN>, like /deals/1/B000000000.")
+    return domain_id, asin
 
 
 def _row(connection: Connection, key: Key) -> DealRow:

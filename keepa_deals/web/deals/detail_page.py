@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template, request
 
-from keepa_deals.deals.economics import Costs
 from keepa_deals.deals.ended_reasons import ENDED_REASONS
 from keepa_deals.deals.money import notation
 from keepa_deals.formats import as_data
@@ -25,14 +24,13 @@ def deal(domain_id: int, asin: str) -> str:
     """One deal: what is known of it, its history, the events of its life, and what it would earn."""
     services = current_services()
     detail = requested_deal(services, domain_id, asin)
-    costs = Costs(services.settings.prep_cost, services.settings.shipping_cost)
     return render_template(
         "deals/detail.html",
         deal=deal_row.shown(detail.row, detail.as_of),
         curve=curve(detail),
         entries=timeline.entries(detail),
         reasons=ENDED_REASONS,
-        what_if=what_if(detail.row, costs, request.args.to_dict()),
+        what_if=what_if(detail.row, services.settings.pricing, request.args.to_dict()),
         money_notation=as_data(notation(domain_id)),
         back=_way_back(),
         banner=banner(services.health.report()),

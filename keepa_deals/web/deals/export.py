@@ -16,7 +16,7 @@ from defusedcsv import csv
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import ServiceUnavailable
 
-from keepa_deals.deals.economics import known_fee
+from keepa_deals.deals.economics.calculation import known_fee
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.money import from_minor
 from keepa_deals.marketplaces import marketplace

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from keepa_deals.deals.economics import known_fee
+from keepa_deals.deals.economics.calculation import known_fee
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.price_history import Past, Step
 from keepa_deals.marketplaces import marketplace

@@ -19,8 +19,9 @@ from keepa_deals.db import migrate
 from keepa_deals.db.errors import SchemaError
 from keepa_deals.db.models import Base, Deal, DealEvent, DealPast, DealPoint
 from keepa_deals.db.session import Database
-from keepa_deals.deals import economics
-from keepa_deals.deals.economics import EconomicsRow, Pricing
+from keepa_deals.deals.economics import calculation
+from keepa_deals.deals.economics.calculation import EconomicsRow
+from keepa_deals.deals.economics.pricing import Pricing
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.price_history import unpack
@@ -144,16 +145,16 @@ def test_a_price_that_changes_while_details_are_written_never_leaves_the_profit_
             world.keepa.list(make_deal("B000000001", price=1000))
             upserter.start()
             upserter.join(timeout=1)
-        return economics.of(deal, pricing)
+        return calculation.of(deal, pricing)
 
-    monkeypatch.setattr(enrich, "economics", SimpleNamespace(of=calculate))
+    monkeypatch.setattr(enrich, "calculation", SimpleNamespace(of=calculate))
     assert backfill.run_slice(world.context).outcome is Outcome.SUCCEEDED
     upserter.join()
     with world.database.session() as session:
         deal = session.get_one(Deal, (1, "B000000001"))
     assert deal.price == 1000
     assert deal.profit is not None
-    assert deal.profit == economics.of(deal, world.context.pricing).profit
+    assert deal.profit == calculation.of(deal, world.context.pricing).profit
     other.database.close()
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -13,8 +12,11 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from keepa_deals.db.models import Deal
-from keepa_deals.deals import economics
-from keepa_deals.deals.economics import Costs, calculate, half_up
+from keepa_deals.deals.economics import calculation
+from keepa_deals.deals.economics.calculation import break_even, work_out
+from keepa_deals.deals.economics.pricing import DEFAULT, Costs, Pricing, SellPrice
+from keepa_deals.deals.economics.rounding import WHOLE, half_up
+from keepa_deals.deals.economics.terms import Certainty, Source, TermName
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.upsert import run as upsert
@@ -23,54 +25,76 @@ from tests.support.world import make_deal, make_world
 money = st.integers(0, 10_000_000)
 
 
+@dataclass(frozen=True)
+class Sample:
+    """What the economics know of a deal."""
+
+    price: int | None = 1500
+    price_avg_90: int | None = 3000
+    price_avg_month: int | None = 2800
+    buy_box_price: int | None = 2900
+    fba_fee: int | None = 350
+    referral_fee_bp: int | None = 1501
+
+
 def test_a_sale_worked_out_by_hand() -> None:
-    found = calculate(buy=1500, sell=3000, referral_fee_bp=1501, fba_fee=350, costs=Costs(100, 50))
-    assert found is not None
-    assert found.referral_fee == 450  # 450.3
+    pricing = Pricing(Costs(100, 50))
+    found = work_out(Sample(), pricing)
+    effects = {term.name: term.effect for term in found.terms}
+    assert effects[TermName.REFERRAL] == -450  # 450.3
     assert found.profit == 3000 - 450 - 350 - 1500 - 150 == 550
     assert found.roi_bp == 3333  # 550 / 1650
     assert found.margin_bp == 1833  # 550 / 3000
-    assert found.break_even == 2354  # 2000 / 0.8499 = 2353.2
+    assert break_even(Sample(), pricing) == 2353  # 2353 - 353.2 - 350 - 1650 = 0
 
 
 def test_halves_are_rounded_away_from_zero() -> None:
-    assert [half_up(Fraction(n, 2)) for n in (-3, -1, 1, 3)] == [-2, -1, 1, 2]
+    assert [half_up(n, 2) for n in (-3, -1, 1, 3)] == [-2, -1, 1, 2]
 
 
-@pytest.mark.parametrize("unknown", ["buy", "sell", "referral_fee_bp", "fba_fee"])
-def test_an_unknown_term_makes_the_result_unknown(unknown: str) -> None:
-    terms: dict[str, int | None] = {"buy": 1500, "sell": 3000, "referral_fee_bp": 1500, "fba_fee": 350}
-    assert calculate(**{**terms, unknown: None}, costs=Costs()) is None  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [("price", TermName.BUY), ("referral_fee_bp", TermName.REFERRAL), ("fba_fee", TermName.FBA)],
+)
+def test_an_unknown_term_makes_the_result_unknown(column: str, name: TermName) -> None:
+    found = work_out(replace(Sample(), **{column: None}), DEFAULT)
+    assert (found.profit, found.roi_bp, found.margin_bp) == (None, None, None)
+    assert found.unknown == (name,)
+    assert break_even(replace(Sample(), **{column: None}), DEFAULT) is None
 
 
-@given(money, money, st.integers(0, 9999), money, money, money)
+@given(money, money, st.integers(0, 9999), st.integers(1, 10_000_000), money, money)
 def test_at_the_break_even_price_nothing_is_lost_and_a_cent_below_it_is(
     buy: int, sell: int, rate: int, fba: int, prep: int, shipping: int
 ) -> None:
-    def profit(price: int) -> int:
-        found = calculate(buy=buy, sell=price, referral_fee_bp=rate, fba_fee=fba, costs=Costs(prep, shipping))
-        assert found is not None
-        return found.profit
+    deal = Sample(price=buy, price_avg_90=sell, referral_fee_bp=rate, fba_fee=fba)
+    pricing = Pricing(Costs(prep, shipping))
+    found, lowest = work_out(deal, pricing), break_even(deal, pricing)
+    assert found.profit == sum(term.effect or 0 for term in found.terms)
+    if lowest is None:  # no price that the columns hold is high enough
+        assert (2**31 - 1) * (WHOLE - rate) < (fba + buy + prep + shipping) * WHOLE
+        return
 
-    found = calculate(buy=buy, sell=sell, referral_fee_bp=rate, fba_fee=fba, costs=Costs(prep, shipping))
-    assert found is not None
-    assert found.break_even is not None
-    assert found.profit == found.sell - found.referral_fee - found.fba_fee - buy - prep - shipping
-    assert profit(found.break_even) >= 0
-    exact = Fraction(found.break_even - 1) * (10_000 - rate) / 10_000 - fba - buy - prep - shipping
-    assert exact < 0
+    def profit(price: int) -> int:
+        return work_out(deal, pricing, {TermName.SELL: price}).profit or 0
+
+    assert profit(lowest) >= 0
+    assert profit(lowest - 1) < 0
 
 
 def test_a_fee_of_0_says_that_it_cannot_be_calculated() -> None:
-    deal = SimpleNamespace(
-        price=1500,
-        price_avg_90=3000,
-        price_avg_month=None,
-        buy_box_price=None,
-        fba_fee=0,
-        referral_fee_bp=1500,
-    )
-    assert economics.of(deal, economics.DEFAULT) == economics.UNKNOWN
+    assert calculation.of(Sample(fba_fee=0), DEFAULT) == calculation.UNKNOWN
+
+
+def test_a_buy_box_that_nobody_knows_does_not_make_the_profit_unknown_but_is_told() -> None:
+    by_buy_box = Pricing(sell=SellPrice.BUY_BOX)
+    known, sell = work_out(Sample(), by_buy_box), TermName.SELL
+    assert (known.sell, {t.name: t.source for t in known.terms}[sell]) == (2900, Source.BUY_BOX)
+    stood_in = work_out(Sample(buy_box_price=None), by_buy_box)
+    term = next(term for term in stood_in.terms if term.name is sell)
+    assert (term.value, term.source, term.certainty) == (3000, Source.AVERAGE_90, Certainty.ASSUMED)
+    nothing = Sample(buy_box_price=None, price_avg_90=None, price_avg_month=None)
+    assert work_out(nothing, by_buy_box).unknown == (TermName.SELL, TermName.REFERRAL)
 
 
 def test_new_costs_recalculate_every_deal_without_a_token(tmp_path: Path) -> None:

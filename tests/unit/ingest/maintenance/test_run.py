@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select, update
 
 from keepa_deals.db.models import Deal, DealEvent, DealPast, DealPoint, JobRun, JobState, Sample
 from keepa_deals.db.upsert import write_pasts
-from keepa_deals.deals.economics import SellPrice
+from keepa_deals.deals.economics.pricing import SellPrice
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.errors import StoreUnavailableError
 from keepa_deals.ingest.backfill import run as backfill

@@ -1,0 +1,1 @@
+"""What a deal is worth to a seller: one calculation for lists, pages, the what-if, the API and exports."""
