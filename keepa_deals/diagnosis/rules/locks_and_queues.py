@@ -96,6 +96,7 @@ def foreign_messages(evidence: Evidence) -> Iterator[Finding]:
     "and no run is under way",
     fix=RESTART,
     stops=Stops.UPSERTER,
+    follows="disk_full home_not_writable database_unavailable database_locked database_damaged",
     alert=Alert("keepa_deals_lock_ttl_seconds > 60"),
 )
 def zombie_lock(evidence: Evidence) -> Iterator[Finding]:
