@@ -76,7 +76,10 @@ def _behaviour(habits: Mapping[str, float]) -> Behaviour:
 @click.option("--refill-rate", default=20, show_default=True, help="Tokens that a tick brings.")
 @click.option("--tick-seconds", default=60.0, show_default=True, help="Seconds between two ticks.")
 @click.option("--tokens", type=int, default=None, help="Balance at the start; a full bucket unless given.")
-@click.option("--deals", default=450, show_default=True, help="About how many deals are live at any time.")
+@click.option(
+    "--deals", envvar="KEEPA_SANDBOX_DEALS", default=450, show_default=True,
+    help="About how many deals are live at any time; KEEPA_SANDBOX_DEALS where a start runs it.",
+)  # fmt: skip
 @click.option("--seed", default=None, help="The same seed grows the same catalogue; random unless given.")
 @click.option(
     "--fault", "faults", multiple=True, callback=_faults, metavar="CODE=PROBABILITY",

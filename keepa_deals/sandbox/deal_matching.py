@@ -8,6 +8,7 @@ from keepa_deals.keepa.enums import CsvType, Interval
 from keepa_deals.sandbox.catalogue.catalogue import Catalogue, Item
 from keepa_deals.sandbox.catalogue.product_traits import FAMILY_OF
 from keepa_deals.sandbox.catalogue.schedule import Window
+from keepa_deals.sandbox.catalogue.series import Extremes
 from keepa_deals.sandbox.deal_query import DealQuery
 
 DAY = 1440
@@ -100,7 +101,7 @@ def _passes(catalogue: Catalogue, item: Item, query: DealQuery, minute: int) -> 
 
 
 def _passes_flags(item: Item, query: DealQuery, minute: int) -> bool:
-    flags = query.flags
+    flags, series = query.flags, item.series[FAMILY_OF[query.kind]]
     if "mustHaveAmazonOffer" in flags and item.value(CsvType.AMAZON, minute) < 0:
         return False
     if "mustNotHaveAmazonOffer" in flags and item.value(CsvType.AMAZON, minute) >= 0:
@@ -109,14 +110,14 @@ def _passes_flags(item: Item, query: DealQuery, minute: int) -> bool:
         return False
     if "isBackInStock" in flags and not is_back(item, query.kind, minute):
         return False
-    if "isLowest" in flags and not is_lowest(item, query.kind, item.facts.tracked_since, minute):
-        return False
-    return "isLowest90" not in flags or is_lowest(item, query.kind, minute - 90 * DAY, minute)
+    return all(
+        name not in flags or is_lowest(item, query.kind, minute, series.extremes(start, minute))
+        for name, start in (("isLowest", item.facts.tracked_since), ("isLowest90", minute - 90 * DAY))
+    )
 
 
-def is_lowest(item: Item, kind: CsvType, start: int, minute: int) -> bool:
-    """Whether the value at ``minute`` is the lowest since ``start``."""
-    extremes = item.series[FAMILY_OF[kind]].extremes(start, minute)
+def is_lowest(item: Item, kind: CsvType, minute: int, extremes: Extremes | None) -> bool:
+    """Whether the value at ``minute`` is the lowest of those that have these ``extremes``."""
     current = item.series[FAMILY_OF[kind]].at(minute)
     return extremes is not None and 0 <= current <= extremes[0][1]
 

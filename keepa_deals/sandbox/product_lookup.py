@@ -9,7 +9,8 @@ from typing import Any
 from keepa_deals.keepa.enums import CsvType
 from keepa_deals.keepa.token_costs import MAX_ASINS_PER_REQUEST, ProductOptions
 from keepa_deals.sandbox.catalogue.catalogue import VALUES, Catalogue, Item
-from keepa_deals.sandbox.catalogue.product_traits import FAMILY_OF, brand_of
+from keepa_deals.sandbox.catalogue.product_traits import FAMILY_OF, Family, brand_of
+from keepa_deals.sandbox.catalogue.series import Extremes
 from keepa_deals.sandbox.deal_matching import is_lowest
 from keepa_deals.sandbox.errors import BadRequest
 
@@ -209,16 +210,18 @@ def _histories(item: Item, options: ProductOptions, minute: int) -> list[list[in
 def _stats(item: Item, options: ProductOptions, minute: int) -> dict[str, Any]:
     facts, told = item.facts, _told(options)
     kinds = [kind if kind in facts.surcharges and kind in told else None for kind in CsvType]
-    tracked, quarter = facts.tracked_since, minute - 90 * DAY
+    quarter = minute - 90 * DAY
+    ever = _extremes(item, facts.tracked_since, minute)
+    lately = _extremes(item, quarter, minute)
     buy_box = item.value(CsvType.BUY_BOX_SHIPPING, minute) if options.buybox else -2
     spans = {"avg": options.stats_days or 90, "avg30": 30, "avg90": 90, "avg180": 180, "avg365": 365}
     return {
         "current": _only(told, item.values(minute)),
         **{name: _only(told, item.averages(days * DAY, minute)) for name, days in spans.items()},
-        "min": _extreme(item, told, 0, minute),
-        "max": _extreme(item, told, 1, minute),
-        "isLowest": [kind is not None and is_lowest(item, kind, tracked, minute) for kind in kinds],
-        "isLowest90": [kind is not None and is_lowest(item, kind, quarter, minute) for kind in kinds],
+        "min": _extreme(item, told, ever, 0),
+        "max": _extreme(item, told, ever, 1),
+        "isLowest": _are_lowest(item, kinds, ever, minute),
+        "isLowest90": _are_lowest(item, kinds, lately, minute),
         "outOfStockPercentage90": [
             item.series[FAMILY_OF[kind]].absent_percent(quarter, minute) if kind is not None else -1
             for kind in kinds
@@ -230,8 +233,19 @@ def _stats(item: Item, options: ProductOptions, minute: int) -> dict[str, Any]:
     }
 
 
-def _extreme(item: Item, told: frozenset[CsvType], which: int, minute: int) -> list[list[int] | None]:
-    extremes = {f: series.extremes(item.facts.tracked_since, minute) for f, series in item.series.items()}
+def _extremes(item: Item, start: int, minute: int) -> dict[Family, Extremes | None]:
+    return {family: series.extremes(start, minute) for family, series in item.series.items()}
+
+
+def _are_lowest(
+    item: Item, kinds: Collection[CsvType | None], extremes: dict[Family, Extremes | None], minute: int
+) -> list[bool]:
+    return [kind is not None and is_lowest(item, kind, minute, extremes[FAMILY_OF[kind]]) for kind in kinds]
+
+
+def _extreme(
+    item: Item, told: frozenset[CsvType], extremes: dict[Family, Extremes | None], which: int
+) -> list[list[int] | None]:
     result: list[list[int] | None] = [None] * VALUES
     for kind, surcharge in item.facts.surcharges.items():
         extreme = extremes[FAMILY_OF[kind]]

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from sqlalchemy import func, insert, select, update
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from keepa_deals.db.models import Deal, DealEvent
 from keepa_deals.db.session import Database
 from keepa_deals.deals.kinds import DealEventKind
+from keepa_deals.deployment.ports import free_port
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
 from keepa_deals.web.services import EXTENSION
@@ -50,24 +51,61 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
-    """A page that lets nothing out of this machine and fails the test on any error of a script."""
-    context = browser.new_context(base_url=address, **options)
-    context.set_default_timeout(15_000)
-    page = context.new_page()
-    page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-    page.goto("/")
-    yield page
-    context.close()
-    # pictures come from a host that the test does not let through; what a test breaks itself, it says
-    assert [error for error in errors if "Failed to load resource" not in error] == []
+@pytest.fixture(scope="package")
+def contexts(browser: Browser) -> Iterator[Contexts]:
+    yield (contexts := Contexts(browser))
+    contexts.close()
+
+
+class Contexts:
+    """One context for each set of options: a page in a new one costs more than two seconds of processor."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._kept: dict[str, BrowserContext] = {}
+
+    def context(self, **options: Any) -> BrowserContext:
+        name = repr(sorted(options.items()))
+        if name not in self._kept:
+            self._kept[name] = self._browser.new_context(**options)
+            self._kept[name].set_default_timeout(15_000)
+        return self._kept[name]
+
+    def opened(self, address: str, **options: Any) -> Iterator[Page]:
+        """A page that lets nothing out of this machine and fails the test on any error of a script.
+
+        It finds nothing of what an earlier one has left: no cookie, nothing stored.
+        """
+        context = self.context(base_url=address, **options)
+        page = context.new_page()
+        page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+        page.goto("/")
+        yield page
+        cleaner = context.new_cdp_session(page)
+        cleaner.send("Storage.clearDataForOrigin", {"origin": address, "storageTypes": "all"})
+        context.clear_cookies()
+        context.clear_permissions()
+        for left in context.pages:
+            left.close()
+        # pictures come from a host that the test does not let through; what a test breaks itself, it says
+        assert [error for error in errors if "Failed to load resource" not in error] == []
+
+    def close(self) -> None:
+        for context in self._kept.values():
+            context.close()
+
+
+@pytest.fixture(scope="package")
+def still_port() -> int:
+    """One for all of them, so that their pages share a context."""
+    return free_port()
 
 
 @pytest.fixture
-def still(tmp_path: Path) -> Iterator[Still]:
+def still(tmp_path: Path, still_port: int) -> Iterator[Still]:
     """A dashboard whose deals change only as a test says: no service runs, and each answer is made anew."""
     world = make_world(tmp_path / "deals.db")
     fill_deals(world.database.engine, 120, datetime.now(UTC))
@@ -79,7 +117,7 @@ def still(tmp_path: Path) -> Iterator[Still]:
     )
     app = create_app(settings)
     app.config["COMPRESS_STREAMS"] = False  # files that it compresses are closed when they are collected
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Silent)
+    server = make_server("127.0.0.1", still_port, app, threaded=True, request_handler=_Silent)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     still = Still(f"http://127.0.0.1:{server.server_port}", world.database, server)
@@ -148,16 +186,16 @@ class _Silent(WSGIRequestHandler):
 
 
 @pytest.fixture(params=[(1440, "light"), (390, "dark")], ids=["desk", "phone"])
-def open_page(request: pytest.FixtureRequest, browser: Browser, still: Still) -> Iterator[Page]:
+def open_page(request: pytest.FixtureRequest, contexts: Contexts, still: Still) -> Iterator[Page]:
     """A page of the dashboard that stands still, on a desk and on a phone."""
     width, scheme = request.param
-    yield from opened(browser, still.address, viewport={"width": width, "height": 850}, color_scheme=scheme)
+    yield from contexts.opened(still.address, viewport={"width": width, "height": 850}, color_scheme=scheme)
 
 
 @pytest.fixture
-def still_page(browser: Browser, still: Still) -> Iterator[Page]:
+def still_page(contexts: Contexts, still: Still) -> Iterator[Page]:
     """The same on a desk alone."""
-    yield from opened(browser, still.address)
+    yield from contexts.opened(still.address)
 
 
 @pytest.fixture
@@ -170,23 +208,23 @@ def cached_page(browser: Browser, still: Still) -> Iterator[Page]:
 
 
 @pytest.fixture(params=[(1440, "light"), (390, "dark")], ids=["desk", "phone"])
-def page(request: pytest.FixtureRequest, browser: Browser, service: Service) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, contexts: Contexts, service: Service) -> Iterator[Page]:
     """On a desk by day, and on a phone by night."""
     width, scheme = request.param
-    yield from opened(browser, service.address, viewport={"width": width, "height": 850}, color_scheme=scheme)
+    yield from contexts.opened(service.address, viewport={"width": width, "height": 850}, color_scheme=scheme)
 
 
 @pytest.fixture
-def desk(browser: Browser, service: Service) -> Iterator[Page]:
+def desk(contexts: Contexts, service: Service) -> Iterator[Page]:
     """On a desk alone: what a phone shows in the same way."""
-    yield from opened(browser, service.address, viewport={"width": 1440, "height": 850})
+    yield from contexts.opened(service.address, viewport={"width": 1440, "height": 850})
 
 
 @pytest.fixture
-def plain(browser: Browser, service: Service) -> Iterator[Page]:
+def plain(contexts: Contexts, service: Service) -> Iterator[Page]:
     """Without JavaScript."""
-    yield from opened(
-        browser, service.address, viewport={"width": 1280, "height": 850}, java_script_enabled=False
+    yield from contexts.opened(
+        service.address, viewport={"width": 1280, "height": 850}, java_script_enabled=False
     )
 
 

@@ -129,8 +129,10 @@ def wrong_clock(service: Service) -> Iterator[None]:
 
 @contextmanager
 def foreign_spender(service: Service) -> Iterator[None]:
-    """Another program spends until it is felt: a full account has 100 tokens back after five ticks, and a busy
-    machine may not ask Keepa as often."""
+    """Another program spends until it is felt.
+
+    A full account has 100 tokens back after five ticks, and a busy machine may not ask Keepa as often.
+    """
     before = service.status()["tokens"]["foreign_at"]
     with _account(service, {"spend": 100}, {}, forget=True):
         deadline = time.monotonic() + UNTIL_FELT

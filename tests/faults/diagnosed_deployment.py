@@ -28,7 +28,8 @@ SCRIPT = ROOT / "Diagnostics" / "diagnose_dwindling_deals.py"
 SELECTION = "selection.json"
 PATIENCE = 150.0
 """Seconds for a fault to be named, and for a healed one to be forgotten."""
-LOOK_EVERY = 0.2
+LOOK_EVERY = 1.0
+"""Seconds between two looks, each of which costs half a second of processor."""
 DISK_MB = 256
 """The start wants 200 free."""
 

@@ -38,6 +38,7 @@ class Service:
             "DASHBOARD_PORT": str(self.port),
             "UPSERT_INTERVAL_SECONDS": "2",
             "KEEPA_TICK_SECONDS": "2",
+            "KEEPA_SANDBOX_DEALS": "200",
             **settings,
         }
         self.said: list[str] = []
@@ -125,7 +126,7 @@ class Service:
             except OSError as error:
                 status = {"error": str(error)}
             assert time.monotonic() < deadline, status
-            time.sleep(0.1)
+            time.sleep(0.3)
 
     def wait_for_success(self, seconds: float = 60) -> float:
         """Seconds until the upserter has succeeded anew."""

@@ -190,22 +190,35 @@ def rank_points(name: str, rank: int, surge: Deal) -> Points:
     """
     d = stream(name)
     depth = (100 - pick(next(d), *RANK_DEPTH)) / 100
-    lasts = surge.end - surge.shown
-    share = 1.0
-    back = rank
-    points: list[tuple[int, int]] = []
-    for minute, value, is_sale in _climbs(d, rank, sales(f"{name}/sales", rank, surge), surge.length):
-        if minute <= surge.end:
-            back = value
-        if not surge.shown <= minute < surge.end:
-            share = 1.0
-        elif minute == surge.shown:
-            share = depth
-        elif not is_sale:  # a sale leads down, whatever has faded meanwhile
-            share = depth ** (1 - (minute - surge.shown) / lasts)
-        points.append((minute, max(1, int(value * share))))
-    points.append((surge.end, back))
-    return _tidy(points)
+    _, shown, end, length = surge
+    share = depth
+    minutes: list[int] = []
+    values: list[int] = []
+    last = back = NO_OFFER
+    is_over = False
+    for minute, climbed, is_sale in _climbs(d, rank, sales(f"{name}/sales", rank, surge), length):
+        value = climbed
+        if minute <= end:
+            back = climbed
+        elif not is_over:
+            is_over = True
+            last = _add(minutes, values, end, back, last)
+        if shown <= minute < end:
+            if not is_sale:  # a sale leads down, whatever has faded meanwhile
+                share = depth ** (1 - (minute - shown) / (end - shown))
+            value = max(1, int(climbed * share))
+        last = _add(minutes, values, minute, value, last)
+    if not is_over:
+        _add(minutes, values, end, back, last)
+    return minutes, values
+
+
+def _add(minutes: list[int], values: list[int], minute: int, value: int, last: int) -> int:
+    """Another point where it differs from the ``last`` value; the last value now."""
+    if value != last:
+        minutes.append(minute)
+        values.append(value)
+    return value
 
 
 def _climbs(d: Iterator[int], rank: int, times: list[int], length: int) -> Iterator[tuple[int, int, bool]]:
@@ -214,14 +227,15 @@ def _climbs(d: Iterator[int], rank: int, times: list[int], length: int) -> Itera
     The minute, the rank, and whether a sale leads to it.
     """
     swing = min(0.72, max(0.06, (math.log10(rank) - 1.5) * 0.17))
+    deepest, widest = rank * swing, rank * 0.9 * swing
     for sale, until in pairwise([*times, length]):
-        low = int(rank * (1 - swing * (0.45 + 0.55 * next(d) / RANGE)))
-        climb = int(rank * (1 + 0.9 * swing * next(d) / RANGE)) + 1 - low
+        low = int(rank - deepest * (0.45 + 0.55 * next(d) / RANGE))
+        climb = int(rank + widest * next(d) / RANGE) + 1 - low
+        yield sale, low or 1, True
         room = (until - sale) // 2
-        yield sale, max(1, low), True
         last = sale
         for step, share in _CLIMB:
-            minute = sale + max(1, room * step // 100) * 2
+            minute = sale + (room * step // 100 or 1) * 2
             if last < minute < until:
                 yield minute, max(2, low + climb * share // 100), False
                 last = minute

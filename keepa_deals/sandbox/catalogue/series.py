@@ -19,6 +19,10 @@ MAX_CYCLES = 5
 """The present one, and those in which 2, 7, 30 and 90 days ago lie."""
 
 
+Extremes = tuple[tuple[int, int], tuple[int, int]]
+"""The first minimum and the first maximum of a time as ``(minute, value)``."""
+
+
 class Series:
     """``grow(number)`` gives the values of a cycle; -1 is no offer. ``None`` instead: there never is one."""
 
@@ -86,8 +90,8 @@ class Series:
                     yield begin + offset, value
                     previous = value
 
-    def extremes(self, start: int, end: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
-        """The first minimum and the first maximum from ``start`` to ``end`` as ``(minute, value)``."""
+    def extremes(self, start: int, end: int) -> Extremes | None:
+        """Those from ``start`` to ``end``; ``None`` when there was no offer."""
         first, last = self._timing.number(start), self._timing.number(end)
         points = list(self.changes(start, min(end, self._timing.begin(first + 1) - 1)))
         for number in range(first + 1, last):
