@@ -38,12 +38,10 @@ BY_DAY = {
     "kill -9 all programs at once",
     "kill -9 while the lock is held",
     "Redis FLUSHALL",
-    "Keepa refuses the key for 30 s",
     "database locked for 30 s",
-    "celerybeat.pid names a stranger",
     "disk full for 30 s",
 }
-"""One of each kind: processes, locks, Redis, Keepa, the database, files, the disk. The rest is nightly."""
+"""One of each kind: processes, locks, Redis, the database, the disk. The rest is nightly."""
 LOCK_TTL = "6"
 
 

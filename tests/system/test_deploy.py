@@ -148,9 +148,8 @@ def downgrade() -> None:
 NEW_REVISION = "20991231_0000"
 
 
-@pytest.mark.parametrize(
-    "fault", [killed_deploy, pytest.param(kill_during_deploy, marks=pytest.mark.nightly)]
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("fault", [killed_deploy, kill_during_deploy])
 def test_a_deploy_that_dies_leaves_nothing_half_way(clone: Checkout, fault: Fault) -> None:
     before = invariants.read(clone)
     with fault(clone):

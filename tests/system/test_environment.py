@@ -63,6 +63,7 @@ def test_a_kill_where_nothing_was_started_needs_no_environment(tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_kill_without_packages_does_not_take_what_runs_for_nothing(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "checkout", PIP_NO_INDEX="1")
     there, elsewhere = checkout.root / ".venv", tmp_path / "elsewhere"

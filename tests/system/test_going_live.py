@@ -179,6 +179,7 @@ def keepa() -> Iterator[SandboxProcess]:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_going_live_after_the_sandbox_shows_none_of_its_deals(tmp_path: Path, keepa: SandboxProcess) -> None:
     service = Service(tmp_path / "home")
     try:

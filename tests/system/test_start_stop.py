@@ -154,6 +154,7 @@ def test_a_deal_query_that_cannot_be_used_is_named_before_anything_starts_or_is_
     assert "Traceback" not in diagnosis.stdout + diagnosis.stderr
 
 
+@pytest.mark.nightly
 def test_a_selection_as_keepas_page_exports_it_works_and_its_domain_is_the_dashboards(tmp_path: Path) -> None:
     exported = {"domainId": "9", "priceTypes": ["0"], "dateRange": "0", "salesRankRange": [-1, -1]}
     exported |= {"deltaPercentRange": [10, 2147483647], "isRangeEnabled": True, "hasAmazonOffer": True}
@@ -182,6 +183,7 @@ def test_a_start_lets_nobody_else_read_the_key(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.nightly
 def test_a_refused_key_is_said_at_once_and_a_new_one_needs_a_restart(tmp_path: Path) -> None:
     sandbox = SandboxProcess("--fault", "402=1")
     service = Service(tmp_path / "home", KEEPA_API_URL=sandbox.url, KEEPA_API_KEY="a" * 64)

@@ -119,6 +119,7 @@ def count(database: Database, query: Any) -> int:
         return session.scalar(query) or 0
 
 
+@pytest.mark.nightly
 def test_workers_on_two_hosts_share_the_work_and_do_none_twice(
     hosts: Hosts, shared: dict[str, str], tmp_path: Path
 ) -> None:
