@@ -185,9 +185,14 @@ class _Silent(WSGIRequestHandler):
         """The output belongs to the tests."""
 
 
-@pytest.fixture(params=[(1440, "light"), (390, "dark")], ids=["desk", "phone"])
+DESK, PHONE = (1440, "light"), (390, "dark")
+ON_BOTH = [pytest.param(DESK, id="desk"), pytest.param(PHONE, id="phone")]
+BY_NIGHT_ON_BOTH = [ON_BOTH[0], pytest.param(PHONE, id="phone", marks=pytest.mark.nightly)]
+
+
+@pytest.fixture(params=BY_NIGHT_ON_BOTH)
 def open_page(request: pytest.FixtureRequest, contexts: Contexts, still: Still) -> Iterator[Page]:
-    """A page of the dashboard that stands still, on a desk and on a phone."""
+    """A page of the dashboard that stands still, on a desk; by night also on a phone."""
     width, scheme = request.param
     yield from contexts.opened(still.address, viewport={"width": width, "height": 850}, color_scheme=scheme)
 
@@ -207,9 +212,16 @@ def cached_page(browser: Browser, still: Still) -> Iterator[Page]:
     context.close()
 
 
-@pytest.fixture(params=[(1440, "light"), (390, "dark")], ids=["desk", "phone"])
+@pytest.fixture(params=BY_NIGHT_ON_BOTH)
 def page(request: pytest.FixtureRequest, contexts: Contexts, service: Service) -> Iterator[Page]:
-    """On a desk by day, and on a phone by night."""
+    """In light on a desk; by night also in the dark on a phone."""
+    width, scheme = request.param
+    yield from contexts.opened(service.address, viewport={"width": width, "height": 850}, color_scheme=scheme)
+
+
+@pytest.fixture(params=ON_BOTH)
+def each_page(request: pytest.FixtureRequest, contexts: Contexts, service: Service) -> Iterator[Page]:
+    """In light on a desk, and in the dark on a phone."""
     width, scheme = request.param
     yield from contexts.opened(service.address, viewport={"width": width, "height": 850}, color_scheme=scheme)
 

@@ -35,12 +35,12 @@ def refresh(page: Page) -> None:
 
 
 # -- browse --------------------------------------------------------------------------------------
-def test_deals_are_shown_and_nothing_is_wider_than_the_screen(page: Page) -> None:
-    assert len(rows(page)) == 50
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.goto("/?layout=cards")
-    assert len(rows(page)) == 50
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+def test_deals_are_shown_and_nothing_is_wider_than_the_screen(each_page: Page) -> None:
+    assert len(rows(each_page)) == 50
+    assert each_page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    each_page.goto("/?layout=cards")
+    assert len(rows(each_page)) == 50
+    assert each_page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_a_search_narrows_the_list_and_is_a_chip_to_take_away(page: Page) -> None:
@@ -176,15 +176,15 @@ def test_everything_is_reached_with_the_tab_key(page: Page) -> None:
     raise AssertionError("no deal was reached")
 
 
-def test_axe_finds_nothing_serious(page: Page) -> None:
-    deal = page.locator("a.open").first.get_attribute("href") or ""
+def test_axe_finds_nothing_serious(each_page: Page) -> None:
+    deal = each_page.locator("a.open").first.get_attribute("href") or ""
     pages = ["/?price_max=60", "/health", deal]
-    if page.evaluate("innerWidth") > 720:  # these differ in nothing on a phone
+    if each_page.evaluate("innerWidth") > 720:  # these differ in nothing on a phone
         pages += ["/?layout=cards&limit=20", "/?price_max=0.01", "/nothing"]
     for address in pages:
-        page.goto(address)
-        open_filters(page)
-        found = Axe().run(page).response["violations"]
+        each_page.goto(address)
+        open_filters(each_page)
+        found = Axe().run(each_page).response["violations"]
         serious = [
             f"{address} {v['id']}: {v['nodes'][0]['html'][:200]}"
             for v in found

@@ -38,7 +38,7 @@ class Service:
             "DASHBOARD_PORT": str(self.port),
             "UPSERT_INTERVAL_SECONDS": "2",
             "KEEPA_TICK_SECONDS": "2",
-            "KEEPA_SANDBOX_DEALS": "200",
+            "KEEPA_SANDBOX_DEALS": "300",
             **settings,
         }
         self.said: list[str] = []
