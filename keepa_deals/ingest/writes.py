@@ -142,7 +142,8 @@ def apply_listed(
     domain_id = rows[0].domain_id
     known = _known(session, domain_id, [row.asin for row in rows])
     siblings = _siblings(session, domain_id, rows, known) if single else {}
-    page = _Page(at, fresh_for, pricing)
+    newest_first = sorted(rows, key=lambda row: row.deal_created_at, reverse=True)
+    page = _Page(at, fresh_for, pricing, {row.asin: place for place, row in enumerate(newest_first)})
     for row in sorted(rows, key=lambda row: (row.asin in siblings, row.asin)):
         page.add(row, siblings.get(row.asin) or known.get(row.asin))
     touch_deals(session, [columns_of(deal) for deal in page.touched])
@@ -170,6 +171,8 @@ class _Page:
     at: datetime
     fresh_for: timedelta
     pricing: Pricing
+    places: Mapping[str, int]
+    """Of its deals by date, the newest first."""
     written: list[WrittenDeal] = field(default_factory=list)
     touched: list[TouchedDeal] = field(default_factory=list)
     stood_for: list[StoodForDeal] = field(default_factory=list)
@@ -184,11 +187,19 @@ class _Page:
         self._taken.add(row.asin if old is None else old.asin)
         life = None if old is None else lifecycle.life_of(old)
         life, changes = lifecycle.seen(life, self.at, self.fresh_for)
+        life = self._in_order(life, row)
         sight = self._sight(life, old)
         if old is not None and self._only_stands_for(row, old):
             self._stand_for(row, old, life, changes, sight)
             return
         self._write(row, old, life, changes, sight)
+
+    def _in_order(self, life: Life, row: FeedRow) -> Life:
+        """Deals found at one moment are told apart by microseconds: sorted by it, they are newest first."""
+        if life.found_at != self.at:
+            return life
+        found_at = self.at - timedelta(microseconds=self.places[row.asin])
+        return replace(life, found_at=found_at, first_seen_at=min(life.first_seen_at, found_at))
 
     def _sight(self, life: Life, old: StoredDeal | None) -> SightRow:
         listed_at = self.at if old is None else max(self.at, min(old.listed_at, life.last_seen_at))

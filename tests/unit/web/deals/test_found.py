@@ -57,6 +57,25 @@ def test_views_follow_when_a_deal_was_found_and_when_its_price_changed(
     assert asins(repriced, "found_within=6&price_changed_within=6") == ["B000000001", "B000000000"]
 
 
+@pytest.mark.parametrize("by_copy", [False, True], ids=["database", "copy"])
+def test_deals_found_on_one_page_are_newest_first_by_keepas_date_from_page_to_page(
+    client: FlaskClient, world: World, by_copy: bool
+) -> None:
+    ages = {"B000000000": 3, "B000000001": 1, "B000000002": 4, "B000000003": 2, "B000000004": 5}
+    for asin, hours in ages.items():
+        world.keepa.list(make_deal(asin, created=START - timedelta(hours=hours)))
+    upsert.run(world.context)
+    if by_copy:
+        client.application.extensions[EXTENSION].column_cache.step()
+    expected = sorted(ages, key=ages.__getitem__)
+    assert asins(client, "") == expected
+    assert asins(client, "order=asc") == expected[::-1]
+    first = client.get("/api/deals?limit=3").json or {}
+    assert [deal["asin"] for deal in first["deals"]] + asins(
+        client, f"limit=3&cursor={first['next']}"
+    ) == expected
+
+
 def test_the_api_tells_both_and_says_which_is_which(repriced: FlaskClient) -> None:
     deal = (repriced.get("/api/deals/1/B000000000").json or {})["deal"]
     assert deal["found_at"] == deal["first_seen_at"] == "2026-03-01T12:00:00Z"
