@@ -49,6 +49,9 @@ KEEPA_SECONDS = 0.4
 """How long a call of Keepa takes."""
 PATIENCE = 120.0
 """Seconds that the glutton waits for an answer."""
+LOCKED_SECONDS = 24 * 3600.0
+"""How long a lock lives without a sign of its holder: it goes by the real clock, and a busy machine may let a
+simulation wait for minutes in the middle of a run."""
 
 
 class Over(BaseException):
@@ -336,7 +339,7 @@ def build(client: redis.Redis, database: Database, *, create: Create, deals: int
         database=database,
         clock=clock,
         selection=selection,
-        lock=lambda name: SingleFlightLock(client, name),
+        lock=lambda name: SingleFlightLock(client, name, ttl=LOCKED_SECONDS, max_hold=LOCKED_SECONDS),
         stop=lambda: False,
     )
     return Deployment(clock, world, context, client, traffic, wire)
