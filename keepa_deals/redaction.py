@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import json
 import re
 import sys
@@ -134,8 +135,8 @@ def secrets_in(value: str) -> list[str]:
 
 def forms(secret: str) -> set[str]:
     """A secret as it may be written: as it is, and encoded in the ways of the web."""
-    raw = secret.encode()
-    encoded = {secret, quote(secret, safe=""), quote_plus(secret), raw.hex(), repr(secret)[1:-1]}
+    raw = secret.encode(errors="surrogateescape")  # a byte of the environment that is no UTF-8
+    encoded = {secret, quote(raw, safe=""), quote_plus(raw), raw.hex(), repr(secret)[1:-1]}
     encoded |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], html.escape(secret)}
     return encoded | {form for before in range(3) for form in _base64_forms(raw, before)}
 
@@ -183,8 +184,13 @@ class GuardedStream:
 
 
 def guard_streams() -> None:
-    """Let nothing that was learnt pass this process's standard output and error. Once is enough."""
+    """Let nothing that was learnt pass this process's standard output and error. Once is enough.
+
+    What the terminal cannot show is written as ``\\xe9``, instead of an error.
+    """
     for name in ("stdout", "stderr", "__stdout__", "__stderr__"):
         stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
         if stream is not None and not isinstance(stream, GuardedStream):
             setattr(sys, name, GuardedStream(stream))

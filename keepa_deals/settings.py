@@ -6,9 +6,7 @@ the running deployment was really started with), the environment, ``.env`` in th
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import ipaddress
 import os
 from collections.abc import Mapping
 from datetime import timedelta
@@ -17,9 +15,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from pydantic_settings.sources import DotEnvSettingsSource
 
-from keepa_deals import redaction
+from keepa_deals import env_file, redaction
+from keepa_deals.addresses import hosts
 from keepa_deals.deals.economics.pricing import Costs, Pricing, SellPrice
 from keepa_deals.errors import SettingsError
 from keepa_deals.marketplaces import MARKETPLACES
@@ -27,10 +25,18 @@ from keepa_deals.marketplaces import MARKETPLACES
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 RUNTIME_FILE = "run/runtime.env"
 """Below the home: the settings that the start script chose or was given, as ``NAME=value`` lines."""
+MARK = "KEEPA_DEALS_SUPERVISED"
+"""Names the home to every program that the supervisor runs, in its environment."""
 HOME_LINE = "# home: "
 """A line of that file. In a copied home it names the original, whose Redis and Keepa are not ours."""
 
 KEY_LENGTH = 64
+MAX_CENTS = 100_000_000
+MAX_DAYS = 36_500
+MAX_TOKENS = 1_000_000
+"""More than any plan's bucket holds: what is larger is a slip of the finger."""
+MAX_SHOWN = 80
+"""Characters of a wrong value that an error repeats."""
 BEHIND_RUNS = 3
 """So many runs of the upserter may fail before it is behind."""
 SHORTEST_RUN = timedelta(seconds=5)
@@ -55,14 +61,34 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _host(value: str) -> str:
+    try:
+        return hosts.as_host(value.strip())
+    except ValueError as error:
+        raise ValueError(f"{error}: the port is DASHBOARD_PORT" if ":" in value else str(error)) from None
+
+
+def _host_names(value: str) -> str:
+    for name in filter(None, map(str.strip, value.split(","))):
+        try:
+            hosts.as_host(name)
+        except ValueError as error:
+            raise ValueError(f"{_shown(name)} {error}") from None
+    return value
+
+
+def _path(value: Path) -> Path:
+    """Absolute, from the project's root, also where no such file is."""
+    try:
+        return (PROJECT_ROOT / value.expanduser()).resolve()
+    except (RuntimeError, OSError, ValueError):  # ~nobody-here, a link to itself, a NUL
+        raise ValueError("must be a path on this machine") from None
+
+
 def _key_prefix(value: str) -> str:
     if not value or not all(c.isalnum() or c in "_-." for c in value):
         raise ValueError("must be letters, digits, '_', '-' or '.'")
     return value
-
-
-def _host_and_port(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _setting(
@@ -126,17 +152,17 @@ class Settings(BaseSettings):
         le=3600,
     )
 
-    dashboard_host: str = _setting(
+    dashboard_host: Annotated[str, AfterValidator(_host)] = _setting(
         "127.0.0.1",
         "Where the dashboard listens. Beyond loopback it wants a password (docs/access.md)",
         "an address or a host name",
     )
     dashboard_port: int = _setting(8000, "The dashboard's port", ge=1, le=65535)
-    dashboard_trusted_hosts: str = _setting(
+    dashboard_trusted_hosts: Annotated[str, AfterValidator(_host_names)] = _setting(
         "",
         "Names that the dashboard answers to beside localhost. Without any, and listening beyond loopback, "
         "it answers to every name",
-        "names, comma-separated",
+        "names without scheme and port, comma-separated",
     )
     dashboard_proxies: int = _setting(
         0, "Reverse proxies in front whose X-Forwarded-* headers are believed", ge=0, le=5
@@ -149,29 +175,41 @@ class Settings(BaseSettings):
         60, "A live deal must have been seen within this many minutes", ge=1, le=24 * 60
     )
 
-    prep_cost: int = _setting(0, "What you add to each unit for its preparation, in cents", ge=0)
-    shipping_cost: int = _setting(0, "What you add to each unit for shipping to Amazon, in cents", ge=0)
+    prep_cost: int = _setting(
+        0, "What you add to each unit for its preparation, in cents", ge=0, le=MAX_CENTS
+    )
+    shipping_cost: int = _setting(
+        0, "What you add to each unit for shipping to Amazon, in cents", ge=0, le=MAX_CENTS
+    )
     sell_price: Literal["average_90", "average_30", "buy_box"] = _setting(
         "average_90", "The price that you expect to sell at: the average of 90 or 30 days, or the buy box"
     )
 
-    retain_points_days: int = _setting(365, "Days for which prices and ranks are kept", ge=1)
+    retain_points_days: int = _setting(365, "Days for which prices and ranks are kept", ge=1, le=MAX_DAYS)
     retain_ended_days: int = _setting(
-        180, "Days for which deals are kept after their end, or after they were last seen", ge=1
+        180, "Days for which deals are kept after their end, or after they were last seen", ge=1, le=MAX_DAYS
     )
-    retain_events_days: int = _setting(180, "Days for which changes of state are kept", ge=1)
-    retain_samples_days: int = _setting(90, "Days for which the samples of each minute are kept", ge=1)
-    retain_runs_days: int = _setting(14, "Days for which the runs of the jobs are kept", ge=1)
+    retain_events_days: int = _setting(180, "Days for which changes of state are kept", ge=1, le=MAX_DAYS)
+    retain_samples_days: int = _setting(
+        90, "Days for which the samples of each minute are kept", ge=1, le=MAX_DAYS
+    )
+    retain_runs_days: int = _setting(14, "Days for which the runs of the jobs are kept", ge=1, le=MAX_DAYS)
 
     deploy_verify_commits: bool = _setting(
         default=False, meaning="Whether a deploy refuses a version with a commit that has no good signature"
     )
 
-    min_token_threshold: int = _setting(50, "Below this balance big requests wait", ge=0)
+    min_token_threshold: int = _setting(50, "Below this balance big requests wait", ge=0, le=MAX_TOKENS)
     recovery_target: int = _setting(
-        55, "The balance at which big requests go on", "MIN_TOKEN_THRESHOLD or more", ge=0
+        55,
+        "The balance at which big requests go on",
+        f"MIN_TOKEN_THRESHOLD to {MAX_TOKENS}",
+        ge=0,
+        le=MAX_TOKENS,
     )
-    priority_pass_max_cost: int = _setting(10, "Requests of up to so many tokens have priority", ge=1)
+    priority_pass_max_cost: int = _setting(
+        10, "Requests of up to so many tokens have priority", ge=1, le=MAX_TOKENS
+    )
 
     @field_validator("keepa_api_key")
     @classmethod
@@ -201,15 +239,10 @@ class Settings(BaseSettings):
             _database_url(value.get_secret_value())
         return value
 
-    @field_validator("keepa_deals_home")
+    @field_validator("keepa_deals_home", "keepa_deal_selection")
     @classmethod
-    def _resolve_home(cls, value: Path) -> Path:
-        return (PROJECT_ROOT / value.expanduser()).resolve()
-
-    @field_validator("keepa_deal_selection")
-    @classmethod
-    def _resolve_selection(cls, value: Path) -> Path:
-        return (PROJECT_ROOT / value.expanduser()).resolve()
+    def _resolve_path(cls, value: Path) -> Path:
+        return _path(value)
 
     @field_validator("recovery_target")
     @classmethod
@@ -228,8 +261,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        del settings_cls, file_secret_settings
-        return init_settings, env_settings, dotenv_settings
+        del settings_cls, dotenv_settings, file_secret_settings  # load() reads .env itself
+        return init_settings, env_settings
 
     # -- what follows from the settings ------------------------------------------------------
     @property
@@ -294,29 +327,25 @@ class Settings(BaseSettings):
     @property
     def dashboard_is_public(self) -> bool:
         """Whether the dashboard listens beyond this machine."""
-        if self.dashboard_host == "localhost":
-            return False
-        try:
-            return not ipaddress.ip_address(self.dashboard_host).is_loopback
-        except ValueError:
-            return True
+        return not hosts.is_loopback(self.dashboard_host)
 
     @property
     def dashboard_bind(self) -> str:
         """Where the dashboard listens, as ``host:port``."""
-        return _host_and_port(self.dashboard_host, self.dashboard_port)
+        return hosts.with_port(self.dashboard_host, self.dashboard_port)
 
     @property
     def dashboard_url(self) -> str:
         """Where the dashboard answers on this machine, with a slash at the end."""
         every_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where we ask, not listen
         host = every_address.get(self.dashboard_host, self.dashboard_host)
-        return f"http://{_host_and_port(host, self.dashboard_port)}/"
+        return f"http://{hosts.with_port(host, self.dashboard_port)}/"
 
     @property
     def trusted_hosts(self) -> tuple[str, ...]:
         """The names, beside loopback's, that the dashboard answers to."""
-        return tuple(name.strip() for name in self.dashboard_trusted_hosts.split(",") if name.strip())
+        names = self.dashboard_trusted_hosts.split(",")
+        return tuple(hosts.as_host(name.strip()) for name in names if name.strip())
 
 
 def load(
@@ -324,32 +353,38 @@ def load(
 ) -> Settings:
     """The settings in force; a ``SettingsError`` of one line a mistake otherwise.
 
-    ``env_file=None`` reads no ``.env``. ``runtime=False`` ignores what a running deployment was
+    A program that the supervisor runs has those that the service was started with, whatever ``.env`` holds by
+    now. ``env_file=None`` reads no ``.env``. ``runtime=False`` ignores what a running deployment was
     started with (for the start itself). ``overrides`` (by field name) win over everything.
     """
+    home = os.environ.get(MARK)
+    if (
+        runtime
+        and home
+        and env_file == "default"
+        and (started_with := _read_runtime(Path(home) / RUNTIME_FILE))
+    ):
+        return _build({"keepa_deals_home": home, **started_with, **overrides})
     path = PROJECT_ROOT / ".env" if env_file == "default" else env_file
-    settings = _build(path, overrides)
+    given = {**_read_file(path), **_environment()}
+    settings = _build({**given, **overrides})
     if not runtime:
         return settings
     started_with = _read_runtime(settings.keepa_deals_home / RUNTIME_FILE)
-    return _build(path, {**started_with, **overrides}) if started_with else settings
-
-
-class _HomeSettings(BaseSettings):
-    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
-    keepa_deals_home: Path = Path("var")
+    return _build({**given, **started_with, **overrides}) if started_with else settings
 
 
 def deployment_home() -> Path:
-    """The home alone, even where another setting is wrong: whoever stops the service needs no more."""
+    """The home alone, whatever is wrong with other settings: whoever stops the service needs no more."""
+    name = "keepa_deals_home"
+    given = {**_known(env_file.read_anyhow(PROJECT_ROOT / ".env")), **_environment()}
     try:
-        home = _HomeSettings(_env_file=PROJECT_ROOT / ".env").keepa_deals_home  # type: ignore[call-arg]
-    except OSError:  # another user's .env
-        home = _HomeSettings(_env_file=None).keepa_deals_home  # type: ignore[call-arg]
-    return (PROJECT_ROOT / home.expanduser()).resolve()
+        return _path(Path(given.get(name, Settings.model_fields[name].default)))
+    except ValueError as error:
+        raise SettingsError(f"{name.upper()}={_shown(given[name])}: {error}") from None
 
 
-class _StartedWith(Settings):
+class _Given(Settings):
     """Settings from what is passed in alone."""
 
     @classmethod
@@ -371,51 +406,73 @@ def in_force(home: Path) -> Settings:
     For whoever must look at a deployment although the settings of its next start are wrong.
     """
     started_with = _read_runtime(home / RUNTIME_FILE)
-    _learn_secrets(None, started_with)
+    _learn_secrets(started_with)
     try:
-        return _StartedWith(**{**started_with, "keepa_deals_home": home})
+        return _Given(**{**started_with, "keepa_deals_home": home})
     except ValidationError:
-        return _StartedWith.model_validate({"keepa_deals_home": home})
+        return _Given.model_validate({"keepa_deals_home": home})
 
 
-def _build(env_file: Path | None, values: Mapping[str, Any]) -> Settings:
-    _learn_secrets(env_file, values)
+def load_or_in_force() -> tuple[Settings, str | None]:
+    """The settings in force, and why those of the next start are wrong where they are.
+
+    For whoever looks at the service, which must be possible with any settings.
+    """
     try:
-        return Settings(_env_file=env_file, **values)  # type: ignore[call-arg]  # pydantic-settings' own argument
+        return load(), None
+    except SettingsError as error:
+        wrong = str(error)
+    return in_force(deployment_home()), wrong
+
+
+def _build(values: Mapping[str, Any]) -> Settings:
+    _learn_secrets(values)
+    try:
+        return _Given(**values)
     except ValidationError as error:
         problem = explain(error)
-    except OSError as error:
-        problem = f"{error.filename} cannot be read ({error.strerror}): run this as its owner or as root"
     # Outside the handler, so that nothing chains to pydantic's error: it repeats the input, maybe the key.
     raise SettingsError(problem)
 
 
+def _known(values: Mapping[str, str]) -> dict[str, str]:
+    """What of these is a setting, by its field's name; an empty value is none at all."""
+    named = {name.lower(): value for name, value in values.items() if value}
+    return {name: named[name] for name in Settings.model_fields if name in named}
+
+
+def _environment() -> dict[str, str]:
+    return _known(os.environ)
+
+
+def _read_file(path: Path | None) -> dict[str, str]:
+    """What ``.env`` says. Its secrets are hidden from now on, also where something in it is wrong."""
+    if path is None:
+        return {}
+    _learn_secrets(_known(env_file.read_anyhow(path)))
+    return _known(env_file.read(path))
+
+
 def learn_secrets(settings: Settings) -> None:
     """Let the secrets of these settings be hidden from now on, wherever they were read."""
-    _learn_secrets(None, {name: getattr(settings, name) for name in SECRET_SETTINGS})
+    _learn_secrets({name: getattr(settings, name) for name in SECRET_SETTINGS})
 
 
-def _learn_secrets(env_file: Path | None, values: Mapping[str, Any]) -> None:
-    """Let the secrets among the settings be hidden from now on, also those that will be refused."""
-    read: list[Mapping[str, Any]] = [values, {name.lower(): value for name, value in os.environ.items()}]
-    if env_file is not None:
-        with contextlib.suppress(OSError, ValueError):  # said when the settings themselves are read
-            read.append(DotEnvSettingsSource(Settings, env_file=env_file)())
-    for source in read:
-        for name in SECRET_SETTINGS & source.keys():
-            value = source[name]
-            text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
-            redaction.learn(*redaction.secrets_in(text))
+def _learn_secrets(values: Mapping[str, Any]) -> None:
+    for name in SECRET_SETTINGS & values.keys():
+        value = values[name]
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
+        redaction.learn(*redaction.secrets_in(text))
 
 
 def _read_runtime(path: Path) -> dict[str, Any]:
     try:
         if not path.is_file() or _is_a_copy(path):
             return {}
-        values = DotEnvSettingsSource(Settings, env_file=path)()
-    except PermissionError:
-        return {}  # another user's deployment: what the environment says must do
-    return {name: value for name, value in values.items() if name in Settings.model_fields}
+        values = env_file.read(path, expand=False)
+    except (OSError, SettingsError):
+        return {}  # another user's deployment, or damaged: what the environment says must do
+    return dict(_known(values))
 
 
 def _is_a_copy(path: Path) -> bool:
@@ -447,7 +504,14 @@ def explain(error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         name = str(problem["loc"][0])
-        value = "(hidden)" if name in SECRET_SETTINGS else repr(problem["input"])
-        allowed = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{name.upper()}={value}: {allowed}")
+        value = "(hidden)" if name in SECRET_SETTINGS else _shown(problem["input"])
+        lines.append(f"{name.upper()}={value}: {problem['msg'].removeprefix('Value error, ')}")
     return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    """A value for people: cut short, and without what may be a secret in the wrong place."""
+    text = redaction.redact(str(value))
+    if "://" in text and "@" in text:
+        return "(hidden)"
+    return repr(text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…")

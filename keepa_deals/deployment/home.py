@@ -67,9 +67,9 @@ class Home:
 
     def make(self) -> None:
         """Make the folders, mode 0700; a ``SettingsError`` for a folder that serves something else."""
-        if self.path.exists():
-            _refuse_foreign(self.path)
         try:
+            if self.path.exists():
+                _refuse_foreign(self.path)
             for folder in (self.path, *(self.path / name for name in _FOLDERS)):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 if folder.stat().st_uid == os.geteuid():

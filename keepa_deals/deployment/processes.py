@@ -27,9 +27,8 @@ import psutil
 
 from keepa_deals.jobs import QUEUES, WORKERS, worker_of
 from keepa_deals.redaction import redact
-from keepa_deals.settings import PROJECT_ROOT
+from keepa_deals.settings import MARK, PROJECT_ROOT
 
-MARK = "KEEPA_DEALS_SUPERVISED"
 MARK_ID = "KEEPA_DEALS_HOME_ID"
 HOME_VARIABLE = "KEEPA_DEALS_HOME"
 KILL_SCRIPT = "kill_everything_force.sh"

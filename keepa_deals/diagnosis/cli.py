@@ -63,6 +63,8 @@ def main(*, as_json: bool, lines: int, watch: float | None, live: bool, bundle: 
             time.sleep(watch)
     except KeyboardInterrupt:
         click.echo(err=True)
+    except SettingsError as error:  # of the home: there is no other way to know where to look
+        click.echo(f"could not look: {error}", err=True)
     sys.exit(code)
 
 
@@ -83,11 +85,8 @@ def write_bundle(path: Path, diagnosis: Diagnosis) -> None:
 
 def take_evidence(*, live: bool) -> Evidence:
     """The evidence; with wrong settings that of what runs, by the settings that it was started with."""
-    try:
-        return gather(settings_module.load(), live=live)
-    except SettingsError as error:
-        in_force = settings_module.in_force(settings_module.deployment_home())
-        return gather(in_force, live=live, settings_error=str(error))
+    settings, wrong = settings_module.load_or_in_force()
+    return gather(settings, live=live, settings_error=wrong)
 
 
 def _show(diagnosis: Diagnosis, *, as_json: bool, watching: bool) -> None:

@@ -19,7 +19,7 @@ TIMEOUT = 2.0
 @click.option("--json", "as_json", is_flag=True, help="What /api/status answers.")
 def status(*, as_json: bool) -> None:
     """Say how the service is. Exit 0 when it is well, 1 when something is wrong."""
-    chosen = settings.load()
+    chosen, wrong = settings.load_or_in_force()
     report = health.collect(chosen)
     answers = dashboard_probe.answers(chosen.dashboard_url, TIMEOUT)
     if as_json:
@@ -27,9 +27,11 @@ def status(*, as_json: bool) -> None:
     else:
         for line in _lines(report):
             click.echo(line)
+        for line in (wrong or "").splitlines():
+            click.echo(f"wrong   settings_wrong: {line}")
         if not answers:
             click.echo(f"wrong   dashboard_down: no answer at {chosen.dashboard_url} within {TIMEOUT:.0f} s")
-    sys.exit(1 if report.problems or not answers else 0)
+    sys.exit(1 if report.problems or wrong or not answers else 0)
 
 
 def _lines(report: HealthReport) -> list[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import json
 import logging
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keepa_deals import text_file
 from keepa_deals.errors import SettingsError
 from keepa_deals.keepa.deal_query import CATEGORIES, FLAGS, RANGES, READERS, TEXTS, normalise, unknown_options
 from keepa_deals.keepa.enums import CsvType
@@ -21,8 +21,6 @@ from keepa_deals.settings import Settings
 log = logging.getLogger(__name__)
 
 SETTING = "KEEPA_DEAL_SELECTION"
-MAX_FILE_BYTES = 1 << 20
-"""Bytes: 500 categories and 25 lists of texts take a few kilobytes; what is larger is another file."""
 _DEFAULT_DOMAIN = int(Settings.model_fields["keepa_domain_id"].default)
 
 
@@ -56,7 +54,7 @@ def read_selection(path: Path, *, domain_id: int | None = None) -> Selection:
     ``domain_id`` is what the operator has set, and wins; else the file's ``domainId`` counts, else 1.
     """
     try:
-        raw = _parse(_read(path))
+        raw = _parse(text_file.read(path))
         query = normalise(raw)
     except SettingsError as error:
         raise SettingsError(f"{SETTING}={path}: {error}") from None
@@ -76,32 +74,6 @@ def price_type(selection: Mapping[str, Any]) -> CsvType:
 
 
 # -- the file --------------------------------------------------------------------------------
-def _read(path: Path) -> str:
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise SettingsError("a folder: name one JSON file")
-        if not stat.S_ISREG(status.st_mode):
-            raise SettingsError("no regular file: name one JSON file")
-        if status.st_size > MAX_FILE_BYTES:
-            raise SettingsError(f"a file of {status.st_size} bytes: must have at most {MAX_FILE_BYTES}")
-        return _decoded(path.read_bytes())
-    except OSError as error:
-        raise SettingsError(f"cannot be read ({error.strerror})") from None
-
-
-def _decoded(data: bytes) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]:
-        raise SettingsError("UTF-16 or UTF-32 text: save it as UTF-8")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise SettingsError(
-            f"not UTF-8 text (byte 0x{data[error.start]:02x} in line {line}): save it as UTF-8"
-        ) from None
-
-
 def _parse(text: str) -> Any:
     if not text.strip():
         raise SettingsError("empty: must be a JSON object")

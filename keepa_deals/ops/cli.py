@@ -61,7 +61,7 @@ def start(*, sandbox: bool, within: float | None) -> None:
 def kill(*, wait: float) -> None:
     """Stop everything of this deployment, however broken it is, and nothing else."""
     home = Home(settings_module.deployment_home())
-    if home.path.exists() and not os.access(home.path, os.R_OK | os.W_OK | os.X_OK):
+    if _is_closed(home):
         raise click.ClickException(f"{home.path} is another user's: stop it as that user, or as root")
     if not home.run.is_dir():
         say(f"nothing was ever started in {home.path}")
@@ -135,6 +135,14 @@ def deploy(*, dry_run: bool) -> None:
                 deploying.deploy(home, say)
         except PreviousVersionError:
             start_previous(home, say)
+
+
+def _is_closed(home: Home) -> bool:
+    """Whether there is a home that we may not look into, or a folder above it."""
+    try:
+        return home.path.exists() and not os.access(home.path, os.R_OK | os.W_OK | os.X_OK)
+    except PermissionError:
+        return True
 
 
 def _in_turn(home: Home, what: str) -> AbstractContextManager[None]:

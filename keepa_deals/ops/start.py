@@ -40,7 +40,8 @@ def start(
             if deployment.with_sandbox:
                 say("  note  this is the sandbox: its deals are invented")
             tell_changes(home, say)
-        return wait_until_healthy(deployment, say, within=within, launched=_wake(deployment, say))
+        launched = _wake(deployment, say)
+        return wait_until_healthy(deployment, say, within=within, launched=launched, any_success=resume)
     preflight.room(home)  # before what still works is stopped
     if resume:  # whatever its files hold by now: what worked comes back as far as it can
         _clear_away(home, say)

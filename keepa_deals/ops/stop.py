@@ -33,7 +33,7 @@ from keepa_deals.jobs import FEEDING_JOBS
 from keepa_deals.locks import Holder, read_holder
 from keepa_deals.ops.systemd_unit import STOP_SIGNAL
 from keepa_deals.redis_store import Keys, connect_probe
-from keepa_deals.settings import PROJECT_ROOT
+from keepa_deals.settings import PROJECT_ROOT, Settings
 
 TERM_WAIT = 20.0
 """Seconds between TERM and KILL: our tasks end what they do within a second or two."""
@@ -135,7 +135,7 @@ def _is_stopped(process: psutil.Process) -> bool:
 def free_locks(home: Home, say: Say) -> None:
     """Delete the two single-flight locks and say whose they were; those of a run that is not ours stay."""
     try:
-        settings = settings_module.load(keepa_deals_home=home.path)
+        settings = _settings_of_locks(home)
         client = connect_probe(settings)
     except SettingsError:
         return
@@ -147,6 +147,12 @@ def free_locks(home: Home, say: Say) -> None:
         say(f"Redis does not answer ({error}): its locks end by themselves within 45 s")
     finally:
         client.close()
+
+
+def _settings_of_locks(home: Home) -> Settings:
+    """What was started, whatever the settings of the next start are; without a start, those."""
+    in_force = settings_module.in_force(home.path)
+    return in_force if in_force.redis_url is not None else settings_module.load(keepa_deals_home=home.path)
 
 
 def _free(client: redis.Redis, key: str, home: Home, longest: float, say: Say) -> None:

@@ -40,12 +40,18 @@ class Started:
 
 
 def wait_until_healthy(
-    deployment: Deployment, say: Say, *, within: float, launched: datetime | None = None
+    deployment: Deployment,
+    say: Say,
+    *,
+    within: float,
+    launched: datetime | None = None,
+    any_success: bool = False,
 ) -> Started:
     """Return when the upserter has succeeded, beat has ticked and the dashboard answers.
 
-    Only what happened after ``launched`` counts, if it is given. An ``UnhealthyError`` after ``within``
-    seconds, an ``OpsError`` as soon as a program fails again and again.
+    Only what happened after ``launched`` counts. Without it, the service ran before: then the upserter's last
+    run must have succeeded, and of late; with ``any_success`` it is enough that one ever did. An
+    ``UnhealthyError`` after ``within`` seconds, an ``OpsError`` as soon as a program fails again and again.
     """
     home, settings = deployment.home, deployment.settings
     address = settings.dashboard_url
@@ -53,8 +59,9 @@ def wait_until_healthy(
     while True:
         attempts.refuse_failing()
         report = health.collect(settings)
-        missing = _missing(report, address, launched)
+        missing = _missing(report, address, launched, any_success=any_success)
         if missing is None:
+            _tell_failed_jobs(report, say)
             return Started(address, report.deals.value.live if report.deals.value else 0)
         if missing != told:
             told = missing
@@ -68,18 +75,36 @@ def wait_until_healthy(
         time.sleep(LOOK_EVERY)
 
 
-def _missing(report: HealthReport, address: str, launched: datetime | None) -> str | None:
+def _missing(
+    report: HealthReport, address: str, launched: datetime | None, *, any_success: bool
+) -> str | None:
     """What is still to come before the deployment works; ``None`` when it does."""
     if report.redis.error:
         return f"Redis: {report.redis.error}"
-    job = report.job(UPSERT_JOB.name)
-    if job is None or job.last_success_at is None or (launched and job.last_success_at < launched):
+    if not _has_succeeded(report, launched, any_success=any_success):
         return _first_run(report, launched)
     if not dashboard_probe.answers(address, PROBE_TIMEOUT):
         return "the dashboard does not answer yet"
     if report.beat.value is None or (launched and report.beat.value < launched):
         return "beat has not ticked yet"
     return None
+
+
+def _has_succeeded(report: HealthReport, launched: datetime | None, *, any_success: bool) -> bool:
+    """Whether the upserter works, by the outcome of its last run where it was not launched just now."""
+    job = report.job(UPSERT_JOB.name)
+    if job is None or job.last_success_at is None:
+        return False
+    if launched is not None:
+        return job.last_success_at >= launched
+    return any_success or (not job.failed and report.taken_at - job.last_success_at <= report.behind_after)
+
+
+def _tell_failed_jobs(report: HealthReport, say: Say) -> None:
+    """Name the other jobs whose last run failed: the service works, and something is left to do."""
+    for job in report.jobs.value or ():
+        if job.failed and job.name != UPSERT_JOB.name:
+            say(f"  note  the last run of {job.name} failed: {job.last_error or job.last_outcome}")
 
 
 def _first_run(report: HealthReport, launched: datetime | None) -> str:
@@ -94,7 +119,7 @@ def _first_run(report: HealthReport, launched: datetime | None) -> str:
     tokens = report.tokens.value
     if tokens is not None and tokens.available is not None and tokens.small.waiting:
         return f"{UPSERT_JOB.name} waits for tokens ({tokens.available} of the 5 that it needs)"
-    return "the first deals"
+    return "the first deals" if job is None or job.last_success_at is None else f"a run of {UPSERT_JOB.name}"
 
 
 class _Attempts:

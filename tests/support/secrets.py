@@ -28,10 +28,10 @@ def parts(secret: str, length: int = LEAST) -> set[str]:
     return {secret[at : at + length] for at in range(len(secret) - length + 1)}
 
 
-def shown(text: str, *secrets: str) -> set[str]:
+def shown(text: str, *secrets: str, length: int = LEAST) -> set[str]:
     """The parts of secrets that a text shows, whatever their case."""
     folded = text.lower()
-    return {part for secret in secrets for part in parts(secret) if part.lower() in folded}
+    return {part for secret in secrets for part in parts(secret, length) if part.lower() in folded}
 
 
 def secrets_of(settings: Settings) -> list[str]:

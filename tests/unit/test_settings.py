@@ -11,6 +11,7 @@ import pytest
 
 from keepa_deals import settings
 from keepa_deals.errors import SettingsError
+from tests.support.secrets import shown
 
 KEY = "k" * 64
 
@@ -62,6 +63,107 @@ def test_a_wrong_value_is_one_line_with_name_value_and_what_is_allowed(
     text = str(caught.value)
     assert "\n" not in text
     assert re.search(f"^{name}=.*{re.escape(value)}.*{allowed}", text)
+
+
+OUT_OF_RANGE = {
+    "DASHBOARD_PORT": ("0", "-1", "65536", "8000.5", "08:00", "port"),
+    "DASHBOARD_PROXIES": ("-1", "6", "one"),
+    "KEEPA_TICK_SECONDS": ("nan", "inf", "-inf", "0.04", "3601", "1e9"),
+    "LOCK_TTL_SECONDS": ("2", "3601", "45s", "1_0_0_0_0"),
+    "UPSERT_INTERVAL_SECONDS": ("0", "3601", "60.5", "1e3", "one minute"),
+    "DEAL_FRESH_MINUTES": ("0", "1441", "∞"),
+    "PREP_COST": ("-1", "0.50", "1,50", "$1", "9" * 12, "9" * 5000),
+    "SHIPPING_COST": ("-5", "1e99", "free"),
+    "RETAIN_POINTS_DAYS": ("0", "999999999", "forever"),
+    "RETAIN_ENDED_DAYS": ("0", "36501"),
+    "RETAIN_EVENTS_DAYS": ("-7", "36501"),
+    "RETAIN_SAMPLES_DAYS": ("0", "36501"),
+    "RETAIN_RUNS_DAYS": ("0", "36501"),
+    "MIN_TOKEN_THRESHOLD": ("-1", "1000001"),
+    "RECOVERY_TARGET": ("-1", "49", "1000001"),
+    "PRIORITY_PASS_MAX_COST": ("0", "1000001"),
+    "KEEPA_DOMAIN_ID": ("0", "7", "13", "com"),
+    "SELL_PRICE": ("average", "AVERAGE_90 ", "0"),
+    "DEPLOY_VERIFY_COMMITS": ("maybe", "2", "-1"),
+    "REDIS_KEY_PREFIX": ("a:b", "a b", "a*", "{a}", "ключ "),
+    "KEEPA_DEALS_HOME": ("~nobody-of-this-name/x",),
+    "KEEPA_DEAL_SELECTION": ("~nobody-of-this-name/x.json",),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in OUT_OF_RANGE.items() for v in values])
+def test_what_is_out_of_range_is_one_short_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    text = str(caught.value)
+    assert text.startswith(f"{name}={value[:80]!r}"[:-1])
+    assert "\n" not in text
+    assert len(text) < 300
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("https://deals.example.com", "without a scheme"),
+        ("deals.example.com:443", "without a port"),
+        ("[::1]:8000", "without a port"),
+        ("deals.example.com/", "without a path"),
+        ("deals.example.com/keepa", "without a path"),
+        ("*.example.com", "not a pattern"),
+        (".example.com", "of letters"),
+        ("a.example.com b.example.com", "without blanks (several: with commas between)"),
+        ("a.example.com; b.example.com", "without blanks"),
+        ("a.example.com;b.example.com", "of letters"),
+        ("deals_example..com", "of letters"),
+        ("-deals.example.com", "of letters"),
+        ("d" * 64, "of letters"),
+        ("ok.example.com,https://x", "'https://x' must be a host name or an address, without a scheme"),
+        ("'deals.example.com'", "of letters"),
+        ("user@deals.example.com", "of letters"),
+    ],
+)
+def test_a_trusted_host_is_a_name_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, value: str, said: str
+) -> None:
+    monkeypatch.setenv("DASHBOARD_TRUSTED_HOSTS", value)
+    with pytest.raises(SettingsError, match=r"^DASHBOARD_TRUSTED_HOSTS=") as caught:
+        load()
+    assert said in str(caught.value)
+
+
+def test_trusted_hosts_are_as_browsers_send_them() -> None:
+    loaded = load(dashboard_trusted_hosts="Deals.Example.com, [::1], 10.0.0.7,bücher.example.,,x_1")
+    assert loaded.trusted_hosts == (
+        *("deals.example.com", "::1", "10.0.0.7", "xn--bcher-kva.example", "x_1"),
+    )
+
+
+@pytest.mark.parametrize(
+    "value", ["http://0.0.0.0", "127.0.0.1:8000", "*", "[::1]:80", "0.0.0.0/0", "local host"]
+)
+def test_a_host_to_listen_on_is_a_name_or_an_address(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("DASHBOARD_HOST", value)
+    with pytest.raises(SettingsError, match=r"^DASHBOARD_HOST="):
+        load()
+    assert load(dashboard_host="[::1]").dashboard_bind == "[::1]:8000"
+
+
+@pytest.mark.parametrize(
+    "name", ["DASHBOARD_HOST", "KEEPA_DOMAIN_ID", "SELL_PRICE", "DASHBOARD_TRUSTED_HOSTS"]
+)
+@pytest.mark.parametrize(
+    "secret", ["q7Zt0xW3mB9rKfLh2yVnSdPgJ5cTaE8uXo1iNwRbG6vMkDzCpYs4HqFjUeA0lIt7", "redis://:Zr8Kw2Pq@h/0"]
+)
+def test_a_secret_in_the_wrong_setting_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, name: str, secret: str
+) -> None:
+    monkeypatch.setenv(name, secret)
+    with pytest.raises(SettingsError, match=f"^{name}=") as caught:
+        load()
+    assert shown(str(caught.value), secret.removeprefix("redis://:").partition("@")[0], length=4) == set()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from keepa_deals import settings
 from keepa_deals.errors import SettingsError
-from keepa_deals.keepa.selection import MAX_FILE_BYTES, load_selection, read_selection, selection_of
+from keepa_deals.keepa.selection import load_selection, read_selection, selection_of
+from keepa_deals.text_file import MAX_BYTES
 from tests.support.paths import SAMPLES
 
 needs_samples = pytest.mark.skipif(
@@ -155,11 +156,11 @@ class TestUnusableFiles:
         assert refusal(path) == "cannot be read (No such file or directory)"
 
     def test_that_is_a_folder(self, tmp_path: Path) -> None:
-        assert refusal(tmp_path) == "a folder: name one JSON file"
+        assert refusal(tmp_path) == "a folder: must be one file"
 
     def test_that_would_be_waited_for(self, path: Path) -> None:
         os.mkfifo(path)
-        assert refusal(path) == "no regular file: name one JSON file"
+        assert refusal(path) == "no regular file: must be one"
 
     def test_that_cannot_be_reached(self, path: Path) -> None:
         assert refusal(written(path) / "below") == "cannot be read (Not a directory)"
@@ -182,8 +183,8 @@ class TestUnusableFiles:
         assert refusal(path) == "not JSON (Expecting ',' delimiter in line 2, column 2)"
 
     def test_that_is_larger_than_any_query(self, path: Path) -> None:
-        path.write_text(" " * (MAX_FILE_BYTES + 1))
-        assert refusal(path) == f"a file of {MAX_FILE_BYTES + 1} bytes: must have at most {MAX_FILE_BYTES}"
+        path.write_text(" " * (MAX_BYTES + 1))
+        assert refusal(path) == f"a file of {MAX_BYTES + 1} bytes: must have at most {MAX_BYTES}"
 
     @pytest.mark.parametrize("text", ["[" * 100_000, '{"page": ' + "9" * 10_000 + "}"])
     def test_that_is_made_to_break_a_reader(self, path: Path, text: str) -> None:
