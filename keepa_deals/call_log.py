@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 SLOT_SECONDS = 600
 SLOTS = 6
 """Whole slots that the counts look back, beside the present one: about an hour."""
-KEPT_SECONDS = SLOT_SECONDS * (SLOTS + 2)
+SLOT_LIFE_SECONDS = SLOT_SECONDS * (SLOTS + 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class AnswerLog:
         elif answer.result != OUT_OF_TOKENS:
             pipe.hincrby(self._keys.last_answers, row)
         pipe.hincrby(slot, f"{answer.call}|{answer.result}")
-        pipe.expire(slot, KEPT_SECONDS)
+        pipe.expire(slot, SLOT_LIFE_SECONDS)
         pipe.hincrby(self._keys.metrics, f"answers|{answer.call}|{answer.result}")
         try:
             pipe.execute()

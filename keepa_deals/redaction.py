@@ -1,9 +1,9 @@
 """Hides secrets in text: the one place that knows those of this deployment.
 
 :func:`learn` is told each secret when the settings are read. From then on every part of one that has at least
-:data:`LEAST` characters is hidden, whatever its case, and in the forms in which it travels (percent-encoded,
-escaped for JSON, Python or HTML, Base64, hexadecimal): half a key in a truncated line is worth as much to
-whoever reads it as the whole.
+:data:`PART_LENGTH` characters is hidden, whatever its case, and in the forms in which it travels
+(percent-encoded, escaped for JSON, Python or HTML, Base64, hexadecimal): half a key in a truncated line is
+worth as much to whoever reads it as the whole.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any, TextIO
 from urllib.parse import quote, quote_plus, unquote
 
 HIDDEN = "[hidden]"
-LEAST = 8
+PART_LENGTH = 8
 """Characters of the shortest part that is hidden. A shorter secret is hidden where it stands alone."""
-_SHORTEST = 4
+_SHORTEST_SECRET = 4
 """A secret with fewer characters is a word like any other."""
-_STEP = LEAST - 4 + 1
+_STEP = PART_LENGTH - 4 + 1
 """Every part has one of its four-character pieces at a multiple of this, wherever it begins."""
 _MOST = 64
 """Secrets that are remembered: a process sees one or two sets of settings, a test run hundreds."""
@@ -47,11 +47,13 @@ class _Known:
 
     def __init__(self, secrets: tuple[str, ...] = ()) -> None:
         self.secrets = secrets
-        long = {form for secret in secrets if len(secret) >= LEAST for form in forms(secret)}
-        names = {gram for name in _NAMES for gram in _grams(name, LEAST)}
-        self._parts = frozenset(gram for form in long for gram in _grams(_lower(form), LEAST)) - names
+        long = {form for secret in secrets if len(secret) >= PART_LENGTH for form in forms(secret)}
+        names = {gram for name in _NAMES for gram in _grams(name, PART_LENGTH)}
+        self._parts = frozenset(gram for form in long for gram in _grams(_lower(form), PART_LENGTH)) - names
         self._pieces = frozenset(piece for gram in self._parts for piece in _grams(gram, 4))
-        short = sorted((re.escape(s) for s in secrets if _SHORTEST <= len(s) < LEAST), key=len, reverse=True)
+        short = sorted(
+            (re.escape(s) for s in secrets if _SHORTEST_SECRET <= len(s) < PART_LENGTH), key=len, reverse=True
+        )
         self._short = re.compile(rf"(?<![0-9A-Za-z])(?:{'|'.join(short)})(?![0-9A-Za-z])") if short else None
 
     def hide(self, text: str) -> str:
@@ -65,16 +67,16 @@ class _Known:
     def _pieces_of(self, text: str, folded: str) -> Iterator[str]:
         """The text with each run of overlapping parts replaced."""
         shown_from = at = 0
-        end = len(folded) - LEAST
+        end = len(folded) - PART_LENGTH
         while at <= end:
-            if folded[at : at + LEAST] not in self._parts:
+            if folded[at : at + PART_LENGTH] not in self._parts:
                 at += 1
                 continue
             yield text[shown_from:at]
             yield HIDDEN
-            while at <= end and folded[at : at + LEAST] in self._parts:
+            while at <= end and folded[at : at + PART_LENGTH] in self._parts:
                 at += 1
-            shown_from = at = at + LEAST - 1
+            shown_from = at = at + PART_LENGTH - 1
         yield text[shown_from:]
 
 

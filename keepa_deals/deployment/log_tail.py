@@ -39,16 +39,11 @@ def read_tail(path: Path, lines: int) -> list[str]:
     return tail
 
 
-def condense(lines: Iterable[str]) -> Iterator[str]:
+def _condensed(lines: Iterable[str]) -> list[list[str]]:
     """Lines and tracebacks that differ only in numbers, times and ids become one, with how often it came.
 
     What repeats need not be adjacent: a cycle of a few lines becomes one cycle, each line counted.
     """
-    for block in _condensed(lines):
-        yield from block
-
-
-def _condensed(lines: Iterable[str]) -> list[list[str]]:
     done: list[list[str]] = []
     recent: dict[str, tuple[list[str], int]] = {}
     for block in _blocks(lines):

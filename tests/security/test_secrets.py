@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from keepa_deals import logs, redaction, settings
 from keepa_deals.errors import SettingsError
-from keepa_deals.redaction import HIDDEN, LEAST, hide_known, learn, redact, secrets_in
+from keepa_deals.redaction import HIDDEN, PART_LENGTH, hide_known, learn, redact, secrets_in
 from tests.support.paths import ROOT
 from tests.support.secrets import shown
 
@@ -46,7 +46,7 @@ def test_every_part_of_the_key_is_hidden_wherever_it_stands(
     learn(KEY)
     part = KEY[start : start + length]
     text = hide_known(f"{before}{part}{after}")
-    if len(part) >= LEAST:
+    if len(part) >= PART_LENGTH:
         assert shown(text, KEY) == set()
         assert HIDDEN in text
 

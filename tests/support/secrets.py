@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from keepa_deals.redaction import LEAST, forms, secrets_in
+from keepa_deals.redaction import PART_LENGTH, forms, secrets_in
 from keepa_deals.settings import SECRET_SETTINGS, Settings
 from tests.support.deployment import Service
 from tests.support.paths import ROOT
@@ -23,7 +23,7 @@ PAGES = ("/", "/health", "/api/status", "/api/deals", "/api/openapi.json", "/met
 DIAGNOSE = (sys.executable, str(ROOT / "Diagnostics" / "diagnose_dwindling_deals.py"))
 
 
-def parts(secret: str, length: int = LEAST) -> set[str]:
+def parts(secret: str, length: int = PART_LENGTH) -> set[str]:
     """Every part of so many characters."""
     return {secret[at : at + length] for at in range(len(secret) - length + 1)}
 
@@ -38,7 +38,7 @@ def secrets_of(settings: Settings) -> list[str]:
     """The key and the passwords, also as they are written in the encodings of the web."""
     values = [getattr(settings, name) for name in SECRET_SETTINGS]
     plain = [s for value in values if value is not None for s in secrets_in(value.get_secret_value())]
-    return sorted({form for secret in plain if len(secret) >= LEAST for form in forms(secret)})
+    return sorted({form for secret in plain if len(secret) >= PART_LENGTH for form in forms(secret)})
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Searched:
         told = f"; SHOWN in {', '.join(self.found)}" if self.found else ", found none"
         return (
             f"searched {self.places} files and outputs ({self.megabytes:.1f} MB) for every part of "
-            f"{LEAST} characters of {self.secrets} secrets{told}"
+            f"{PART_LENGTH} characters of {self.secrets} secrets{told}"
         )
 
 

@@ -8,7 +8,7 @@ import fakeredis
 import pytest
 import redis
 
-from keepa_deals.call_log import KEPT_SECONDS, AnswerLog, read_answers
+from keepa_deals.call_log import SLOT_LIFE_SECONDS, AnswerLog, read_answers
 from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.notices import Answer
 from keepa_deals.redis_store import Keys
@@ -70,7 +70,7 @@ def test_old_answers_leave_the_counts_but_not_the_totals(client: redis.Redis) ->
 def test_what_is_kept_is_bounded(client: redis.Redis) -> None:
     AnswerLog(client, KEYS, Hands()).note(Answer("/deal", "200", 0.1))
     (slot,) = client.keys("test:keepa:answers:*")
-    assert 0 < client.ttl(slot) <= KEPT_SECONDS
+    assert 0 < client.ttl(slot) <= SLOT_LIFE_SECONDS
 
 
 def test_redis_being_away_is_no_trouble(client: redis.Redis) -> None:

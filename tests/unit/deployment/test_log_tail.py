@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from keepa_deals.deployment.log_tail import condense, read_tail, troubles
+import pytest
+
+from keepa_deals.deployment.log_tail import read_tail, troubles
 
 
-def test_lines_that_differ_in_numbers_only_are_counted() -> None:
+@pytest.fixture
+def condensed(tmp_path: Path) -> Callable[[list[str]], list[str]]:
+    """What is read of a log with these lines."""
+
+    def read(lines: list[str]) -> list[str]:
+        log = tmp_path / "condensed.log"
+        log.write_text("".join(f"{line}\n" for line in lines))
+        return read_tail(log, len(lines))
+
+    return read
+
+
+def test_lines_that_differ_in_numbers_only_are_counted(condensed: Callable[[list[str]], list[str]]) -> None:
     lines = [f"2026-11-24T08:10:{n:02d}.000Z INFO 123 waits {n} s" for n in range(30)] + ["another"]
-    assert list(condense(lines)) == [f"{lines[29]}   (× 30)", "another"]
+    assert condensed(lines) == [f"{lines[29]}   (× 30)", "another"]
 
 
-def test_a_traceback_stays_whole() -> None:
+def test_a_traceback_stays_whole(condensed: Callable[[list[str]], list[str]]) -> None:
     trace = [
         "Traceback (most recent call last):",
         '  File "a.py", line 1',
         '  File "a.py", line 1',
         "Error: x",
     ]
-    assert list(condense(trace)) == trace
+    assert condensed(trace) == trace
 
 
 def test_the_key_is_hidden(tmp_path: Path) -> None:
@@ -37,14 +52,14 @@ def test_only_the_last_lines_of_a_huge_log_are_read(tmp_path: Path) -> None:
     assert len(read_tail(log, 7)) == 7
 
 
-def test_a_cycle_of_lines_is_shown_once_with_its_counts() -> None:
+def test_a_cycle_of_lines_is_shown_once_with_its_counts(condensed: Callable[[list[str]], list[str]]) -> None:
     cycle = [
         f"2026-11-24T08:10:{n:02d}Z {word}" for n in range(20) for word in ("received", "waits", "succeeded")
     ]
-    assert [line.rpartition("   ")[2] for line in condense(cycle)] == ["(× 20)"] * 3
+    assert [line.rpartition("   ")[2] for line in condensed(cycle)] == ["(× 20)"] * 3
 
 
-def test_a_traceback_that_repeats_is_counted_whole() -> None:
+def test_a_traceback_that_repeats_is_counted_whole(condensed: Callable[[list[str]], list[str]]) -> None:
     once = [
         "2026-11-24T08:10:01Z ERROR x failed",
         "Traceback (most recent call last):",
@@ -52,7 +67,7 @@ def test_a_traceback_that_repeats_is_counted_whole() -> None:
         "Error: 1",
     ]
     again = [line.replace("08:10:01", "08:11:02").replace("Error: 1", "Error: 2") for line in once]
-    assert list(condense(once + again)) == [
+    assert condensed(once + again) == [
         f"{again[0]}   (× 2)",
         *again[1:3],
         "Error: 2   (× 2)",
