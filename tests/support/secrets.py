@@ -28,7 +28,7 @@ def parts(secret: str, length: int = PART_LENGTH) -> set[str]:
     return {secret[at : at + length] for at in range(len(secret) - length + 1)}
 
 
-def shown(text: str, *secrets: str, length: int = LEAST) -> set[str]:
+def shown(text: str, *secrets: str, length: int = PART_LENGTH) -> set[str]:
     """The parts of secrets that a text shows, whatever their case."""
     folded = text.lower()
     return {part for secret in secrets for part in parts(secret, length) if part.lower() in folded}
