@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +18,17 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from keepa_deals import env_file, redaction
 from keepa_deals.addresses import hosts
-from keepa_deals.deals.economics.pricing import Costs, Pricing, SellPrice
+from keepa_deals.deals.economics import fees
+from keepa_deals.deals.economics.pricing import (
+    Buying,
+    Costs,
+    Fulfilment,
+    Pricing,
+    Returns,
+    SellPrice,
+    Vat,
+    VatScheme,
+)
 from keepa_deals.errors import SettingsError
 from keepa_deals.marketplaces import MARKETPLACES
 
@@ -89,6 +99,10 @@ def _key_prefix(value: str) -> str:
     if not value or not all(c.isalnum() or c in "_-." for c in value):
         raise ValueError("must be letters, digits, '_', '-' or '.'")
     return value
+
+
+def _basis_points(percent: float) -> int:
+    return round(percent * 100)
 
 
 def _setting(
@@ -185,6 +199,62 @@ class Settings(BaseSettings):
         "average_90", "The price that you expect to sell at: the average of 90 or 30 days, or the buy box"
     )
 
+    buy_shipping_cost: int = _setting(
+        0, "Shipping that you pay for an order when you buy, in cents", ge=0, le=MAX_CENTS
+    )
+    buy_quantity: int = _setting(1, "Units that you buy at once: they share the shipping", ge=1, le=100_000)
+    buy_tax_percent: float = _setting(
+        0, "Sales tax that you pay on price and shipping, in percent; 0 when you are exempt", ge=0, le=100
+    )
+    fulfilment: Literal["fba", "fbm"] = _setting(
+        "fba", "Who ships to the buyer: Amazon (fba) or you (fbm, without FBA fee, storage and shipping in)"
+    )
+    fbm_shipping_cost: int | None = _setting(
+        None,
+        "What shipping a unit to the buyer costs you, in cents. Unset: unknown",
+        f"0 to {MAX_CENTS}",
+        ge=0,
+        le=MAX_CENTS,
+    )
+    storage_months: int = _setting(
+        0, "Months for which a unit lies in Amazon's warehouse before it sells", ge=0, le=36
+    )
+    inbound_placement_cost: int = _setting(
+        0,
+        "Amazon's inbound placement fee for a unit, in cents: it depends on how you send units in",
+        ge=0,
+        le=MAX_CENTS,
+    )
+    returns_percent: float = _setting(0, "What returns cost you, in percent of the sale", ge=0, le=100)
+    returns_percent_low: float | None = _setting(
+        None,
+        "The same for products that Keepa says are seldom returned. Unset: as RETURNS_PERCENT",
+        "0 to 100",
+        ge=0,
+        le=100,
+    )
+    returns_percent_high: float | None = _setting(
+        None,
+        "The same for products that Keepa says are often returned. Unset: as RETURNS_PERCENT",
+        "0 to 100",
+        ge=0,
+        le=100,
+    )
+    vat_scheme: Literal["none", "not_registered", "registered", "flat_rate"] = _setting(
+        "none", "How you stand to VAT (docs/economics.md); none leaves it out"
+    )
+    vat_flat_rate_percent: float = _setting(
+        0, "Your share under the flat-rate scheme, in percent of the sale", ge=0, le=100
+    )
+    vat_on_buying: bool = _setting(
+        default=True, meaning="Whether the price that you pay holds VAT that comes back to you, if registered"
+    )
+    amazon_fees: Path | None = _setting(
+        None,
+        "Amazon's fees, in the place of those that come with the program (docs/economics.md)",
+        "a JSON file; relative paths start at the project's root",
+    )
+
     retain_points_days: int = _setting(365, "Days for which prices and ranks are kept", ge=1, le=MAX_DAYS)
     retain_ended_days: int = _setting(
         180, "Days for which deals are kept after their end, or after they were last seen", ge=1, le=MAX_DAYS
@@ -244,6 +314,11 @@ class Settings(BaseSettings):
     def _resolve_path(cls, value: Path) -> Path:
         return _path(value)
 
+    @field_validator("amazon_fees")
+    @classmethod
+    def _resolve_fees(cls, value: Path | None) -> Path | None:
+        return None if value is None else (PROJECT_ROOT / value.expanduser()).resolve()
+
     @field_validator("recovery_target")
     @classmethod
     def _check_recovery(cls, value: int, info: Any) -> int:
@@ -292,10 +367,25 @@ class Settings(BaseSettings):
         """Twelve hexadecimal digits that stand for the Keepa key in the names of Redis keys."""
         return hashlib.sha256(f"keepa_deals:{self.api_key}".encode()).hexdigest()[:12]
 
-    @property
-    def pricing(self) -> Pricing:
-        """How the seller reckons: the same for every reader and every job."""
-        return Pricing(Costs(self.prep_cost, self.shipping_cost), SellPrice(self.sell_price))
+    def pricing_at(self, now: datetime) -> Pricing:
+        """How the seller reckons: the same for every reader and every job. Storage has seasons."""
+        usual = self.returns_percent
+        low, high = self.returns_percent_low, self.returns_percent_high
+        return Pricing(
+            costs=Costs(
+                self.prep_cost, self.shipping_cost, self.inbound_placement_cost, self.fbm_shipping_cost
+            ),
+            sell=SellPrice(self.sell_price),
+            buying=Buying(self.buy_shipping_cost, self.buy_quantity, _basis_points(self.buy_tax_percent)),
+            returns=Returns(*(_basis_points(usual if x is None else x) for x in (low, usual, high))),
+            vat=Vat(
+                VatScheme(self.vat_scheme), _basis_points(self.vat_flat_rate_percent), self.vat_on_buying
+            ),
+            fulfilment=Fulfilment(self.fulfilment),
+            storage_months=self.storage_months,
+            month=now.month,
+            schedule=fees.schedule(self.amazon_fees),
+        )
 
     @property
     def fresh_for(self) -> timedelta:

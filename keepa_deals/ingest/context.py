@@ -64,8 +64,8 @@ class IngestContext:
 
     @property
     def pricing(self) -> Pricing:
-        """What the seller adds to each unit, and the price to sell at."""
-        return self.settings.pricing
+        """How the seller reckons, at this moment."""
+        return self.settings.pricing_at(self.clock.now())
 
     @property
     def interval(self) -> timedelta:

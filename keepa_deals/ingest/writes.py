@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -14,8 +15,8 @@ from keepa_deals.db.open_deals import open_in
 from keepa_deals.db.upsert import insert_points, lock_writers, touch_deals, upsert_deals
 from keepa_deals.deals import lifecycle
 from keepa_deals.deals.economics import calculation
-from keepa_deals.deals.economics.calculation import EconomicsRow
-from keepa_deals.deals.economics.pricing import DEFAULT, Pricing
+from keepa_deals.deals.economics.calculation import EconomicsRow, PricedDeal
+from keepa_deals.deals.economics.pricing import DEFAULT, Fulfilment, Pricing
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.lifecycle import Change, Life
 from keepa_deals.ingest.columns import columns_of, names_of
@@ -28,6 +29,11 @@ RANK_POINT_EVERY = timedelta(hours=1)
 """A change of rank alone makes a point of history at most this often; a change of price always."""
 _SHOWN = tuple(name for name in names_of(FeedRow) if name != "keepa_updated_at")
 """The columns of a feed row that readers see."""
+
+
+_OF_THE_FEED = tuple(name for name in names_of(PricedDeal) if name in names_of(FeedRow))
+_DETAILS = tuple(name for name in names_of(PricedDeal) if name not in _OF_THE_FEED)
+"""The columns of the feed, and of the enrichment, that the economics depend on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,12 @@ class StoredDeal(FeedRow):
     changed_at: datetime
     fba_fee: int | None
     referral_fee_bp: int | None
+    closing_fee: int | None
+    return_rate: int | None
+    package_length: int | None
+    package_width: int | None
+    package_height: int | None
+    package_weight: int | None
     buy_box_price: int | None
     shown_asin: str | None
     sibling_since: datetime | None
@@ -303,13 +315,12 @@ def _looks_different(row: FeedRow, old: StoredDeal) -> bool:
 
 
 def _economics(row: FeedRow, old: StoredDeal | None, pricing: Pricing) -> EconomicsRow:
-    """The economics of the deal at its new price, with the fees that are known of it."""
-    if old is None or calculation.known_fee(old.fba_fee) is None or old.referral_fee_bp is None:
-        return calculation.UNKNOWN
-    repriced = replace(
-        old, price=row.price, price_avg_90=row.price_avg_90, price_avg_month=row.price_avg_month
-    )
-    return calculation.of(repriced, pricing)
+    """The economics of the deal as the feed shows it, with what is known of its product."""
+    if pricing.fulfilment is Fulfilment.FBA and (old is None or calculation.known_fee(old.fba_fee) is None):
+        return calculation.NO_ECONOMICS
+    values: dict[str, Any] = {name: getattr(row, name) for name in _OF_THE_FEED}
+    values |= {name: None if old is None else getattr(old, name) for name in _DETAILS}
+    return calculation.of(PricedDeal(**values), pricing)
 
 
 def _wants_point(row: FeedRow, old: StoredDeal | None, at: datetime) -> bool:

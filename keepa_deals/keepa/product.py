@@ -17,6 +17,8 @@ from keepa_deals.keepa.fields import MAX_TITLE, Json
 from keepa_deals.keepa.history import Histories, PricePoint
 
 MAX_BRAND = 500
+MAX_SIDE = 1_000_000
+"""Millimetres or grams: nothing that a warehouse takes has more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,31 @@ class ProductStats:
 
 
 @dataclass(frozen=True, slots=True)
+class Package:
+    """The packed product: millimetres and grams. Keepa's 0 and -1 say that it is not known."""
+
+    length: int | None = None
+    width: int | None = None
+    height: int | None = None
+    weight: int | None = None
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Package:
+        """Parsed from the product itself."""
+        names = ("packageLength", "packageWidth", "packageHeight", "packageWeight")
+        return cls(*(fields.whole(raw.get(name), 1, MAX_SIDE) for name in names))
+
+
+@dataclass(frozen=True, slots=True)
 class Product:
     """One entry of ``/product`` (api_backend: Product.java), the fields that the project uses.
 
     ``referral_fee_percent`` may have decimals. ``fba_fee`` is the pick-and-pack fee in cents (Keepa's 0 means
     that it cannot be calculated). ``availability_amazon`` is -1 where Amazon has no offer, 0 in stock, above
     0 for kinds of back-order. ``history`` holds the types that came; a misshapen one is a ``ValueError`` when
-    it is asked for. ``variations`` are the ASINs of the parent's children.
+    it is asked for. ``variations`` are the ASINs of the parent's children. ``closing_fee`` is that of media:
+    an entry without the field has none (recorded: two books have 180, two other products leave it out).
+    ``return_rate`` is 1 for a low one, 2 for a high one.
     """
 
     asin: str
@@ -87,6 +107,9 @@ class Product:
     history: Mapping[CsvType, tuple[PricePoint, ...]]
     parent_asin: str | None = None
     variations: tuple[str, ...] = ()
+    closing_fee: int | None = 0
+    return_rate: int | None = None
+    package: Package = Package()
 
     @classmethod
     def from_json(cls, raw: Json, domain_id: int = 0) -> Product:
@@ -111,6 +134,9 @@ class Product:
             history=Histories(raw.get("csv")),
             parent_asin=fields.other_asin(raw.get("parentAsin")),
             variations=_variations(raw),
+            closing_fee=fields.amount(raw.get("variableClosingFee", 0)),
+            return_rate=fields.whole(raw.get("returnRate"), 1, 2),
+            package=Package.from_json(raw),
         )
 
     @property

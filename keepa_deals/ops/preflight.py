@@ -11,6 +11,7 @@ import redis
 from keepa_deals.db import migrate
 from keepa_deals.db.errors import StoreError
 from keepa_deals.db.session import Database
+from keepa_deals.deals.economics import fees
 from keepa_deals.deployment.console import Say
 from keepa_deals.deployment.deployment import Deployment
 from keepa_deals.deployment.embedded_redis import OLDEST
@@ -33,6 +34,7 @@ def check(deployment: Deployment, say: Say) -> None:
         ("dashboard's password", lambda: _password(home, settings)),
         ("dashboard's port", lambda: _port(settings)),
         ("database", lambda: migrated(settings)),
+        ("Amazon's fees", lambda: _fees(settings)),
     ]
     if not own_redis:
         checks.insert(0, ("Redis", lambda: _redis(settings)))
@@ -64,6 +66,16 @@ def selection(settings: Settings, say: Say) -> Selection:
     for note in selection.notes:
         say(f"  note  deal query: {note}")
     return selection
+
+
+def _fees(settings: Settings) -> str:
+    if settings.amazon_fees is None:
+        return "those that come with the program"
+    try:
+        own = fees.check(settings.amazon_fees)
+    except fees.FeeFileError as error:
+        raise OpsError(str(error)) from None
+    return f"of {settings.amazon_fees} for {len(own.markets)} marketplaces"
 
 
 def _port(settings: Settings) -> str:

@@ -60,6 +60,12 @@ class DealRow(NamedTuple):
     is_lowest_90: bool | None
     fba_fee: int | None
     referral_fee_bp: int | None
+    closing_fee: int | None
+    return_rate: int | None
+    package_length: int | None
+    package_width: int | None
+    package_height: int | None
+    package_weight: int | None
     sell_price: int | None
     profit: int | None
     roi_bp: int | None

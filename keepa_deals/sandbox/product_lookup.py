@@ -125,6 +125,7 @@ def describe(catalogue: Catalogue, item: Item, query: ProductQuery, minute: int)
         "isAdultProduct": False,
         "isHeatSensitive": "Chocolate" in (catalogue.title(item) or ""),
         **_return_rate(catalogue, item),
+        **_package(catalogue, item),
         "newPriceIsMAP": catalogue.fraction(f"map/{facts.index}") < 0.01,
         "referralFeePercentage": 15.0 if catalogue.fraction(f"fee/{facts.index}") < 0.8 else 8.0,
         "monthlySold": _monthly_sold(item),
@@ -146,6 +147,16 @@ def _fba_fee(catalogue: Catalogue, item: Item) -> int:
     """Cents; 0 where it cannot be calculated, as for some products."""
     fraction = catalogue.fraction(f"fba/{item.facts.index}")
     return 0 if fraction > 0.95 else 306 + int(fraction * 900)
+
+
+def _package(catalogue: Catalogue, item: Item) -> dict[str, int]:
+    """Millimetres and grams; 0 where they are not known, as for one in twenty. The sizes are assumed."""
+    fraction = catalogue.fraction(f"package/{item.facts.index}")
+    if fraction < 0.05:
+        return dict.fromkeys(("packageLength", "packageWidth", "packageHeight", "packageWeight"), 0)
+    length = 120 + int(fraction**3 * 700)
+    sides = {"packageLength": length, "packageWidth": length * 2 // 3, "packageHeight": length // 5}
+    return {**sides, "packageWeight": 100 + int(fraction**2 * 6000)}
 
 
 def _return_rate(catalogue: Catalogue, item: Item) -> dict[str, int]:

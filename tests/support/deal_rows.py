@@ -89,6 +89,7 @@ def make_row(source: random.Random, number: int, now: datetime, *, ended: float 
         "category_name": None if category is None else f"Category {category}",
         "price_type": 0,
         **{name: maybe(below(most)) for name, most in integers.items()},
+        **_package(number),
         **{name: maybe(source.random() < 0.3) for name in ("amazon_in_stock", "is_lowest", "is_lowest_90")},
         **dict.fromkeys(
             ("deal_created_at", "keepa_updated_at", "first_seen_at", "found_at", "changed_at"), created
@@ -101,6 +102,14 @@ def make_row(source: random.Random, number: int, now: datetime, *, ended: float 
         "ended_reason": EndedReason.PRICE_RECOVERED if has_ended else None,
         "enriched_at": created,
     }
+
+
+def _package(number: int) -> dict[str, Any]:
+    """What the fees depend on, drawn by itself: what is drawn before it stays."""
+    source = random.Random(number)
+    most = {"closing_fee": 181, "return_rate": 3, "package_weight": 9_000}
+    most |= {"package_length": 600, "package_width": 400, "package_height": 200}
+    return {name: None if source.random() < UNKNOWN else source.randrange(n) for name, n in most.items()}
 
 
 def _events(source: random.Random, rows: list[dict[str, Any]], now: datetime) -> Iterator[dict[str, Any]]:

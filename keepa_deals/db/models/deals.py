@@ -117,6 +117,16 @@ class Deal(Base):
     fba_fee: Mapped[int | None]
     referral_fee_bp: Mapped[int | None]
     """Referral fee in basis points of the sale price (15.01 % is 1501)."""
+    closing_fee: Mapped[int | None]
+    """Amazon's closing fee of media, 0 for other products; null until an enrichment has told it."""
+    return_rate: Mapped[int | None]
+    """1 when few are returned, 2 when many are; null: neither, or not known."""
+    package_length: Mapped[int | None]
+    """Millimetres, as the other two sides."""
+    package_width: Mapped[int | None]
+    package_height: Mapped[int | None]
+    package_weight: Mapped[int | None]
+    """Grams."""
 
     # economics, derived from the above and the settings; null when a term is unknown
     sell_price: Mapped[int | None]

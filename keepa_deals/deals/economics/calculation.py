@@ -1,36 +1,90 @@
 """What one unit of a deal earns. Pure; money in the locale's smallest unit, shares in basis points.
 
 Each term adds its effect, and the profit is their sum. A term that is unknown makes the result unknown, never
-a guess. Each share is rounded half up to the smallest unit by itself, as a bill would have it.
+a guess. Each amount is rounded half up to the smallest unit by itself, as a bill would have it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
-from keepa_deals.deals.economics import sell_price
-from keepa_deals.deals.economics.pricing import Pricing
+from keepa_deals.deals.economics import sell_price, vat
+from keepa_deals.deals.economics.fees import MarketFees
+from keepa_deals.deals.economics.pricing import Fulfilment, Pricing
+from keepa_deals.deals.economics.referral import Referral, Referred, referral_of
 from keepa_deals.deals.economics.rounding import WHOLE, half_up, share
-from keepa_deals.deals.economics.terms import Certainty, Known, Source, Term, TermName, known
+from keepa_deals.deals.economics.terms import (
+    FEE_FILE,
+    INVESTED,
+    NOT_PUBLISHED,
+    NOT_USED,
+    UNKNOWN,
+    Certainty,
+    Known,
+    Source,
+    Term,
+    TermName,
+    known,
+    yours,
+)
 
 RULES = 3
 """Grows with each change of the calculation: maintenance then prices every deal anew."""
 MAX_PRICE = 2**31 - 1
+HIGH_RETURNS, LOW_RETURNS = 2, 1
+"""Keepa's ``returnRate``; without one it is average, or nobody knows (api_backend: Product.java)."""
 
 
-class Priced(sell_price.WithPrices, Protocol):
+class Priced(sell_price.WithPrices, Referred, Protocol):
     """The columns of a deal that its economics depend on."""
 
     @property
-    def price(self) -> int | None: ...
+    def domain_id(self) -> int: ...
 
     @property
     def fba_fee(self) -> int | None: ...
 
     @property
-    def referral_fee_bp(self) -> int | None: ...
+    def closing_fee(self) -> int | None: ...
+
+    @property
+    def return_rate(self) -> int | None: ...
+
+    @property
+    def package_length(self) -> int | None: ...
+
+    @property
+    def package_width(self) -> int | None: ...
+
+    @property
+    def package_height(self) -> int | None: ...
+
+    @property
+    def package_weight(self) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PricedDeal:
+    """These columns alone."""
+
+    domain_id: int
+    price: int | None
+    price_avg_90: int | None
+    price_avg_month: int | None
+    amazon_price: int | None
+    root_category: int | None
+    buy_box_price: int | None
+    referral_fee_bp: int | None
+    fba_fee: int | None
+    closing_fee: int | None
+    return_rate: int | None
+    package_length: int | None
+    package_width: int | None
+    package_height: int | None
+    package_weight: int | None
 
 
 Given = Mapping[TermName, int]
@@ -47,7 +101,7 @@ class Economics(NamedTuple):
     roi_bp: int | None
     """Return on investment: the profit over what is put in before anything is sold."""
     margin_bp: int | None
-    """The profit over the sale price."""
+    """The profit over the sale price without VAT."""
 
     @property
     def unknown(self) -> tuple[TermName, ...]:
@@ -57,88 +111,174 @@ class Economics(NamedTuple):
 
 def work_out(deal: Priced, pricing: Pricing, given: Given = NOTHING) -> Economics:
     """The economics of one unit, with the terms in ``given`` in the place of what is known of them."""
-    return _at(_sell(deal, pricing, given), deal, pricing, given)
+    case = _case(deal, pricing, given)
+    return case.economics(case.put(TermName.SELL, sell_price.chosen(deal, pricing.sell)))
 
 
 def break_even(deal: Priced, pricing: Pricing, given: Given = NOTHING) -> int | None:
-    """The lowest sale price without a loss: a cent less is one. ``None`` when none is, or it is unknown."""
+    """The lowest sale price without a loss: a cent less is one. ``None`` when none is, or it is unknown.
 
-    def profit(price: int) -> int | None:
-        return _at(Known(price, Source.TYPED, Certainty.SURE), deal, pricing, given).profit
+    Where a tier changes the rate of the whole price, the profit falls: each stretch is searched by itself.
+    """
+    case = _case(deal, pricing, given)
+    edges = [0, *(bound + 1 for bound in case.referral.bounds), MAX_PRICE + 1]
+    for low, beyond in pairwise(edges):
+        if (found := _lowest(case, low, beyond - 1)) is not None:
+            return found
+    return None
 
-    low, high = 0, MAX_PRICE
-    at_most, at_least = profit(high), profit(low)
-    if at_most is None or at_most < 0 or at_least is None:
+
+def _lowest(case: _Case, low: int, high: int) -> int | None:
+    """The lowest price of a stretch without a loss."""
+
+    def is_loss(price: int) -> bool:
+        profit = case.economics(Known(price, Source.TYPED, Certainty.SURE)).profit
+        return profit is None or profit < 0
+
+    if not is_loss(low):
+        return low
+    if is_loss(high):
         return None
-    if at_least >= 0:
-        return 0
     while high - low > 1:
         middle = (low + high) // 2
-        if (profit(middle) or 0) < 0:
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if is_loss(middle) else (low, middle)
     return high
 
 
-def _sell(deal: Priced, pricing: Pricing, given: Given) -> Known:
-    typed = _typed(TermName.SELL, given)
-    return typed or sell_price.chosen(deal, pricing.sell)
+def _case(deal: Priced, pricing: Pricing, given: Given) -> _Case:
+    fees = pricing.schedule.of(deal.domain_id)
+    return _Case(deal, pricing, given, fees, referral_of(deal, fees))
 
 
-def _typed(name: TermName, given: Given) -> Known | None:
-    return Known(given[name], Source.TYPED, Certainty.SURE) if name in given else None
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A deal, the seller's pricing, and what a person put in the place of terms."""
 
+    deal: Priced
+    pricing: Pricing
+    given: Given
+    fees: MarketFees
+    referral: Referral
 
-def _at(sell: Known, deal: Priced, pricing: Pricing, given: Given) -> Economics:
-    """The economics at a sale price."""
-    costs = pricing.costs
-    referral = _typed(TermName.REFERRAL, given) or known(
-        deal.referral_fee_bp, Source.KEEPA, Certainty.ESTIMATE
-    )
-    fba = _typed(TermName.FBA, given) or known(known_fee(deal.fba_fee), Source.KEEPA)
-    buy = _typed(TermName.BUY, given) or known(deal.price, Source.DEAL)
-    prep = _typed(TermName.PREP, given) or Known(costs.prep, Source.SETTING, Certainty.SURE)
-    shipping = _typed(TermName.SHIPPING, given) or Known(costs.shipping, Source.SETTING, Certainty.SURE)
-    fee = None if sell.value is None or referral.value is None else -share(sell.value, referral.value)
-    terms = (
-        Term(TermName.SELL, sell.value, sell.value, sell.source, sell.certainty),
-        Term(TermName.REFERRAL, referral.value, fee, referral.source, referral.certainty),
-        *(
-            _cost(name, term)
-            for name, term in (
-                (TermName.FBA, fba),
-                (TermName.BUY, buy),
-                (TermName.PREP, prep),
-                (TermName.SHIPPING, shipping),
-            )
-        ),
-    )
-    return _result(terms, sell.value)
+    def put(self, name: TermName, otherwise: Known) -> Known:
+        """What a person put in the place of a term, or what is known of it."""
+        if self.given and name in self.given:
+            return Known(self.given[name], Source.TYPED, Certainty.SURE)
+        return otherwise
 
+    def economics(self, sell: Known) -> Economics:
+        """The economics at a sale price."""
+        selling = self._selling(sell)
+        fees = {term.name: term.effect for term in selling[1:4]}
+        on_sale, on_fees, vat_back = self._taxes(sell.value, fees)
+        return _result((*selling, on_sale, on_fees, *self._buying(vat_back)), sell.value)
 
-def _cost(name: TermName, term: Known) -> Term:
-    return Term(name, term.value, None if term.value is None else -term.value, term.source, term.certainty)
+    # -- of the sale -------------------------------------------------------------------------
+    def _selling(self, sell: Known) -> tuple[Term, ...]:
+        costs, by_amazon = self.pricing.costs, self.pricing.fulfilment is Fulfilment.FBA
+        fba = known(known_fee(self.deal.fba_fee), Source.KEEPA) if by_amazon else NOT_USED
+        closing = known(self.deal.closing_fee, Source.KEEPA)
+        ship_out = NOT_USED if by_amazon else known(costs.ship_out, Source.SETTING)
+        return (
+            Term(TermName.SELL, sell.value, sell.value, sell.source, sell.certainty),
+            self._referral(sell.value),
+            self._cost(TermName.CLOSING, closing if closing.value is not None else self.referral.closing),
+            self._cost(TermName.FBA, fba),
+            self._cost(TermName.STORAGE, self._storage() if by_amazon else NOT_USED),
+            self._cost(TermName.PLACEMENT, yours(costs.placement) if by_amazon else NOT_USED),
+            self._cost(TermName.SHIP_OUT, ship_out),
+            self._share(TermName.RETURNS, yours(self._returns()), sell.value),
+        )
 
+    def _referral(self, price: int | None) -> Term:
+        name = TermName.REFERRAL
+        if name in self.given:
+            return self._share(name, UNKNOWN, price)
+        if price is None:
+            percentage = known(self.referral.percentage, Source.KEEPA, Certainty.ESTIMATE)
+            return Term(name, percentage.value, None, percentage.source, percentage.certainty)
+        fee, rate = self.referral.at(price)
+        return Term(name, rate.value, None if fee is None else -fee, rate.source, rate.certainty)
 
-INVESTED = frozenset({TermName.BUY, TermName.PREP, TermName.SHIPPING})
-"""What is paid before anything is sold."""
+    def _storage(self) -> Known:
+        months = self.pricing.storage_months
+        if not months:
+            return yours(0)
+        if self.fees.problem:
+            return FEE_FILE
+        if self.fees.storage is None:
+            return NOT_PUBLISHED
+        deal = self.deal
+        length, width, height = deal.package_length, deal.package_width, deal.package_height
+        if not length or not width or not height or not deal.package_weight:
+            return UNKNOWN
+        fee = self.fees.storage.fee((length, width, height), deal.package_weight, months, self.pricing.month)
+        return Known(fee, Source.SCHEDULE, Certainty.ESTIMATE)
+
+    def _returns(self) -> int:
+        returns, rate = self.pricing.returns, self.deal.return_rate
+        return returns.high if rate == HIGH_RETURNS else returns.low if rate == LOW_RETURNS else returns.usual
+
+    # -- VAT ---------------------------------------------------------------------------------
+    def _taxes(self, sell: int | None, fees: Mapping[TermName, int | None]) -> tuple[Term, Term, Known]:
+        """VAT on the sale and on Amazon's fees, and the rate at which it comes back on buying."""
+        rates = vat.rates_of(self.pricing.vat, self.fees, self.deal.root_category)
+        on_sale, on_fees = self.put(TermName.VAT, rates.on_sale), self.put(TermName.FEE_VAT, rates.on_fees)
+        due = vat.due(self.pricing.vat.scheme, sell, on_sale.value)
+        charged = vat.on_fees(self.pricing.vat.scheme, self.fees.vat, fees, on_fees.value)
+        return (
+            Term(TermName.VAT, on_sale.value, due, on_sale.source, on_sale.certainty),
+            Term(TermName.FEE_VAT, on_fees.value, charged, on_fees.source, on_fees.certainty),
+            self.put(TermName.BUY_VAT, rates.on_buying),
+        )
+
+    # -- of buying ---------------------------------------------------------------------------
+    def _buying(self, vat_back: Known) -> tuple[Term, ...]:
+        buying, costs = self.pricing.buying, self.pricing.costs
+        buy = self.put(TermName.BUY, known(self.deal.price, Source.DEAL))
+        quantity = self.put(TermName.QUANTITY, yours(buying.quantity))
+        shipping = self.put(TermName.BUY_SHIPPING, yours(buying.shipping))
+        of_each = half_up(shipping.value or 0, quantity.value or 1)
+        price = None if buy.value is None else buy.value + of_each
+        back = None if buy.value is None or vat_back.value is None else vat.within(buy.value, vat_back.value)
+        inbound = yours(costs.shipping) if self.pricing.fulfilment is Fulfilment.FBA else NOT_USED
+        return (
+            self._cost(TermName.BUY, buy),
+            Term(TermName.QUANTITY, quantity.value, 0, quantity.source, quantity.certainty),
+            Term(TermName.BUY_SHIPPING, shipping.value, -of_each, shipping.source, shipping.certainty),
+            self._share(TermName.BUY_TAX, yours(buying.tax), price),
+            Term(TermName.BUY_VAT, vat_back.value, back, vat_back.source, vat_back.certainty),
+            self._cost(TermName.PREP, yours(costs.prep)),
+            self._cost(TermName.SHIPPING, inbound),
+        )
+
+    def _cost(self, name: TermName, otherwise: Known) -> Term:
+        value, source, certainty = self.put(name, otherwise)
+        return Term(name, value, None if value is None else -value, source, certainty)
+
+    def _share(self, name: TermName, otherwise: Known, amount: int | None) -> Term:
+        """A share of an amount as a cost; no share of an unknown amount is none."""
+        value, source, certainty = self.put(name, otherwise)
+        effect = 0 if value == 0 else None if value is None or amount is None else -share(amount, value)
+        return Term(name, value, effect, source, certainty)
 
 
 def _result(terms: tuple[Term, ...], sell: int | None) -> Economics:
-    profit = invested = 0
-    for term in terms:
-        if term.effect is None:
+    profit = invested = revenue = 0
+    for name, _, effect, _, _ in terms:
+        if effect is None:
             return Economics(terms, sell, None, None, None)
-        profit += term.effect
-        if term.name in INVESTED:
-            invested -= term.effect
+        profit += effect
+        if name in INVESTED:
+            invested -= effect
+        elif name is TermName.SELL or name is TermName.VAT:
+            revenue += effect
     return Economics(
         terms,
         sell,
         profit,
         roi_bp=half_up(profit * WHOLE, invested) if invested > 0 else None,
-        margin_bp=half_up(profit * WHOLE, sell) if sell else None,
+        margin_bp=half_up(profit * WHOLE, revenue) if revenue > 0 else None,
     )
 
 
@@ -160,7 +300,7 @@ class EconomicsRow:
     margin_bp: int | None = None
 
 
-UNKNOWN = EconomicsRow()
+NO_ECONOMICS = EconomicsRow()
 """The columns of a deal of which a term is not known."""
 
 
@@ -168,5 +308,5 @@ def of(deal: Priced, pricing: Pricing) -> EconomicsRow:
     """The columns of a deal: the same calculation as everywhere."""
     found = work_out(deal, pricing)
     if found.profit is None:
-        return UNKNOWN
+        return NO_ECONOMICS
     return EconomicsRow(found.sell, found.profit, found.roi_bp, found.margin_bp)

@@ -11,14 +11,37 @@ class TermName(StrEnum):
 
     SELL = "sell"
     REFERRAL = "referral"
+    CLOSING = "closing"
     FBA = "fba"
+    STORAGE = "storage"
+    PLACEMENT = "placement"
+    SHIP_OUT = "ship_out"
+    RETURNS = "returns"
+    VAT = "vat"
+    FEE_VAT = "fee_vat"
     BUY = "buy"
+    QUANTITY = "quantity"
+    BUY_SHIPPING = "buy_shipping"
+    BUY_TAX = "buy_tax"
+    BUY_VAT = "buy_vat"
     PREP = "prep"
     SHIPPING = "shipping"
 
 
-SHARES = frozenset({TermName.REFERRAL})
-"""Terms whose value is a share of an amount, in basis points. The others are amounts."""
+SHARES = frozenset(
+    {
+        *(TermName.REFERRAL, TermName.RETURNS, TermName.VAT, TermName.FEE_VAT),
+        *(TermName.BUY_TAX, TermName.BUY_VAT),
+    }
+)
+"""Terms whose value is a share of an amount, in basis points. ``QUANTITY`` is a number, the rest amounts."""
+INVESTED = frozenset(
+    {
+        *(TermName.BUY, TermName.BUY_SHIPPING, TermName.BUY_TAX, TermName.BUY_VAT),
+        *(TermName.PREP, TermName.SHIPPING),
+    }
+)
+"""What is paid before anything is sold."""
 
 
 class Source(StrEnum):
@@ -29,8 +52,17 @@ class Source(StrEnum):
     AVERAGE_30 = "average_30"
     BUY_BOX = "buy_box"
     KEEPA = "keepa"
+    SCHEDULE = "schedule"
+    """Amazon's published fees."""
+    LAW = "law"
     SETTING = "setting"
     TYPED = "typed"
+    NOT_USED = "not_used"
+    """It is no part of this way to sell."""
+    FEE_FILE = "fee_file"
+    """A file of fees that cannot be used."""
+    NOT_PUBLISHED = "not_published"
+    """No published rule for this marketplace, or this category, is known here."""
     NOBODY = "nobody"
 
 
@@ -55,6 +87,9 @@ class Known(NamedTuple):
 
 
 UNKNOWN = Known(None, Source.NOBODY, Certainty.UNKNOWN)
+NOT_PUBLISHED = Known(None, Source.NOT_PUBLISHED, Certainty.UNKNOWN)
+FEE_FILE = Known(None, Source.FEE_FILE, Certainty.UNKNOWN)
+NOT_USED = Known(0, Source.NOT_USED, Certainty.SURE)
 
 
 class Term(NamedTuple):
@@ -71,3 +106,8 @@ class Term(NamedTuple):
 def known(value: int | None, source: Source, certainty: Certainty = Certainty.SURE) -> Known:
     """A value with its source; unknown when there is none."""
     return UNKNOWN if value is None else Known(value, source, certainty)
+
+
+def yours(value: int) -> Known:
+    """What the seller has set."""
+    return Known(value, Source.SETTING, Certainty.SURE)

@@ -81,14 +81,14 @@ def enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
     details = {product.asin: detail_row(product, kind) for product in answer.products}
     with run.commit() as session:
         lock_writers(session)  # else a price that changes meanwhile leaves the profit of the old one
-        now = context.clock.now()
+        now, pricing = context.clock.now(), context.pricing
         for asin in asked:
             deal = session.get_one(Deal, (context.domain_id, asin))
             deal.enriched_at = now
             if asin in details:
                 store(details[asin], deal)
                 deal.changed_at = now
-            store(calculation.of(deal, context.pricing), deal)
+            store(calculation.of(deal, pricing), deal)
         write_pasts(session, [columns_of(past) for past in pasts])
         if families.is_single(context.selection):
             note_families(run, session, answer.products)

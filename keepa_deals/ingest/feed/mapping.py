@@ -64,6 +64,12 @@ class DetailRow:
     is_lowest_90: bool | None
     fba_fee: int | None
     referral_fee_bp: int | None
+    closing_fee: int | None
+    return_rate: int | None
+    package_length: int | None
+    package_width: int | None
+    package_height: int | None
+    package_weight: int | None
 
 
 class WithAverages(Protocol):
@@ -138,4 +144,10 @@ def detail_row(product: Product, kind: CsvType) -> DetailRow:
         is_lowest_90=at(stats.is_lowest_90, kind) if stats else None,
         fba_fee=product.fba_fee,
         referral_fee_bp=None if fee is None else round(fee * 100),
+        closing_fee=product.closing_fee,
+        return_rate=product.return_rate,
+        package_length=product.package.length,
+        package_width=product.package.width,
+        package_height=product.package.height,
+        package_weight=product.package.weight,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, tuple_, update
@@ -10,7 +11,8 @@ from sqlalchemy import select, tuple_, update
 from keepa_deals.db.models import Deal, JobState
 from keepa_deals.db.upsert import lock_writers
 from keepa_deals.deals.economics import calculation
-from keepa_deals.deals.economics.pricing import SellPrice
+from keepa_deals.deals.economics.calculation import PricedDeal
+from keepa_deals.deals.economics.pricing import Pricing, SellPrice
 from keepa_deals.ingest.columns import columns_of, names_of
 from keepa_deals.ingest.context import IngestContext
 
@@ -19,24 +21,17 @@ FIRST = (0, "")
 
 
 @dataclass(frozen=True, slots=True)
-class _PricedDeal:
+class _StoredDeal(PricedDeal):
     """What the economics of a stored deal follow from, and what they are."""
 
-    domain_id: int
     asin: str
-    price: int | None
-    price_avg_90: int | None
-    price_avg_month: int | None
-    buy_box_price: int | None
-    fba_fee: int | None
-    referral_fee_bp: int | None
     sell_price: int | None
     profit: int | None
     roi_bp: int | None
     margin_bp: int | None
 
 
-_COLUMNS = tuple(getattr(Deal, name) for name in names_of(_PricedDeal))
+_COLUMNS = tuple(getattr(Deal, name) for name in names_of(_StoredDeal))
 
 
 def reprice(context: IngestContext, job: str, *, until: float) -> int:
@@ -45,7 +40,8 @@ def reprice(context: IngestContext, job: str, *, until: float) -> int:
     In the order of the primary key, a thousand rows a transaction, whose last key is remembered with it:
     memory and lock time do not grow with the table, and a restart goes on where it was.
     """
-    priced_by = _settings(context)
+    pricing = context.pricing
+    priced_by = [pricing.stamp(context.domain_id), calculation.RULES]
     changed = 0
     while context.clock.monotonic() < until and not context.stop():
         with context.database.begin() as session:
@@ -59,7 +55,10 @@ def reprice(context: IngestContext, job: str, *, until: float) -> int:
             after = tuple(done) if done else FIRST
             query = select(*_COLUMNS).where(tuple_(Deal.domain_id, Deal.asin) > after)
             rows = session.execute(query.order_by(Deal.domain_id, Deal.asin).limit(BATCH)).all()
-            repriced = [new for row in rows if (new := _recomputed(_PricedDeal(*row), context)) is not None]
+            now = context.clock.now()
+            repriced = [
+                new for row in rows if (new := _recomputed(_StoredDeal(*row), pricing, now)) is not None
+            ]
             if repriced:
                 session.execute(update(Deal), repriced)
             changed += len(repriced)
@@ -71,19 +70,14 @@ def reprice(context: IngestContext, job: str, *, until: float) -> int:
     return changed
 
 
-def _recomputed(deal: _PricedDeal, context: IngestContext) -> dict[str, object] | None:
+def _recomputed(deal: _StoredDeal, pricing: Pricing, now: datetime) -> dict[str, object] | None:
     """The columns of a deal whose economics are others now; ``None`` when they are the same."""
-    columns = columns_of(calculation.of(deal, context.pricing))
+    columns = columns_of(calculation.of(deal, pricing))
     if deal.fba_fee is not None and calculation.known_fee(deal.fba_fee) is None:
         columns |= {"fba_fee": None}
     if all(getattr(deal, name) == value for name, value in columns.items()):
         return None
-    return {"domain_id": deal.domain_id, "asin": deal.asin, **columns, "changed_at": context.clock.now()}
-
-
-def _settings(context: IngestContext) -> list[int | str]:
-    pricing = context.pricing
-    return [pricing.costs.prep, pricing.costs.shipping, str(pricing.sell), calculation.RULES]
+    return {"domain_id": deal.domain_id, "asin": deal.asin, **columns, "changed_at": now}
 
 
 def _settings_of_old(cursor: dict[str, Any]) -> list[int | str]:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Boolean, Integer, String
 
 from keepa_deals.db.models import Deal
+from keepa_deals.deals.economics.pricing import Fulfilment
 from keepa_deals.deals.economics.terms import Certainty, Source, TermName
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.jobs import FEEDING_JOBS
@@ -96,7 +97,7 @@ def _economics() -> Json:
         {
             "name": names,
             "label": text,
-            "unit": {"type": "string", "enum": [str(Unit.MONEY), str(Unit.BASIS_POINTS)]},
+            "unit": {"type": "string", "enum": [str(Unit.MONEY), str(Unit.BASIS_POINTS), str(Unit.COUNT)]},
             "value": amount,
             "effect": {**amount, "description": "What it adds to the profit; the effects' sum is the profit"},
             "source": {"type": "string", "enum": list(map(str, Source))},
@@ -104,8 +105,11 @@ def _economics() -> Json:
             "certainty": {"type": "string", "enum": list(map(str, Certainty))},
         }
     )
-    results = dict.fromkeys(("profit", "roi_bp", "margin_bp", "break_even"), amount)
-    return record({"currency": text, "terms": array(term), **results, "unknown": array(names)})
+    results = dict.fromkeys(("profit", "roi_bp", "margin_bp", "break_even", "other_profit"), amount)
+    ways: Json = {"type": "string", "enum": list(map(str, Fulfilment))}
+    return record(
+        {"currency": text, "terms": array(term), **results, "other_way": ways, "unknown": array(names)}
+    )
 
 
 _MEANINGS = {

@@ -30,7 +30,7 @@ def deal(domain_id: int, asin: str) -> str:
         curve=curve(detail),
         entries=timeline.entries(detail),
         reasons=ENDED_REASONS,
-        what_if=what_if(detail.row, services.settings.pricing, request.args.to_dict()),
+        what_if=what_if(detail.row, services.settings.pricing_at(detail.as_of.now), request.args.to_dict()),
         money_notation=as_data(notation(domain_id)),
         back=_way_back(),
         banner=banner(services.health.report()),

@@ -6,12 +6,12 @@ The page without scripts, the page with them and the API ask here, and here asks
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keepa_deals.deals.economics import calculation
 from keepa_deals.deals.economics.calculation import Economics, Given
-from keepa_deals.deals.economics.pricing import Pricing
+from keepa_deals.deals.economics.pricing import Fulfilment, Pricing
 from keepa_deals.deals.economics.terms import SHARES, Certainty, Source, Term, TermName
 from keepa_deals.marketplaces import marketplace
 from keepa_deals.query.amounts import Unit, read_amount, typed_amount
@@ -21,18 +21,42 @@ from keepa_deals.query.rows import DealRow
 LABELS: Mapping[TermName, str] = {
     TermName.SELL: "Sell",
     TermName.REFERRAL: "Referral fee, %",
+    TermName.CLOSING: "Closing fee",
     TermName.FBA: "FBA fee",
+    TermName.STORAGE: "Storage",
+    TermName.PLACEMENT: "Inbound placement",
+    TermName.SHIP_OUT: "Shipping to the buyer",
+    TermName.RETURNS: "Returns, %",
+    TermName.VAT: "VAT on the sale, %",
+    TermName.FEE_VAT: "VAT on Amazon’s fees, %",
     TermName.BUY: "Buy",
+    TermName.QUANTITY: "Quantity",
+    TermName.BUY_SHIPPING: "Shipping of the order",
+    TermName.BUY_TAX: "Sales tax on buying, %",
+    TermName.BUY_VAT: "VAT back on buying, %",
     TermName.PREP: "Preparation",
     TermName.SHIPPING: "Shipping in",
 }
+MAIN = frozenset(
+    {
+        *(TermName.SELL, TermName.REFERRAL, TermName.CLOSING, TermName.FBA, TermName.BUY),
+        *(TermName.PREP, TermName.SHIPPING),
+    }
+)
+"""What a page shows in any case; the others stand behind a fold while they change nothing."""
+MAX_QUANTITY = 100_000
 SOURCES: Mapping[Source, str] = {
     Source.DEAL: "the deal’s price",
     Source.AVERAGE_90: "its average over 90 days",
     Source.AVERAGE_30: "its average over a month",
     Source.BUY_BOX: "its buy box at the last look",
     Source.KEEPA: "told by Keepa",
-    Source.SETTING: "yours, for each unit",
+    Source.SCHEDULE: "Amazon’s published fees",
+    Source.LAW: "the rate of the law",
+    Source.SETTING: "yours",
+    Source.NOT_USED: "no part of this way to sell",
+    Source.FEE_FILE: "the file of AMAZON_FEES cannot be used",
+    Source.NOT_PUBLISHED: "no rule of this marketplace is known here",
     Source.TYPED: "what you typed",
     Source.NOBODY: "nobody knows",
 }
@@ -40,11 +64,15 @@ SOURCES: Mapping[Source, str] = {
 
 
 def unit_of(name: TermName) -> Unit:
+    if name is TermName.QUANTITY:
+        return Unit.COUNT
     return Unit.BASIS_POINTS if name in SHARES else Unit.MONEY
 
 
 def term_pattern(name: TermName) -> str:
     """What a person may type for a term, as a regular expression of JSON Schema."""
+    if name is TermName.QUANTITY:
+        return r"^([1-9][0-9]{0,4}|100000)$"
     if unit_of(name) is Unit.BASIS_POINTS:
         return r"^(100(\.0{1,2})?|[0-9]{1,2}(\.[0-9]{1,2})?)$"
     return r"^[0-9]{1,9}(\.[0-9]{1,2})?$"
@@ -84,6 +112,11 @@ class ShownTerm:
     def note(self) -> str:
         return note(self.term)
 
+    @property
+    def stands_out(self) -> bool:
+        """Whether the page shows it without being asked."""
+        return self.name in MAIN or self.is_typed or self.term.effect != 0
+
     def _text(self, term: Term) -> str:
         return "" if term.value is None else typed_amount(unit_of(self.name), term.value, self.domain_id)
 
@@ -96,6 +129,9 @@ class WhatIf:
     result: Economics
     break_even: int | None
     changed: bool
+    other_way: Fulfilment
+    other_profit: int | None
+    """The profit if the other one ships: Amazon, or the seller."""
 
     @property
     def missing(self) -> list[str]:
@@ -121,7 +157,15 @@ def what_if(deal: DealRow, pricing: Pricing, typed: Mapping[str, str]) -> WhatIf
         ShownTerm(term, before, deal.domain_id)
         for term, before in zip(result.terms, known.terms, strict=True)
     )
-    return WhatIf(terms, result, calculation.break_even(deal, pricing, given), bool(given))
+    other = Fulfilment.FBM if pricing.fulfilment is Fulfilment.FBA else Fulfilment.FBA
+    return WhatIf(
+        terms=terms,
+        result=result,
+        break_even=calculation.break_even(deal, pricing, given),
+        changed=bool(given),
+        other_way=other,
+        other_profit=calculation.work_out(deal, replace(pricing, fulfilment=other), given).profit,
+    )
 
 
 def read_terms(arguments: Arguments) -> dict[str, str]:
@@ -141,6 +185,8 @@ def read_given(typed: Mapping[str, str], domain_id: int) -> Given:
 def _read(name: TermName, text: str, domain_id: int) -> int:
     unit = unit_of(name)
     value = read_amount(name, unit, text, domain_id)
+    if name is TermName.QUANTITY and not 1 <= value <= MAX_QUANTITY:
+        raise ParameterError(name, f"must be from 1 to {MAX_QUANTITY}")
     if value < 0 or (unit is Unit.BASIS_POINTS and value > 10_000):
         limit = "from 0 to 100" if unit is Unit.BASIS_POINTS else "0 or more"
         raise ParameterError(name, f"must be {limit}")
@@ -157,6 +203,8 @@ def what_if_json(asked: WhatIf, domain_id: int) -> dict[str, Any]:
         "roi_bp": result.roi_bp,
         "margin_bp": result.margin_bp,
         "break_even": asked.break_even,
+        "other_way": str(asked.other_way),
+        "other_profit": asked.other_profit,
         "unknown": [str(name) for name in result.unknown],
     }
 

@@ -1,7 +1,7 @@
 // The economics follow what is typed. The server does the calculation, as for every other figure of a deal:
 // here stands no rule of it. Without this script the button asks the same.
 
-import { percentTenths, write } from "./formats.js";
+import { count, percentTenths, write } from "./formats.js";
 
 const WAIT = 120; // ms after the last key
 const form = document.querySelector(".economics form");
@@ -18,13 +18,16 @@ function show(found) {
     const row = form.querySelector(`[data-term="${term.name}"]`);
     row.classList.toggle("touched", term.source === "typed");
     row.querySelector("[data-note]").textContent = term.note;
-    row.querySelector("[data-effect]").textContent = (term.effect < 0 ? "−" : "") + write(size(term.effect), money);
+    const effect = term.unit === "count" ? count(term.value) : write(size(term.effect), money);
+    row.querySelector("[data-effect]").textContent = (term.effect < 0 ? "−" : "") + effect;
   }
   cell("profit").className = found.profit === null ? "" : found.profit < 0 ? "loss" : "gain";
   cell("profit").textContent = write(found.profit, money);
   cell("roi").textContent = percentTenths(found.roi_bp);
   cell("margin").textContent = percentTenths(found.margin_bp);
   cell("break_even").textContent = write(found.break_even, money);
+  form.querySelector("[data-other]").hidden = found.other_profit === null;
+  form.querySelector("[data-other-profit]").textContent = write(found.other_profit, money);
   const missing = form.querySelector("[data-missing]");
   const labels = found.terms.filter((term) => found.unknown.includes(term.name)).map((term) => term.label);
   missing.hidden = !labels.length;

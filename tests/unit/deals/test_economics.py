@@ -29,6 +29,15 @@ money = st.integers(0, 10_000_000)
 class Sample:
     """What the economics know of a deal."""
 
+    domain_id: int = 1
+    root_category: int | None = None
+    amazon_price: int | None = None
+    closing_fee: int | None = 0
+    return_rate: int | None = None
+    package_length: int | None = None
+    package_width: int | None = None
+    package_height: int | None = None
+    package_weight: int | None = None
     price: int | None = 1500
     price_avg_90: int | None = 3000
     price_avg_month: int | None = 2800
@@ -83,7 +92,7 @@ def test_at_the_break_even_price_nothing_is_lost_and_a_cent_below_it_is(
 
 
 def test_a_fee_of_0_says_that_it_cannot_be_calculated() -> None:
-    assert calculation.of(Sample(fba_fee=0), DEFAULT) == calculation.UNKNOWN
+    assert calculation.of(Sample(fba_fee=0), DEFAULT) == calculation.NO_ECONOMICS
 
 
 def test_a_buy_box_that_nobody_knows_does_not_make_the_profit_unknown_but_is_told() -> None:

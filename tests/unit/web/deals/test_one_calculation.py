@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from keepa_deals.deals.economics.pricing import SellPrice
 from keepa_deals.deals.money import from_minor, money
 from keepa_deals.formats import PERCENT_TENTHS, write
 from keepa_deals.ingest.maintenance import run as maintenance
@@ -25,13 +24,29 @@ from tests.support.world import make_world
 
 DEALS = 60
 FIGURES = ("profit", "roi_bp", "margin_bp")
-COSTS = {"prep_cost": 45, "shipping_cost": 130}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "as it comes": {},
+    "all terms": {
+        "sell_price": "buy_box",
+        "prep_cost": 45,
+        "shipping_cost": 130,
+        "storage_months": 2,
+        "buy_shipping_cost": 499,
+        "buy_quantity": 3,
+        "buy_tax_percent": 8.25,
+        "returns_percent": 2.5,
+        "returns_percent_high": 9,
+        "inbound_placement_cost": 27,
+        "fbm_shipping_cost": 420,
+    },
+    "shipped by the seller": {"sell_price": "average_30", "fulfilment": "fbm", "fbm_shipping_cost": 380},
+}
 
 
-@pytest.fixture(params=list(SellPrice))
+@pytest.fixture(params=SETTINGS)
 def dashboard(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """A table of deals of every kind, priced by maintenance, and a dashboard with the same settings."""
-    chosen = {"sell_price": str(request.param), **COSTS}
+    chosen = SETTINGS[request.param]
     world = make_world(tmp_path / "deals.db", **chosen)
     fill_deals(world.database.engine, DEALS, world.clock.now())
     maintenance.run(world.context)
@@ -59,8 +74,8 @@ def test_what_if_and_api_are_what_the_list_says(dashboard: FlaskClient) -> None:
             assert sum(effects) == deal["profit"]
             assert found["terms"][0]["value"] == deal["sell_price"]
     known = [deal["profit"] for deal in deals.values() if deal["profit"] is not None]
-    assert len(known) > DEALS / 4
-    assert len(set(known)) > 10
+    assert len(known) > DEALS / 10
+    assert len(set(known)) > 5
 
 
 def _shown(client: FlaskClient, asin: str) -> list[str]:
