@@ -56,6 +56,7 @@ def latest_start(
     seen: Sequence[datetime],
     page_every: timedelta,
     again: Sequence[datetime] = (),
+    at_hand: int = 0,
 ) -> datetime:
     """When to read the sweep's next page at the latest, so that it and all after it are read in time.
 
@@ -63,13 +64,16 @@ def latest_start(
     last seen: new deals push the others down, so they are not the ones of the last sweep's pages. Pages of
     which nothing is known are spread evenly over the period. ``again`` is the same for the pages that this
     sweep has passed: the next one comes to them when this one is over. ``page_every`` is the time that the
-    tokens of one page take to come: pages with one deadline have to be begun that much earlier, one by one.
+    tokens of one page take to come: pages with one deadline have to be begun that much earlier, one by one,
+    but for the first ``at_hand``, whose tokens are there.
     """
     if sweep.immediate:
         return sweep.started_at
     left = max(len(seen), sweep.pages - sweep.next_page)
     queue = [*enumerate(seen, start=1), *enumerate(again, start=left + 1)]
-    starts = [oldest + window - number * page_every - lead(window) for number, oldest in queue]
+    starts = [
+        oldest + window - max(0, number - at_hand) * page_every - lead(window) for number, oldest in queue
+    ]
     if len(seen) < left:
         unknown = sweep.next_page + len(seen)
         starts.append(sweep.started_at + sweep_period(window) * (unknown / sweep.pages))
@@ -87,6 +91,14 @@ def page_pace(plan: Plan | None, tick: timedelta, threshold: int, questions: int
         return timedelta(0)
     asking = plan.page_every * (1 + questions / DEAL_PAGE_TOKENS)
     return max(asking, tick * (DEAL_PAGE_TOKENS / max(threshold, DEAL_PAGE_TOKENS)))
+
+
+def pages_at_hand(available: int, threshold: int) -> int:
+    """How many pages the ``available`` tokens pay now, with a look at the newest page in between.
+
+    Of more than ``threshold`` bulk may take the rest before a page asks.
+    """
+    return max(0, min(available, threshold) // DEAL_PAGE_TOKENS - 1)
 
 
 def lead(window: timedelta) -> timedelta:

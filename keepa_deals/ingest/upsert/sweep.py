@@ -78,12 +78,23 @@ def next_page_start(progress: Progress) -> datetime:
     pace = schedule.page_pace(
         progress.state.plan, tick, settings.min_token_threshold, progress.questions_a_page
     )
+    at_hand = _pages_at_hand(progress)
     if sweep is None or sweep.done:
         seen = _oldest_by_page(progress)[1:]
-        return schedule.latest_start(Sweep(progress.now(), 1, 1), progress.window, seen, pace)
+        return schedule.latest_start(
+            Sweep(progress.now(), 1, 1), progress.window, seen, pace, at_hand=at_hand
+        )
     again = _oldest_by_page(progress, above=oldest_read)[1:] if oldest_read else []
     seen = _oldest_by_page(progress, below=oldest_read)
-    return schedule.latest_start(sweep, progress.window, seen, pace, again)
+    return schedule.latest_start(sweep, progress.window, seen, pace, again, at_hand)
+
+
+def _pages_at_hand(progress: Progress) -> int:
+    """How many pages can be read at once, with the tokens that are there; 0 when nobody knows."""
+    snapshot = progress.context.tokens.snapshot()
+    if snapshot is None or snapshot.in_doubt:
+        return 0
+    return schedule.pages_at_hand(snapshot.available, progress.context.settings.min_token_threshold)
 
 
 def spare_tokens(progress: Progress) -> int:

@@ -45,14 +45,33 @@ def test_the_earliest_deadline_goes_first_and_suspects_go_last() -> None:
 @given(
     st.lists(st.integers(0, 60), min_size=1, max_size=70),
     st.integers(0, 120),
+    st.integers(0, 9),
 )
-def test_pages_read_one_by_one_from_their_latest_start_are_all_in_time(ages: list[int], seconds: int) -> None:
-    """Whoever begins then, and reads a page each ``page_every``, reads each before its time."""
+def test_pages_read_one_by_one_from_their_latest_start_are_all_in_time(
+    ages: list[int], seconds: int, at_hand: int
+) -> None:
+    """Whoever begins then, reads what is paid for at once, then a page each ``page_every``, is in time."""
     page_every = timedelta(seconds=seconds)
     seen = [NOON - age * MINUTE for age in ages]
-    start = schedule.latest_start(Sweep(NOON, 1, 1 + len(seen)), HOUR, seen, page_every)
-    for number, last in enumerate(seen):
-        assert start + (number + 1) * page_every <= last + HOUR - schedule.lead(HOUR)
+    sweep = Sweep(NOON, 1, 1 + len(seen))
+    start = schedule.latest_start(sweep, HOUR, seen, page_every, at_hand=at_hand)
+    for number, last in enumerate(seen, start=1):
+        read = start + max(0, number - at_hand) * page_every
+        assert read <= last + HOUR - schedule.lead(HOUR)
+
+
+def test_pages_whose_tokens_are_there_need_not_be_read_one_by_one() -> None:
+    sweep = Sweep(NOON, 1, 5)
+    alone = schedule.latest_start(sweep, HOUR, [NOON] * 4, 2 * MINUTE)
+    paid = schedule.latest_start(sweep, HOUR, [NOON] * 4, 2 * MINUTE, at_hand=9)
+    assert (alone, paid) == (paid - 8 * MINUTE, NOON + HOUR - schedule.lead(HOUR))
+
+
+def test_the_tokens_at_hand_are_those_that_bulk_leaves_less_a_look() -> None:
+    assert schedule.pages_at_hand(49, threshold=50) == 8
+    assert schedule.pages_at_hand(300, threshold=50) == 9
+    assert schedule.pages_at_hand(9, threshold=50) == schedule.pages_at_hand(-40, threshold=50) == 0
+    assert schedule.pages_at_hand(300, threshold=0) == 0
 
 
 def test_pages_that_the_next_sweep_begins_with_are_waited_for_by_this_ones_last_pages() -> None:

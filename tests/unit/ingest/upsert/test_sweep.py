@@ -127,6 +127,23 @@ def test_a_sweep_that_ends_late_is_not_followed_by_one_too_many(world: World) ->
     assert maintenance.run(world.context).live == 700
 
 
+def test_pages_whose_tokens_are_there_are_read_at_their_deadline_and_not_one_by_one_before(
+    world: World,
+) -> None:
+    world.tokens.account = make_account(world.clock, rate=5)  # and a bucket with nine pages and a look
+    feed(world, 700)
+    upsert.run(world.context)
+    backfill.run_slice(world.context)  # all pages at one moment: they have one deadline
+    world.clock.pass_time(timedelta(minutes=51))
+    read = {}
+    for minute in range(51, 60):
+        world.keepa.calls.clear()
+        upsert.run(world.context)
+        read[minute] = [page for page in world.keepa.pages_read() if page]
+        world.clock.pass_time(timedelta(minutes=1))
+    assert {minute: pages for minute, pages in read.items() if pages} == {58: [1, 2, 3, 4]}
+
+
 def test_a_deal_that_slipped_past_the_sweep_makes_no_page_due_sooner(
     world: World,
 ) -> None:
