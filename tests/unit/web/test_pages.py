@@ -66,7 +66,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(client: FlaskClient, stoc
         seen += re.findall(r'data-key="1-(\w+)"', page)
         following = re.search(r'rel="next" href="([^"]+)"', page)
         address = following[1].replace("&amp;", "&") if following else ""
-    assert seen == [f"B{number:09d}" for number in reversed(range(120))]  # all were found at one moment
+    assert seen == [f"B{number:09d}" for number in range(120)]  # one page's, the newest by Keepa first
 
 
 def test_a_deal_that_was_not_seen_in_time_is_not_shown_as_live(
