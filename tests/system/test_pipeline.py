@@ -126,6 +126,7 @@ def test_deals_arrive_and_stay_while_both_jobs_share_the_tokens(pipeline: Pipeli
     assert KEY not in Path(pipeline.log.name).read_text(errors="replace")
 
 
+@pytest.mark.nightly
 def test_a_killed_worker_and_a_restarted_redis_are_survived(
     pipeline: Pipeline, own_redis: RedisServer
 ) -> None:

@@ -35,6 +35,7 @@ from keepa_deals.query.reader import DealReader, reading
 from keepa_deals.query.sorts import SORTS, Order
 from tests.support.deal_rows import fill_deals, make_row
 from tests.support.filter_values import values_of
+from tests.support.nightly import amount
 from tests.support.world import World, make_deal, make_product, make_world
 
 FRESH = timedelta(hours=1)
@@ -98,7 +99,7 @@ def everything(reader: DealReader, given: dict[str, list[str]]) -> dict[str, Any
 
 @given(given_=arguments())
 @settings(
-    max_examples=100,
+    max_examples=amount(40, at_night=200),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
