@@ -15,6 +15,8 @@ from babel import Locale
 from babel.numbers import get_currency_precision, get_currency_symbol
 
 UNKNOWN = "–"
+MINUS = "−"
+"""One minus sign, wherever people read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def write(value: int | None, notation: Notation) -> str:
     text = str(size).rjust(notation.places + 1, "0")
     whole, part = text[: len(text) - notation.places], text[len(text) - notation.places :]
     number = _grouped(whole, notation) + (notation.decimal + part if part else "")
-    return f"{'-' if value < 0 and size else ''}{notation.before}{number}{notation.after}"
+    return f"{MINUS if value < 0 and size else ''}{notation.before}{number}{notation.after}"
 
 
 def _scaled(size: int, power: int) -> int:
@@ -76,6 +78,18 @@ def _grouped(digits: str, notation: Notation) -> str:
         parts.append(rest[-length:])
         rest, length = rest[:-length], notation.next_groups
     return notation.group.join([rest, *reversed(parts)])
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 deal``, ``12,345 deals``; the noun is given in the singular."""
+    return f"{write(number, COUNT)} {noun if number == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """``deals`` of ``deal``, ``entries`` of ``entry``, ``matches`` of ``match``."""
+    if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
 
 
 def span(seconds: float) -> str:
@@ -125,6 +139,7 @@ def rules() -> dict[str, Any]:
     numbers = {"count": COUNT, "percent_tenths": PERCENT_TENTHS, "seconds": SECONDS}
     return {
         "unknown": UNKNOWN,
+        "minus": MINUS,
         **{name: as_data(notation) for name, notation in numbers.items()},
         "spans": SPANS,
         "no_age": NO_AGE,

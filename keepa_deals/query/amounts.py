@@ -1,4 +1,4 @@
-"""Numbers as people type them, and as they are stored: integers of a unit."""
+"""Numbers as addresses have them, and as they are stored: integers of a unit."""
 
 from __future__ import annotations
 
@@ -42,10 +42,20 @@ def typed_amount(unit: Unit, value: int, domain_id: int) -> str:
 
 
 def read_amount(name: str, unit: Unit, value: str, domain_id: int) -> int:
-    """A number as typed in the parameter ``name``, in stored units; ``ParameterError`` when it is none."""
+    """A number in the parameter ``name``, in stored units; ``ParameterError`` when it is none.
+
+    As programs and addresses write it; what people type is read by ``typed_numbers``.
+    """
     if not _NUMBER.fullmatch(value) or not value.isascii():
         raise ParameterError(name, "must be a number with at most 9 digits and 2 decimals, like 12.50")
     number = Decimal(value)
+    if unit in (Unit.COUNT, Unit.PERCENT) and number != number.to_integral_value():
+        raise ParameterError(name, "must be a whole number")
+    return in_stored_units(unit, number, domain_id)
+
+
+def in_stored_units(unit: Unit, number: Decimal, domain_id: int) -> int:
+    """``12.5`` dollars are 1250 cents; what is finer than the unit is rounded (money) or cut."""
     match unit:
         case Unit.MONEY:
             return to_minor(number, domain_id)
@@ -53,6 +63,4 @@ def read_amount(name: str, unit: Unit, value: str, domain_id: int) -> int:
             return int(number * 100)
         case Unit.STARS:
             return int(number * 10)
-    if number != number.to_integral_value():
-        raise ParameterError(name, "must be a whole number")
     return int(number)

@@ -36,10 +36,10 @@ def read_named_views(connection: Connection) -> Sequence[NamedView]:
     """The views that come with the dashboard, then the saved ones by name."""
     table = SavedView.__table__.c
     rows = connection.execute(select(table.name, table.query).order_by(func.lower(table.name), table.name))
-    return (*BUILTIN, *(NamedView(row.name, row.query) for row in rows if _is_view(row.name, row.query)))
+    return (*BUILTIN, *(NamedView(row.name, row.query) for row in rows if is_view(row.name, row.query)))
 
 
-def _is_view(name: object, query: object) -> bool:
+def is_view(name: object, query: object) -> bool:
     """Whether a saved view can still be shown: a filter of an older version, or a damaged row, may not be."""
     return isinstance(name, str) and isinstance(query, str) and _can_be_parsed(query)
 

@@ -14,7 +14,7 @@ from keepa_deals.web.api import views as api
 from keepa_deals.web.auth import change_limits, csrf, guard, sessions
 from keepa_deals.web.auth import views as access_pages
 from keepa_deals.web.deals import detail_page, export, feed, list_page, polling, row_cache, saved_views
-from keepa_deals.web.http import errors, headers, response_cache, static_files
+from keepa_deals.web.http import addresses, errors, headers, response_cache, static_files
 from keepa_deals.web.status import actions, probes
 from keepa_deals.web.status import page as status_page
 
@@ -64,7 +64,7 @@ def _configure_security(app: Flask, settings: Settings) -> None:
 
 
 def _configure_templates(app: Flask) -> None:
-    app.jinja_env.globals.update(web_format.template_helpers())
+    app.jinja_env.globals.update(web_format.template_helpers(), root=addresses.root)
     static_files.configure(app)
     row_cache.configure(app)
 

@@ -14,7 +14,6 @@ from keepa_deals.marketplaces import marketplace
 IMAGE_HOST = "https://m.media-amazon.com"
 _IMAGE_NAME = re.compile(r"[A-Za-z0-9+_%.,-]{1,120}")
 _SIZED = re.compile(r"\.(?=[a-z]+$)")
-MINUS = "−"
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -49,7 +48,7 @@ def ago(moment: datetime, now: datetime) -> str:
 
 def signed(text: str, fallen: int) -> str:
     """``text`` (of a magnitude) with the sign of a price's movement: ``fallen`` positive is a minus."""
-    return f"{MINUS if fallen > 0 else '+' if fallen < 0 else ''}{text}"
+    return f"{formats.MINUS if fallen > 0 else '+' if fallen < 0 else ''}{text}"
 
 
 def percent(basis_points: int | None) -> str:
@@ -72,7 +71,7 @@ def stars(value: int | None) -> str:
 
 def template_helpers() -> Mapping[str, Any]:
     """What the templates may call."""
-    helpers = (percent, percent_tenth, number, stars, ago, iso, whole, currency_of)
+    helpers = (formats.counted, percent, percent_tenth, number, stars, ago, iso, whole, currency_of)
     return {"formats": formats.rules, **{helper.__name__: helper for helper in helpers}}
 
 

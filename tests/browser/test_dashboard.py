@@ -125,8 +125,42 @@ def test_a_view_is_kept_under_a_name_and_forgotten(plain: Page) -> None:
     plain.goto("/")
     plain.get_by_role("link", name="Small change").click()
     plain.wait_for_url(re.compile(r"price_max=30\.00&sort=price"))
-    plain.get_by_role("button", name="Forget “Small change”").click()
-    expect(plain.get_by_role("link", name="Small change")).to_have_count(0)
+    plain.get_by_role("link", name="Delete “Small change”…").click()
+    expect(plain.get_by_role("heading", name="Delete the view “Small change”?")).to_be_visible()
+    plain.get_by_role("button", name="Delete it").click()
+    expect(plain.get_by_role("navigation", name="Views").get_by_text("Small change")).to_have_count(0)
+    plain.get_by_role("button", name="Undo").click()
+    expect(plain.get_by_role("link", name="Small change", exact=True)).to_have_attribute(
+        "aria-current", "page"
+    )
+    plain.get_by_role("link", name="Delete “Small change”…").click()
+    plain.get_by_role("button", name="Delete it").click()
+
+
+def test_a_mistyped_filter_stays_marked_and_loses_no_other(page: Page) -> None:
+    page.goto("/?price_max=90")
+    open_filters(page)
+    page.get_by_label("Sales rank to").fill("5k")
+    page.get_by_label("Sales rank to").press("Enter")
+    field = page.get_by_label("Sales rank to")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_value("5k")
+    expect(field).to_have_accessible_description(re.compile("“5k” is not understood: type a whole number"))
+    expect(field).to_be_visible()
+    expect(page.get_by_role("group", name="What is not understood")).to_contain_text(
+        "1 value is not in force"
+    )
+    expect(page.get_by_role("status")).to_contain_text("“5k” is not understood")
+    expect(page.get_by_role("link", name="Price ≤ $90.00, take away")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    serious = [
+        v["id"] for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    field.fill("5,000")
+    field.press("Enter")
+    page.wait_for_url(re.compile(r"price_max=90.*rank_max=5"))
+    expect(page.locator("[aria-invalid]")).to_have_count(0)
 
 
 # -- keyboard and readers ------------------------------------------------------------------------
@@ -168,7 +202,7 @@ def test_a_bracket_that_a_keyboard_has_on_altgr_leads_on(
 
 def test_everything_is_reached_with_the_tab_key(page: Page) -> None:
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the deals")).to_be_focused()
     for _ in range(90):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.closest('[data-key]') !== null"):

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, case, select
 
 from keepa_deals.clock import Clock
+from keepa_deals.formats import counted
 from keepa_deals.query.cache.columns import DEALS, selected
 from keepa_deals.query.cache.refresh import Refresher
 from keepa_deals.query.cache.snapshot import CacheSnapshot
@@ -61,8 +62,9 @@ class CacheState:
         if not self.is_used:
             return f"not renewed for {self.age_seconds:.0f} s; the database answers instead, and takes longer"
         if not self.is_whole:
-            return f"{self.deals:,} open deals; views of ended ones take longer until they are there, too"
-        return f"{self.deals:,} deals"
+            open_deals = counted(self.deals, "open deal")
+            return f"{open_deals}; views of ended ones take longer until they are there, too"
+        return counted(self.deals, "deal")
 
 
 @dataclass(slots=True)

@@ -147,6 +147,10 @@ class Filter(ABC, Generic[V]):
     def parse(self, values: Sequence[str], domain_id: int) -> V:
         """The value that the parameter's ``values`` stand for; ``ParameterError`` when they are none."""
 
+    def parse_typed(self, values: Sequence[str], domain_id: int) -> V:
+        """The same of what a person typed: ``ParameterError`` says in words why it is none."""
+        return self.parse(values, domain_id)
+
     @abstractmethod
     def schema(self) -> Schema:
         """Which values the parameter takes."""
@@ -154,6 +158,10 @@ class Filter(ABC, Generic[V]):
     def write(self, value: V, domain_id: int) -> Sequence[str]:  # noqa: ARG002  # amounts need the domain
         """The parameter's values in an address, which ``parse`` reads again."""
         return [str(value)]
+
+    def shown(self, value: V, domain_id: int) -> Sequence[str]:
+        """The same as the form shows them, which ``parse_typed`` reads again."""
+        return self.write(value, domain_id)
 
     # -- in words ------------------------------------------------------------------------------
     @abstractmethod

@@ -10,11 +10,13 @@ from sqlalchemy import ColumnElement, false
 
 from keepa_deals.db.models import Deal
 from keepa_deals.deals.money import money, whole
+from keepa_deals.formats import MINUS
 from keepa_deals.query.amounts import Unit, read_amount, typed_amount
 from keepa_deals.query.encoding import NULL, Array, name_of
 from keepa_deals.query.filters.base import Context, Field, Group, NullableFilter, Rows, Schema, Terms
 from keepa_deals.query.intervals import DROPS, PERCENTS, Interval
-from keepa_deals.query.parameters import read_single
+from keepa_deals.query.parameters import ParameterError, read_single
+from keepa_deals.query.typed_numbers import TypedNumberError, field_text, read_typed
 
 _T = Deal.__table__.c
 
@@ -45,21 +47,32 @@ class Bound(NullableFilter[int]):
     def write(self, value: int, domain_id: int) -> Sequence[str]:
         return [typed_amount(self.unit, value, domain_id)]
 
+    def parse_typed(self, values: Sequence[str], domain_id: int) -> int:
+        try:
+            return read_typed(self.unit, read_single(self.name, values), domain_id)
+        except TypedNumberError as error:
+            raise ParameterError(self.name, str(error)) from None
+
+    def shown(self, value: int, domain_id: int) -> Sequence[str]:
+        return [field_text(self.unit, value, domain_id)]
+
     def schema(self) -> Schema:
         return {"type": "string", "pattern": self.unit.pattern}
 
     def words(self, value: int, terms: Terms) -> str:
         over = f" over {terms.interval.words}" if self.by_interval else ""
-        return f"{self.noun} {'≥' if self.is_lower else '≤'} {self._amount(value, terms)}{over}"
+        return f"{self.noun} {'≥' if self.is_lower else '≤'} {self.amount(value, terms)}{over}"
 
-    def _amount(self, value: int, terms: Terms) -> str:
+    def amount(self, value: int, terms: Terms) -> str:
+        """The number in words."""
         match self.unit:
             case Unit.MONEY:
                 return money(value, terms.domain_id)
             case Unit.PERCENT | Unit.BASIS_POINTS:
-                return f"{typed_amount(self.unit, value, terms.domain_id)} %"
+                return f"{typed_amount(self.unit, value, terms.domain_id).replace('-', MINUS)} %"
             case Unit.STARS:
-                return f"{typed_amount(self.unit, value, terms.domain_id)} stars"
+                number = typed_amount(self.unit, value, terms.domain_id).replace("-", MINUS)
+                return f"{number} {'star' if value == 10 else 'stars'}"
             case _:
                 return whole(value)
 

@@ -21,11 +21,12 @@ _ABOUT = (
 )
 
 
-def describe() -> Json:
-    """The description as a JSON object (OpenAPI 3.1)."""
+def describe(root: str = "") -> Json:
+    """The description as a JSON object (OpenAPI 3.1); ``root`` is the prefix of all addresses."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "keepa_deals", "version": metadata.version("keepa-deals"), "description": _ABOUT},
+        **({"servers": [{"url": root}]} if root else {}),
         "security": [{}, {"token": []}, {"token_as_password": []}],
         "paths": {path: {"get": operation} for path, operation in _operations().items()},
         "components": {

@@ -166,6 +166,13 @@ def _status() -> Json:
             "jobs": jobs,
             "beat": record({"last_tick_at": moment}, open_ended=True),
             "problems": array(reference("Problem")),
+            "column_cache": record(
+                {
+                    "age_seconds": nullable({"type": "number", "minimum": 0}),
+                    "deals": COUNT,
+                    "is_whole": {"type": "boolean"},
+                }
+            ),
             "errors": {"type": "object", "additionalProperties": {"type": "string"}},
             "taken_at": MOMENT,
         },

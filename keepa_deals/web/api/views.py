@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from flask import Blueprint, Response, jsonify, request
 
 from keepa_deals.web.api import openapi
@@ -18,14 +20,14 @@ blueprint = Blueprint("api", __name__, url_prefix="/api")
 def deals() -> Response:
     """One page of a view: ``{"deals": […], "total": n, "next": cursor | null}``."""
     services = current_services()
-    view = requested_view(services, strict=True, extra=("cursor",))
+    view = requested_view(services, extra=("cursor",))
     cursor = requested_cursor(view)
     as_of = services.as_of()
     with services.reading(as_of) as reader:
         page = reader.page(view, cursor)
         total = reader.count(view)
     return jsonify(
-        deals=[deal_json(row, as_of) for row in page.rows],
+        deals=[deal_json(row, as_of, request.script_root) for row in page.rows],
         total=total,
         next=page.next.encode() if page.next else None,
     )
@@ -36,7 +38,7 @@ def deal(domain_id: int, asin: str) -> Response:
     """One deal with its recorded history and the events of its life."""
     detail = requested_deal(current_services(), domain_id, asin)
     return jsonify(
-        deal=deal_json(detail.row, detail.as_of),
+        deal=deal_json(detail.row, detail.as_of, request.script_root),
         history=[point_json(point) for point in detail.points],
         keepa_history=past_json(detail.past, detail.past_read_at) if detail.past else None,
         events=[event_json(event) for event in detail.events],
@@ -57,7 +59,9 @@ def economics(domain_id: int, asin: str) -> Response:
 @blueprint.get("/status")
 def status() -> Response:
     """The state of the service, as ``health.collect()`` sees it now."""
-    response = jsonify(current_services().health.report().to_status())
+    services = current_services()
+    cache = services.column_cache.state()
+    response = jsonify({**services.health.report().to_status(), "column_cache": asdict(cache)})
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -65,4 +69,4 @@ def status() -> Response:
 @blueprint.get("/openapi.json")
 def description() -> Response:
     """The OpenAPI description of all of this."""
-    return jsonify(openapi.describe())
+    return jsonify(openapi.describe(request.script_root))

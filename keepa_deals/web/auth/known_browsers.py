@@ -32,7 +32,7 @@ def remember(response: Response, now: datetime) -> None:
         _cookie(),
         str(_serializer().dumps([name, int((now + LIFETIME).timestamp())])),
         max_age=LIFETIME,
-        path="/login",
+        path=f"{request.script_root}/login",
         secure=request.is_secure,
         httponly=True,
         samesite="Lax",

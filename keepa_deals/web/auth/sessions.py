@@ -16,6 +16,11 @@ _ID, _STAMP, _UNTIL = "id", "stamp", "until"
 
 
 class _Cookies(SecureCookieSessionInterface):
+    def get_cookie_path(self, app: Flask) -> str:
+        """Behind a prefix other services share the name: they are not sent it."""
+        del app
+        return f"{request.script_root}/"
+
     def get_cookie_secure(self, app: Flask) -> bool:
         """Over TLS the cookie never goes over anything else; plain HTTP on loopback has to work too."""
         del app

@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 
 from keepa_deals.web.auth import known_browsers, rate_limit, sessions
 from keepa_deals.web.auth.guard import Reader, reader
-from keepa_deals.web.http.addresses import is_address, parts_of
+from keepa_deals.web.http.addresses import is_address, parts_of, root
 from keepa_deals.web.services import current_services
 
 blueprint = Blueprint("access", __name__)
@@ -25,7 +25,7 @@ blueprint = Blueprint("access", __name__)
 def log_in() -> ResponseReturnValue:
     """The form."""
     if reader() in (Reader.ANYBODY, Reader.SESSION):
-        return redirect(_destination(), 303)
+        return redirect(root() + _destination(), 303)
     return render_template("auth/login.html", destination=_destination(), wrong=False)
 
 
@@ -33,7 +33,7 @@ def log_in() -> ResponseReturnValue:
 def try_password() -> ResponseReturnValue:
     """What the form sends. Counted before it is looked at: many at once get no more than one by one."""
     if reader() in (Reader.ANYBODY, Reader.SESSION):
-        return redirect(_destination(), 303)
+        return redirect(root() + _destination(), 303)
     services = current_services()
     attempt = rate_limit.take_attempt()
     if not services.credentials.verify(request.form.get("password", "")):
@@ -42,7 +42,7 @@ def try_password() -> ResponseReturnValue:
     attempt.give_back()
     sessions.begin(services.credentials, services.clock.now())
     current_app.logger.info("log-in from %s", request.remote_addr)
-    response = make_response(redirect(_destination(), 303))
+    response = make_response(redirect(root() + _destination(), 303))
     known_browsers.remember(response, services.clock.now())
     return response
 
@@ -56,7 +56,7 @@ def log_out() -> ResponseReturnValue:
 
 
 def _destination() -> str:
-    """Where to go after the log-in: a place of ours, whatever the parameter says."""
+    """Where to go after the log-in, below our root: a place of ours, whatever the parameter says."""
     wished = request.values.get("next", "")
     address = wished.replace("\\", "/")
     parts = parts_of(address)
@@ -67,4 +67,5 @@ def _destination() -> str:
         and not parts.netloc
         and wished.isprintable()
     )
-    return wished if local and not wished.startswith(("//", "/login", "/logout")) else "/"
+    is_ours = local and not wished.startswith(("//", "/login", "/logout"))
+    return wished if is_ours else "/"

@@ -7,15 +7,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from keepa_deals.formats import counted
+from keepa_deals.query.contradictions import Contradiction
 from keepa_deals.query.filters import FILTERS
 from keepa_deals.query.filters.base import Filter, Group, Kind, Option
 from keepa_deals.query.filters.scope import STATUS, Status
 from keepa_deals.query.intervals import Interval
 from keepa_deals.query.named_views import NamedView
+from keepa_deals.query.parse import Mistake
 from keepa_deals.query.view import LAYOUT_PARAMETERS, Density, Layout, View
 from keepa_deals.web.format import currency_of
 
 PAGE_SIZES = {25: "25 deals", 50: "50 deals", 100: "100 deals", 200: "200 deals"}
+
+_LABELLED = (Kind.SEARCH, Kind.NUMBER, Kind.CHOICE)
+"""Kinds of fields that an address can lead to by the filter's name."""
 
 Choice = tuple[str, View, bool]
 """What a link says, the view that it leads to, and whether that is the present one."""
@@ -74,7 +80,8 @@ def named(view: View, views: Sequence[NamedView], view_counts: Mapping[str, int]
 
 def page_sizes(view: View) -> Sequence[Option]:
     """How many deals a page may have; what an address asks for beside them is offered, too."""
-    return [(str(n), text) for n, text in sorted(({view.limit: f"{view.limit} deals"} | PAGE_SIZES).items())]
+    offered = {view.limit: counted(view.limit, "deal"), **PAGE_SIZES}
+    return [(str(number), text) for number, text in sorted(offered.items())]
 
 
 # -- the form ------------------------------------------------------------------------------------
@@ -90,7 +97,9 @@ class FormField:
     is_whole: bool
     options: Sequence[Option]
     values: Sequence[str]
-    """What the filter is set to, as the address has it."""
+    """What the filter is set to, as people type it; what was not understood, as it was typed."""
+    problem: str = ""
+    """Why what was typed is not in force, or can't hold."""
 
     @property
     def value(self) -> str:
@@ -110,13 +119,47 @@ class FormGroup:
         return [one for one in self.fields if one.kind == kind]
 
 
-def form(view: View) -> Sequence[FormGroup]:
-    """The fields of all filters, in their groups."""
+@dataclass(frozen=True, slots=True)
+class NamedMistake:
+    """What was not understood, under the label of its field."""
+
+    name: str
+    label: str
+    problem: str
+    has_field: bool
+
+
+def mistakes(view: View, made: Sequence[Mistake]) -> Sequence[NamedMistake]:
+    """What is not in force, for people."""
+    return [
+        NamedMistake(
+            one.name,
+            _said(FILTERS[one.name].field.label, view) if one.name in FILTERS else one.name.capitalize(),
+            one.problem,
+            one.name in FILTERS and FILTERS[one.name].field.kind in _LABELLED,
+        )
+        for one in made
+    ]
+
+
+def form(
+    view: View, made: Sequence[Mistake] = (), opposed: Sequence[Contradiction] = ()
+) -> Sequence[FormGroup]:
+    """The fields of all filters, in their groups; with the mistakes that were made in them."""
+    problems = {name: one.text for one in opposed for name in one.names}
+    typed = {one.name: one for one in made}
     groups: dict[int, list[Filter[Any]]] = {}
     for each in sorted(FILTERS.values(), key=lambda one: one.field.stands_last):
         if each.is_offered(view.values):
             groups.setdefault(each.field.group.place, []).append(each)
-    return [_group(groups[place], view) for place in sorted(groups)]
+    grouped = [_group(groups[place], view) for place in sorted(groups)]
+    return [replace(one, fields=[_marked(each, typed, problems) for each in one.fields]) for one in grouped]
+
+
+def _marked(field: FormField, typed: Mapping[str, Mistake], problems: Mapping[str, str]) -> FormField:
+    if (mistake := typed.get(field.name)) is not None:
+        return replace(field, values=[mistake.typed], problem=mistake.problem)
+    return replace(field, problem=problems.get(field.name, ""))
 
 
 def _group(members: Sequence[Filter[Any]], view: View) -> FormGroup:
@@ -135,7 +178,7 @@ def _field(each: Filter[Any], view: View) -> FormField:
         is_bare=field.is_bare,
         is_whole=field.is_whole,
         options=each.options(value),
-        values=each.write(value, view.money_domain) if value is not None else (),
+        values=each.shown(value, view.money_domain) if value is not None else (),
     )
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Response, jsonify, render_template, request
 
 from keepa_deals.deals.ended_reasons import ENDED_REASONS
 from keepa_deals.deals.money import notation
 from keepa_deals.formats import as_data
 from keepa_deals.web.deals import row as deal_row
 from keepa_deals.web.deals import timeline
-from keepa_deals.web.deals.detail import requested_deal
+from keepa_deals.web.deals.detail import requested_deal, requested_row
 from keepa_deals.web.deals.price_chart import curve
-from keepa_deals.web.deals.what_if import what_if
+from keepa_deals.web.deals.what_if import understood_what_if, what_if_json
 from keepa_deals.web.http.addresses import parts_of
 from keepa_deals.web.services import current_services
 from keepa_deals.web.status.banner import banner
@@ -26,20 +26,32 @@ def deal(domain_id: int, asin: str) -> str:
     detail = requested_deal(services, domain_id, asin)
     return render_template(
         "deals/detail.html",
-        deal=deal_row.shown(detail.row, detail.as_of),
+        deal=deal_row.shown(detail.row, detail.as_of, request.script_root),
         curve=curve(detail),
         entries=timeline.entries(detail),
         reasons=ENDED_REASONS,
-        what_if=what_if(detail.row, services.settings.pricing_at(detail.as_of.now), request.args.to_dict()),
+        what_if=understood_what_if(
+            detail.row, services.settings.pricing_at(detail.as_of.now), request.args.to_dict()
+        ),
         money_notation=as_data(notation(domain_id)),
         back=_way_back(),
         banner=banner(services.health.report()),
     )
 
 
+@blueprint.get("/deals/<int:domain_id>/<asin>/economics")
+def economics(domain_id: int, asin: str) -> Response:
+    """The same economics for the page's script, while somebody types: a wrong term says why."""
+    services = current_services()
+    row = requested_row(services, domain_id, asin)
+    asked = understood_what_if(row, services.settings.pricing_at(services.clock.now()), request.args.to_dict())
+    return jsonify({**what_if_json(asked, domain_id), "problems": asked.problems})
+
+
 def _way_back() -> str:
     """The list that the reader came from; the default view otherwise."""
     came_from = parts_of(request.referrer or "")
-    if came_from.netloc == request.host and came_from.path == "/" and came_from.query:
-        return f"/?{came_from.query}"
-    return "/"
+    home = f"{request.script_root}/"
+    if came_from.netloc == request.host and came_from.path == home and came_from.query:
+        return f"{home}?{came_from.query}"
+    return home

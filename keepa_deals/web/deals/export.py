@@ -50,7 +50,7 @@ Cell = Callable[[DealRow], Any]
 def as_csv() -> Response:
     """The deals of a view, a line each. Money in units of the currency, moments in ISO 8601 UTC."""
     services = current_services()
-    view, as_of = requested_view(services, strict=True), services.as_of()
+    view, as_of = requested_view(services), services.as_of()
     with _Slot() as slot:
         lines = _lines(_started(_deals(services, view, as_of)), as_of)
         return slot.until_closed(_download(lines, "csv", "text/csv; charset=utf-8", as_of))
@@ -60,11 +60,11 @@ def as_csv() -> Response:
 def as_json() -> Response:
     """The deals of a view as the API gives them, all at once."""
     services = current_services()
-    view, as_of = requested_view(services, strict=True), services.as_of()
+    view, as_of = requested_view(services), services.as_of()
     with _Slot() as slot:
         deals = _started(_deals(services, view, as_of))
         head = {"as_of": iso(as_of.now), "view": f"{request.url_root}?{view.query()}"}
-        parts = _objects(head, deals, as_of)
+        parts = _objects(head, deals, as_of, request.script_root)
         return slot.until_closed(_download(parts, "json", "application/json", as_of))
 
 
@@ -132,11 +132,11 @@ def _joined(parts: Iterable[str], least: int = 16_384) -> Iterator[bytes]:
 
 
 # -- JSON ----------------------------------------------------------------------------------------
-def _objects(head: dict[str, Any], rows: Iterator[DealRow], as_of: AsOf) -> Iterator[str]:
+def _objects(head: dict[str, Any], rows: Iterator[DealRow], as_of: AsOf, root: str) -> Iterator[str]:
     yield json.dumps(head)[:-1] + ', "deals": ['
     separator = "\n"
     for row in rows:
-        yield separator + json.dumps(deal_json(row, as_of))
+        yield separator + json.dumps(deal_json(row, as_of, root))
         separator = ",\n"
     yield "\n]}\n"
 

@@ -29,7 +29,7 @@ Xml.register_namespace("", NAMESPACE)
 def atom() -> Response:
     """The newest or best deals of a view, whatever its order puts first."""
     services = current_services()
-    view, as_of = requested_view(services, strict=True), services.as_of()
+    view, as_of = requested_view(services), services.as_of()
     with services.reading(as_of) as reader:
         rows = reader.page(view).rows
     feed = _feed(view, [_updated(row) for row in rows], as_of)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from flask import Blueprint, render_template
 
 from keepa_deals.deals.freshness import AsOf
+from keepa_deals.query.contradictions import contradictions
 from keepa_deals.query.cursor import Cursor
 from keepa_deals.query.filters import FILTERS
 from keepa_deals.query.filters.scope import Status
@@ -19,8 +20,9 @@ from keepa_deals.query.sorts import SORTS
 from keepa_deals.query.view import View
 from keepa_deals.web.deals import controls
 from keepa_deals.web.deals.active_filters import chips
-from keepa_deals.web.deals.request import requested_cursor, requested_since, requested_view
+from keepa_deals.web.deals.request import requested_cursor, requested_since, understood_view
 from keepa_deals.web.deals.row_cache import Line, lines
+from keepa_deals.web.deals.saved_views import deleted_view
 from keepa_deals.web.services import Services, current_services
 from keepa_deals.web.status.banner import banner
 
@@ -55,7 +57,9 @@ class ListPage:
 def deals() -> str:
     """The deals of a view, one page of them. ``since`` marks those that are newer."""
     services = current_services()
-    view = requested_view(services)
+    asked = understood_view(services)
+    view = asked.view
+    opposed = contradictions(view)
     shown = browse(services, view, requested_cursor(view), requested_since())
     return render_template(
         "deals/list.html",
@@ -64,11 +68,14 @@ def deals() -> str:
         chips=chips(view, {category.id: category.name for category in shown.categories}),
         sorts=SORTS,
         filters=FILTERS,
-        form=controls.form(view),
+        form=controls.form(view, asked.mistakes, opposed),
+        mistakes=controls.mistakes(view, asked.mistakes),
+        opposed=opposed,
         intervals=Interval,
         status_choices=controls.statuses(view, shown.statuses),
         choices=controls,
         fresh_seconds=int(shown.as_of.fresh_for.total_seconds()),
+        deleted=deleted_view(view, shown.named),
         banner=banner(services.health.report()),
     )
 

@@ -18,7 +18,7 @@ from keepa_deals.query.parameters import ParameterError
 from keepa_deals.query.view import MAX_LIMIT
 from keepa_deals.web.deals import controls
 from keepa_deals.web.deals.list_page import OLDEST_PAGE, count_statuses, count_views
-from keepa_deals.web.deals.request import requested_since, requested_view
+from keepa_deals.web.deals.request import requested_since, understood_view
 from keepa_deals.web.deals.row_cache import lines
 from keepa_deals.web.services import current_services
 from keepa_deals.web.status.banner import banner
@@ -32,7 +32,7 @@ _KEY = re.compile(r"(\d{1,2})-([A-Z0-9]{10})")
 def live() -> Response:
     """The banner, the totals, how many new deals came since, and the rows of ``keys`` as they are now."""
     services = current_services()
-    view = requested_view(services)
+    view = understood_view(services).view  # the page has said what is not understood
     as_of = services.as_of()
     since = max(requested_since() or as_of.now, as_of.now - OLDEST_PAGE)
     with services.reading(as_of) as reader:

@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from keepa_deals.query.cursor import Cursor, decode_cursor
 from keepa_deals.query.parameters import ParameterError, reject_unknown
-from keepa_deals.query.parse import parse_view
+from keepa_deals.query.parse import Understood, parse_view, understand
 from keepa_deals.query.view import VIEW_PARAMETERS, View
 from keepa_deals.web.services import Services
 
@@ -21,12 +21,16 @@ def arguments() -> dict[str, list[str]]:
     return {name: given.getlist(name) for name in given}
 
 
-def requested_view(services: Services, *, strict: bool = False, extra: Sequence[str] = ()) -> View:
-    """The view that the request asks for. ``strict`` (programs) refuses unknown and empty parameters."""
+def requested_view(services: Services, *, extra: Sequence[str] = ()) -> View:
+    """The view that a program asks for: unknown, wrong and empty parameters are refused."""
     given = arguments()
-    if strict:
-        reject_unknown(given, (*VIEW_PARAMETERS, *extra))
-    return parse_view(given, domain_id=services.settings.keepa_domain_id, ignore_empty=not strict)
+    reject_unknown(given, (*VIEW_PARAMETERS, *extra))
+    return parse_view(given, domain_id=services.settings.keepa_domain_id)
+
+
+def understood_view(services: Services) -> Understood:
+    """The view that a person asks for, and what in it is not understood."""
+    return understand(arguments(), domain_id=services.settings.keepa_domain_id)
 
 
 def requested_cursor(view: View) -> Cursor | None:

@@ -58,6 +58,13 @@ class Presented:
 
     row: DealRow
     status: str
+    root: str
+    """The prefix under which the reader has the dashboard; empty without one."""
+
+    @property
+    def address(self) -> str:
+        """Of the deal's page."""
+        return f"{self.root}/deals/{self.row.domain_id}/{self.row.asin}"
 
     @property
     def key(self) -> str:
@@ -93,9 +100,17 @@ class Shown(Presented):
     now: datetime
 
     @property
+    def stand_in(self) -> tuple[str, str, str] | None:
+        """The variation that price and rank are of, where it is another one: ASIN, at Amazon, at Keepa."""
+        asin, domain_id = self.row.shown_asin, self.row.domain_id
+        if not asin or asin == self.row.asin:
+            return None
+        return asin, amazon_url(domain_id, asin), keepa_url(domain_id, asin)
+
+    @property
     def changes(self) -> tuple[Change, ...]:
         return tuple(change(self.row, interval) for interval in Interval)
 
 
-def shown(row: DealRow, as_of: AsOf) -> Shown:
-    return Shown(row, status_of(row, as_of), as_of.now)
+def shown(row: DealRow, as_of: AsOf, root: str = "") -> Shown:
+    return Shown(row, status_of(row, as_of), root, as_of.now)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from flask import Flask
+from flask import Flask, request
 from markupsafe import Markup
 
 from keepa_deals.deals.freshness import AsOf
@@ -52,6 +52,7 @@ def lines(rows: Iterable[DealRow], view: View, as_of: AsOf, since: datetime | No
         Line(
             row=row,
             status=status_of(row, as_of),
+            root=request.script_root,
             layout=view.layout,
             interval=view.interval,
             found_ago=ago(row.found_at, now),

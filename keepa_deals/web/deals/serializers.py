@@ -35,8 +35,11 @@ MOMENTS = (
 )
 
 
-def deal_json(row: DealRow, as_of: AsOf) -> dict[str, Any]:
-    """A deal of the API. Money in the currency's smallest unit, times in ISO 8601 UTC."""
+def deal_json(row: DealRow, as_of: AsOf, root: str) -> dict[str, Any]:
+    """A deal of the API. Money in the currency's smallest unit, times in ISO 8601 UTC.
+
+    ``root`` is the prefix under which the reader has the dashboard; empty without one.
+    """
     values = row._asdict()
     return {
         **{name: values[name] for name in COPIED},
@@ -48,7 +51,7 @@ def deal_json(row: DealRow, as_of: AsOf) -> dict[str, Any]:
         "category_id": row.root_category,
         "category": row.category_name,
         "image_url": image_url(row.image),
-        "url": f"/deals/{row.domain_id}/{row.asin}",
+        "url": f"{root}/deals/{row.domain_id}/{row.asin}",
         "amazon_url": amazon_url(row.domain_id, row.asin),
     }
 

@@ -6,7 +6,7 @@ The page without scripts, the page with them and the API ask here, and here asks
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keepa_deals.deals.economics import calculation
@@ -14,9 +14,10 @@ from keepa_deals.deals.economics.calculation import Economics, Given
 from keepa_deals.deals.economics.pricing import Fulfilment, Pricing
 from keepa_deals.deals.economics.terms import SHARES, Certainty, Source, Term, TermName
 from keepa_deals.marketplaces import marketplace
-from keepa_deals.query.amounts import Unit, read_amount, typed_amount
+from keepa_deals.query.amounts import Unit, read_amount
 from keepa_deals.query.parameters import Arguments, ParameterError, read_text
 from keepa_deals.query.rows import DealRow
+from keepa_deals.query.typed_numbers import TypedNumberError, field_text, quoted, read_typed
 
 LABELS: Mapping[TermName, str] = {
     TermName.SELL: "Sell",
@@ -85,6 +86,10 @@ class ShownTerm:
     term: Term
     known: Term
     domain_id: int
+    text: str = ""
+    """What a person typed."""
+    problem: str = ""
+    """Why that is no value."""
 
     @property
     def name(self) -> TermName:
@@ -96,11 +101,17 @@ class ShownTerm:
 
     @property
     def is_typed(self) -> bool:
-        return self.term.source is Source.TYPED
+        return self.term.source is Source.TYPED or bool(self.problem)
+
+    @property
+    def effect(self) -> int | None:
+        return None if self.problem else self.term.effect
 
     @property
     def typed(self) -> str:
-        """What stands in the form field: nothing where the term is as known."""
+        """What stands in the form field: nothing where the term is as known, a wrong text as it was."""
+        if self.problem:
+            return self.text
         return self._text(self.term) if self.is_typed else ""
 
     @property
@@ -115,10 +126,10 @@ class ShownTerm:
     @property
     def stands_out(self) -> bool:
         """Whether the page shows it without being asked."""
-        return self.name in MAIN or self.is_typed or self.term.effect != 0
+        return self.name in MAIN or self.is_typed or self.effect != 0
 
     def _text(self, term: Term) -> str:
-        return "" if term.value is None else typed_amount(unit_of(self.name), term.value, self.domain_id)
+        return "" if term.value is None else field_text(unit_of(self.name), term.value, self.domain_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +143,13 @@ class WhatIf:
     other_way: Fulfilment
     other_profit: int | None
     """The profit if the other one ships: Amazon, or the seller."""
+    problems: Mapping[TermName, str] = field(default_factory=dict)
+    """Why what was typed for a term is no value. No result answers such a question."""
 
     @property
     def missing(self) -> list[str]:
         """The labels of the terms that are unknown."""
-        return [LABELS[name] for name in self.result.unknown]
+        return [LABELS[name] for name in self.result.unknown if name not in self.problems]
 
 
 def note(term: Term) -> str:
@@ -151,6 +164,10 @@ def what_if(deal: DealRow, pricing: Pricing, typed: Mapping[str, str]) -> WhatIf
     ``ParameterError`` names the term that is no number, or negative.
     """
     given = read_given(typed, deal.domain_id)
+    return _answered(deal, pricing, given, bool(given))
+
+
+def _answered(deal: DealRow, pricing: Pricing, given: Given, changed: bool) -> WhatIf:
     known = calculation.work_out(deal, pricing)
     result = calculation.work_out(deal, pricing, given) if given else known
     terms = tuple(
@@ -162,9 +179,28 @@ def what_if(deal: DealRow, pricing: Pricing, typed: Mapping[str, str]) -> WhatIf
         terms=terms,
         result=result,
         break_even=calculation.break_even(deal, pricing, given),
-        changed=bool(given),
+        changed=changed,
         other_way=other,
         other_profit=calculation.work_out(deal, replace(pricing, fulfilment=other), given).profit,
+    )
+
+
+def understood_what_if(deal: DealRow, pricing: Pricing, typed: Mapping[str, str]) -> WhatIf:
+    """The same with ``typed`` read as people of the deal's marketplace type numbers.
+
+    What can't be read stays in its field and says why; there is no result then.
+    """
+    given, problems = understand_given(typed, deal.domain_id)
+    asked = _answered(deal, pricing, given, bool(given or problems))
+    if not problems:
+        return asked
+    terms = tuple(
+        replace(shown, text=typed.get(shown.name, ""), problem=problems.get(shown.name, ""))
+        for shown in asked.terms
+    )
+    nothing = asked.result._replace(profit=None, roi_bp=None, margin_bp=None)
+    return replace(
+        asked, terms=terms, result=nothing, break_even=None, other_profit=None, problems=problems
     )
 
 
@@ -183,14 +219,38 @@ def read_given(typed: Mapping[str, str], domain_id: int) -> Given:
 
 
 def _read(name: TermName, text: str, domain_id: int) -> int:
-    unit = unit_of(name)
-    value = read_amount(name, unit, text, domain_id)
-    if name is TermName.QUANTITY and not 1 <= value <= MAX_QUANTITY:
-        raise ParameterError(name, f"must be from 1 to {MAX_QUANTITY}")
-    if value < 0 or (unit is Unit.BASIS_POINTS and value > 10_000):
-        limit = "from 0 to 100" if unit is Unit.BASIS_POINTS else "0 or more"
+    value = read_amount(name, unit_of(name), text, domain_id)
+    if limit := _limit_passed(name, value):
         raise ParameterError(name, f"must be {limit}")
     return value
+
+
+def understand_given(typed: Mapping[str, str], domain_id: int) -> tuple[Given, Mapping[TermName, str]]:
+    """The terms that a person typed, in stored units; and why the others are none."""
+    given: dict[TermName, int] = {}
+    problems: dict[TermName, str] = {}
+    for name in TermName:
+        if not (text := typed.get(name, "").strip()):
+            continue
+        try:
+            value = read_typed(unit_of(name), text, domain_id)
+        except TypedNumberError as error:
+            problems[name] = str(error)
+            continue
+        if limit := _limit_passed(name, value):
+            problems[name] = f"“{quoted(text)}” must be {limit}."
+        else:
+            given[name] = value
+    return given, problems
+
+
+def _limit_passed(name: TermName, value: int) -> str:
+    """What the value of a term must be; empty when it is."""
+    if name is TermName.QUANTITY:
+        return "" if 1 <= value <= MAX_QUANTITY else f"from 1 to {MAX_QUANTITY}"
+    if unit_of(name) is Unit.BASIS_POINTS:
+        return "" if 0 <= value <= 10_000 else "from 0 to 100"
+    return "" if value >= 0 else "0 or more"
 
 
 def what_if_json(asked: WhatIf, domain_id: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from keepa_deals.settings import Settings
 from keepa_deals.web.format import IMAGE_HOST
+from keepa_deals.web.http.prefix import Prefix
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -35,7 +36,8 @@ HEADERS = {
 def configure(app: Flask, settings: Settings) -> None:
     if settings.dashboard_proxies:
         count = settings.dashboard_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+        prefixed = Prefix(app.wsgi_app, count)
+        app.wsgi_app = ProxyFix(prefixed, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     app.after_request(_add_headers)
     app.after_request(_answer_conditionally)
 

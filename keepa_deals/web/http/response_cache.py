@@ -31,6 +31,7 @@ PLACEHOLDER = secrets.token_hex(16)
 _VIEWS = frozenset({"list_page.deals", "api.deals"})
 
 Key = tuple[str, bytes, str]
+"""Address with its prefix, query string, and who asks."""
 
 
 @dataclass(slots=True)
@@ -121,7 +122,7 @@ def _answer_at_once(
     seconds = current_app.config[SECONDS]
     if not seconds or request.method != "GET" or request.endpoint not in _VIEWS:
         return None
-    key = (request.path, request.query_string, reader())
+    key = (request.script_root + request.path, request.query_string, reader())
     kept = answers.get(key, seconds)
     if kept is None:
         g.answer_key = key

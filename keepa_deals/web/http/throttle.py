@@ -18,6 +18,7 @@ from limits.storage import MemoryStorage, RedisStorage, Storage
 from redis.exceptions import RedisError
 
 from keepa_deals.errors import KeepaDealsError, SettingsError
+from keepa_deals.formats import counted
 from keepa_deals.redis_store import connect_probe
 from keepa_deals.settings import Settings
 
@@ -26,7 +27,7 @@ class ThrottledError(KeepaDealsError):
     """It was done too often. ``retry_after`` is in seconds; the text names what, and the limit."""
 
     def __init__(self, what: str, limit: RateLimitItem, retry_after: int) -> None:
-        super().__init__(f"Too many {what} ({limit}). Wait {retry_after} seconds, then try again.")
+        super().__init__(f"Too many {what} ({limit}). Wait {counted(retry_after, 'second')}, then try again.")
         self.retry_after = retry_after
 
 

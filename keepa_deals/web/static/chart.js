@@ -6,6 +6,7 @@ import { count, moment, seconds, write } from "./formats.js";
 
 const UTC = "Etc/UTC";
 const PIXELS_A_STEP = 4;
+const MARKS_BESIDE = 8; // pixels between a mark and the edge
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 
 const CLOCK = [
@@ -39,6 +40,15 @@ function pale(name) {
 // A mark of an axis may lie between two whole numbers: it has no text.
 const onWhole = (text) => (mark) => (Number.isInteger(mark) ? text(mark) : "");
 
+// As wide as its longest mark, so that none is cut; uPlot asks twice, and the second time it must stay.
+function fitting(u, marks, number, cycle) {
+  const axis = u.axes[number];
+  if (cycle > 1 || !marks) return marks ? axis._size : MARKS_BESIDE;
+  u.ctx.font = axis.font[0];
+  const widest = Math.max(0, ...marks.map((mark) => u.ctx.measureText(mark ?? "").width)) / devicePixelRatio;
+  return Math.ceil(widest) + axis.gap + MARKS_BESIDE;
+}
+
 const KINDS = {
   deal(figure) {
     const notation = JSON.parse(figure.dataset.money), unit = 10 ** notation.digits;
@@ -61,8 +71,8 @@ const KINDS = {
         line("Rank, here", 2, rank),
       ],
       axes: [
-        { scale: "money", size: small() ? 58 : 74, values: ticked },
-        { scale: "rank", side: 1, size: small() ? 54 : 66, grid: { show: false }, values: (u, ticks) => ticks.map(onWhole(count)) },
+        { scale: "money", size: fitting, values: ticked },
+        { scale: "rank", side: 1, size: fitting, grid: { show: false }, values: (u, ticks) => ticks.map(onWhole(count)) },
       ],
     };
   },
@@ -77,8 +87,8 @@ const KINDS = {
         line("bulk (right)", "warn", { scale: "wait", value: (u, v) => seconds(v) }),
       ],
       axes: [
-        { scale: "tokens", size: 58, values: (u, ticks) => ticks.map(onWhole(count)) },
-        { scale: "wait", side: 1, size: 58, grid: { show: false }, values: (u, ticks) => ticks.map(onWhole(seconds)) },
+        { scale: "tokens", size: fitting, values: (u, ticks) => ticks.map(onWhole(count)) },
+        { scale: "wait", side: 1, size: fitting, grid: { show: false }, values: (u, ticks) => ticks.map(onWhole(seconds)) },
       ],
     };
   },
@@ -92,7 +102,7 @@ const KINDS = {
         line("Stale", "warn", { scale: "deals" }),
         line("Ended (right)", "soft", { scale: "ended", dash: [5, 4], width: 1.25 }),
       ],
-      axes: [{ scale: "deals", size: 58, values: whole }, { scale: "ended", side: 1, size: 58, grid: { show: false }, values: whole }],
+      axes: [{ scale: "deals", size: fitting, values: whole }, { scale: "ended", side: 1, size: fitting, grid: { show: false }, values: whole }],
     };
   },
 };

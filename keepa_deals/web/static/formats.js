@@ -27,7 +27,7 @@ export function write(value, notation, places = notation.places) {
   const big = BigInt(value), size = scaled(big < 0n ? -big : big, places - notation.digits);
   const text = String(size).padStart(places + 1, "0"), cut = text.length - places;
   const number = grouped(text.slice(0, cut), notation) + (places ? notation.decimal + text.slice(cut) : "");
-  return `${big < 0n && size ? "-" : ""}${notation.before}${number}${notation.after}`;
+  return `${big < 0n && size ? rules.minus : ""}${notation.before}${number}${notation.after}`;
 }
 
 export const count = (value) => write(value, rules.count);

@@ -1,6 +1,8 @@
 // Goes from view to view without leaving the page: fetches what the address would show and puts its parts
 // in the place of the old ones. Without this script, and whenever anything is odd, links and forms lead there.
 
+import { root } from "./addresses.js";
+
 const PARTS = ["#banner", ".views", "#statuses", "#results"];
 const PLACES = ".views, #statuses, .tools, .chips, thead, .paging, .empty, #total";
 const REACHED = "a[href], button, summary, input, select";
@@ -60,21 +62,24 @@ function fits(fresh) {
 function show(fresh, sent) {
   const place = placeOfFocus(), held = document.activeElement !== document.body;
   for (const part of PARTS) document.querySelector(part).replaceWith(document.importNode(fresh.querySelector(part), true));
+  const toggle = document.querySelector(".filters-toggle"), mistakes = document.getElementById("mistakes");
+  if (fresh.querySelector(".filters-toggle").open) toggle.open = true;
   renewForm(fresh.getElementById("filters"), sent);
-  const toggle = document.querySelector(".filters-toggle");
   toggle.querySelector("summary").innerHTML = fresh.querySelector(".filters-toggle summary").innerHTML;
   document.title = fresh.title;
   giveBack(place);
+  if (document.activeElement === document.body) document.querySelector("#filters [aria-invalid]")?.focus({ preventScroll: true });
   const isFolded = !document.getElementById("filters").offsetParent;
   if ((held || isFolded) && document.activeElement === document.body) document.getElementById("results").focus({ preventScroll: true });
   document.dispatchEvent(new Event("keepa_deals:view"));
-  document.getElementById("said").textContent = document.getElementById("total").textContent.trim();
+  const told = mistakes ? mistakes.textContent.replace(/\s+/g, " ").trim() : "";
+  document.getElementById("said").textContent = `${told} ${document.getElementById("total").textContent.trim()}`.trim();
 }
 
-// Without what a form says although it goes without saying.
+// Without what a form says although it goes without saying; a mistake stays, to be mended.
 function canonical(fresh, target) {
-  const query = new URL(target, location.href).searchParams;
-  return query.has("cursor") || query.has("since") ? target : fresh.querySelector("#statuses [aria-current]").getAttribute("href");
+  const query = new URL(target, location.href).searchParams, isWrong = fresh.querySelector("#filters [aria-invalid]");
+  return isWrong || query.has("cursor") || query.has("since") ? target : fresh.querySelector("#statuses [aria-current]").getAttribute("href");
 }
 
 async function visit(target, { push = true, scroll = null } = {}) {
@@ -105,7 +110,7 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   if (!link.closest(PLACES) && link.id !== "news" && !link.matches("#filters a")) return;
-  if (link.origin !== location.origin || link.pathname !== "/" || link.hasAttribute("download")) return;
+  if (link.origin !== location.origin || link.pathname !== root || link.hasAttribute("download")) return;
   event.preventDefault();
   visit(link.href);
 });

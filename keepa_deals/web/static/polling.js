@@ -3,6 +3,7 @@
 
 import { serverNow, setServerTime, tick, useOwnClock } from "./relative_time.js";
 import { clock } from "./formats.js";
+import { root } from "./addresses.js";
 
 const PERIOD = 15000, HIDDEN_PERIOD = 60000, LONGEST = 120000;
 let newsSince, title, failures = 0, timer = 0, views = 0;
@@ -91,7 +92,7 @@ async function refresh() {
   view.set("keys", [...shown().keys()].join(","));
   const asked = views;
   try {
-    const answer = await fetch(`/live?${view}`, { cache: "no-store" });
+    const answer = await fetch(`${root}live?${view}`, { cache: "no-store" });
     if (answer.status === 401) return location.reload();
     if (!answer.ok) throw new Error(String(answer.status));
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");

@@ -11,15 +11,16 @@ const trouble = form.querySelector("[data-trouble]");
 let asked = null, timer = null;
 
 const cell = (name) => form.querySelector(`[data-result="${name}"]`);
-const size = (amount) => (amount === null ? null : Math.abs(amount));
 
 function show(found) {
   for (const term of found.terms) {
     const row = form.querySelector(`[data-term="${term.name}"]`);
-    row.classList.toggle("touched", term.source === "typed");
+    row.classList.toggle("touched", term.source === "typed" || term.name in found.problems);
     row.querySelector("[data-note]").textContent = term.note;
-    const effect = term.unit === "count" ? count(term.value) : write(size(term.effect), money);
-    row.querySelector("[data-effect]").textContent = (term.effect < 0 ? "−" : "") + effect;
+    const problem = found.problems[term.name];
+    mark(term.name, problem);
+    const [value, worth] = problem ? [null, null] : [term.value, term.effect];
+    row.querySelector("[data-effect]").textContent = term.unit === "count" ? count(value) : write(worth, money);
   }
   cell("profit").className = found.profit === null ? "" : found.profit < 0 ? "loss" : "gain";
   cell("profit").textContent = write(found.profit, money);
@@ -34,11 +35,19 @@ function show(found) {
   missing.querySelector("span").textContent = labels.join(", ");
 }
 
+// Says beside the field why it is wrong, and to those who hear the page, too.
+function mark(name, problem) {
+  const field = form.elements[name], place = document.getElementById(`problem-${name}`);
+  if (problem) field.setAttribute("aria-invalid", "true");
+  else field.removeAttribute("aria-invalid");
+  if (place.textContent !== (problem || "")) place.textContent = problem || "";
+  place.hidden = !problem;
+}
+
 // No figure may stand for a question that it does not answer.
-function blank(text, wrong) {
+function blank(text) {
   for (const name of ["profit", "roi", "margin", "break_even"]) cell(name).textContent = write(null, money);
   cell("profit").className = "";
-  for (const field of fields) field.setAttribute("aria-invalid", String(field.name === wrong));
   trouble.textContent = text;
   trouble.hidden = false;
 }
@@ -53,12 +62,11 @@ async function ask() {
     const answer = await fetch(`${form.dataset.api}?${new URLSearchParams(typed)}`, { signal });
     const found = await answer.json();
     if (signal.aborted) return;
-    if (!answer.ok) return blank(found.error.message, found.error.parameter);
-    for (const field of fields) field.setAttribute("aria-invalid", "false");
+    if (!answer.ok) throw new Error(String(answer.status));
     trouble.hidden = true;
     show(found);
   } catch {
-    if (!signal.aborted) blank("The server does not answer. Type again to ask again.", null);
+    if (!signal.aborted) blank("The server does not answer. Type again to ask again.");
   }
 }
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
-from flask import Blueprint, redirect, request
+from flask import Blueprint, redirect, request, url_for
 from kombu.exceptions import OperationalError
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.orm import Session
@@ -20,6 +19,7 @@ from keepa_deals.query.parameters import ParameterError
 from keepa_deals.web.auth.guard import Reader, reader
 from keepa_deals.web.services import Services, current_services
 from keepa_deals.web.status.panels import why_blocked
+from keepa_deals.web.status.rows import ActionRow
 from keepa_deals.worker.dispatch import RUNNABLE
 
 blueprint = Blueprint("operate", __name__)
@@ -41,7 +41,7 @@ def run_now() -> Response:
         raise ParameterError("job", f"must be one of {', '.join(RUNNABLE)}")
     outcome = _refusal(services, services.health.refresh(), job) or _sent(services, job)
     _record(services, "run now", job.name, outcome)
-    return redirect("/health#actions", 303)
+    return redirect(url_for("status_page.health", _anchor="actions"), 303)
 
 
 @blueprint.post("/health/backfill")
@@ -60,7 +60,7 @@ def pause_or_resume() -> Response:
         session.add(_action(services, "pause" if wanted else "resume", BACKFILL_JOB.name, outcome))
         _prune(session)
     services.health.forget()
-    return redirect("/health#actions", 303)
+    return redirect(url_for("status_page.health", _anchor="actions"), 303)
 
 
 def _refusal(services: Services, report: HealthReport, job: Job) -> str | None:
@@ -109,8 +109,9 @@ def _prune(session: Session) -> None:
         session.execute(delete(OperatorAction).where(OperatorAction.id <= last))
 
 
-def read_actions(connection: Connection, most: int = 10) -> Sequence[Any]:
+def read_actions(connection: Connection, most: int = 10) -> Sequence[ActionRow]:
     """The latest actions, newest first (``at, actor, action, target, outcome``)."""
     table = OperatorAction.__table__.c
-    query = select(table.at, table.actor, table.action, table.target, table.outcome)
-    return connection.execute(query.order_by(table.at.desc(), table.id.desc()).limit(most)).all()
+    query = select(*(table[name] for name in ActionRow._fields))
+    latest = query.order_by(table.at.desc(), table.id.desc()).limit(most)
+    return [ActionRow(*row) for row in connection.execute(latest)]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
 
 from keepa_deals.db import soundness
 from keepa_deals.db.models import JobRun, Sample
 from keepa_deals.humanize import duration_text
+from keepa_deals.web.status.rows import RunRow, SampleRow
+
+T = TypeVar("T")
 
 SPANS = {1: "1 h", 6: "6 h", 24: "24 h", 168: "7 d"}
 """The windows that a reader can choose, in hours."""
@@ -27,7 +30,7 @@ class Curve:
     """The samples of a window, thinned evenly to ``MAX_POINTS``, oldest first."""
 
     hours: int
-    samples: Sequence[Any]
+    samples: Sequence[SampleRow]
 
     def series(self) -> list[list[int]]:
         """Unix seconds, live, stale, ended: what the chart draws."""
@@ -41,7 +44,7 @@ class Curve:
         names = ("tokens", "small_wait_ms", "bulk_wait_ms")
         return [[*moments], *([getattr(sample, name) for sample in self.samples] for name in names)]
 
-    def rows(self) -> list[Any]:
+    def rows(self) -> list[SampleRow]:
         """A few samples for the table, newest first; the newest is always among them."""
         return thinned(self.samples, MAX_ROWS)[::-1]
 
@@ -62,27 +65,30 @@ class Curve:
 def read_curve(connection: Connection, hours: int, now: datetime) -> Curve:
     """The samples of the last ``hours``."""
     table = Sample.__table__.c
-    query = select(*table).where(table.at > now - timedelta(hours=hours), table.at <= now).order_by(table.at)
-    sound = [row for row in connection.execute(query) if _is_sample(row)]
+    columns = (table[name] for name in SampleRow._fields)
+    query = (
+        select(*columns).where(table.at > now - timedelta(hours=hours), table.at <= now).order_by(table.at)
+    )
+    sound = [SampleRow(*row) for row in connection.execute(query) if _is_sample(row)]
     return Curve(hours, thinned(sound, MAX_POINTS))
 
 
-def _is_sample(row: Any) -> bool:
+def _is_sample(row: Sequence[Any]) -> bool:
     """Whether a sample can be read: a damaged one is left out of the curve."""
     at, live, stale, ended, *others = row
     numbers = [live, stale, ended, *(number for number in others if number is not None)]
     return soundness.is_moment(at) and all(type(number) is int for number in numbers)
 
 
-def thinned(rows: Sequence[Any], limit: int) -> list[Any]:
+def thinned(rows: Sequence[T], limit: int) -> list[T]:
     """Every n-th of ``rows``, counted from the last, so that at most ``limit`` remain, the last too."""
     step = max(1, -(-len(rows) // limit))
     return list(rows[::-1][::step][::-1])
 
 
-def read_runs(connection: Connection) -> Sequence[Any]:
+def read_runs(connection: Connection) -> Sequence[RunRow]:
     """The latest runs that did something, newest first."""
     table = JobRun.__table__.c
-    columns = (table.name, table.started_at, table.finished_at, table.outcome, table.rows)
-    query = select(*columns, table.tokens_spent, table.detail).order_by(table.id.desc()).limit(RUNS_SHOWN)
-    return [run for run in connection.execute(query) if type(run.rows) is type(run.tokens_spent) is int]
+    query = select(*(table[name] for name in RunRow._fields)).order_by(table.id.desc()).limit(RUNS_SHOWN)
+    runs = (RunRow(*row) for row in connection.execute(query))
+    return [run for run in runs if type(run.rows) is type(run.tokens_spent) is int]

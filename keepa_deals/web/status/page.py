@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from flask import Blueprint, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,6 +13,7 @@ from keepa_deals.web.services import Services, current_services
 from keepa_deals.web.status import actions as status_actions
 from keepa_deals.web.status import charts, panels
 from keepa_deals.web.status.banner import problem_title
+from keepa_deals.web.status.rows import ActionRow, RunRow
 
 blueprint = Blueprint("status_page", __name__)
 
@@ -46,7 +46,7 @@ def health() -> str:
     )
 
 
-def _past(services: Services, hours: int) -> tuple[charts.Curve, Sequence[Any], Sequence[Any]]:
+def _past(services: Services, hours: int) -> tuple[charts.Curve, Sequence[RunRow], Sequence[ActionRow]]:
     """The curve, the runs and the actions; nothing when the database is what the reader came to see about."""
     try:
         with services.engine.connect() as connection:

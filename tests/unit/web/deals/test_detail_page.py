@@ -11,9 +11,9 @@ from html import unescape
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
-from keepa_deals.db.models import Deal
+from keepa_deals.db.models import Deal, DealEvent, DealPoint
 from keepa_deals.db.upsert import write_pasts
 from keepa_deals.deals.price_history import Past, pack
 from keepa_deals.ingest.backfill import run as backfill
@@ -65,12 +65,59 @@ def test_a_fee_of_0_is_shown_as_unknown(client: FlaskClient, stock: Stock, world
     assert (client.get(f"/api{ADDRESS}").json or {})["deal"]["fba_fee"] is None
 
 
-@pytest.mark.parametrize("query", [{"buy": "x"}, {"buy": "-1"}, {"referral": "101"}, {"fba": "1e9"}])
-def test_a_term_that_is_none_is_named(client: FlaskClient, stock: Stock, query: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "typed", "said"),
+    [
+        ("buy", "x", "“x” is not understood"),
+        ("buy", "-1", "“-1” is below zero: type 0 or more."),
+        ("buy", "19,99", "“19,99” could mean more than one number"),
+        ("referral", "101", "“101” is no share: type 0 to 100."),
+        ("referral", "$15", "“$15” is not understood: type a percentage like 12.5."),
+        ("fba", "1e9", "“1e9” is not understood"),
+    ],
+)
+def test_a_mistyped_term_stays_in_its_field_and_says_why(
+    client: FlaskClient, stock: Stock, name: str, typed: str, said: str
+) -> None:
+    stock(1, enrich=True)
+    answer = client.get(ADDRESS, query_string={name: typed, "prep": "1.50"})
+    assert answer.status_code == 200
+    page = unescape(answer.text)
+    field = re.search(rf'<input id="term-{name}"[^>]*>', page)
+    assert field
+    assert f'value="{typed}"' in field[0]
+    assert f'aria-invalid="true" aria-describedby="problem-{name}"' in field[0]
+    assert re.search(rf'id="problem-{name}" >{re.escape(said)}', page)
+    assert page.count('aria-invalid="true"') == 1
+    assert 'name="prep" value="1.50"' in page
+    assert results(page)["profit"] == "–"
+    assert "As known" in page
+
+
+def test_a_term_is_read_as_the_marketplace_types_it(client: FlaskClient, stock: Stock, world: World) -> None:
+    stock(1, enrich=True)
+    for typed in ("$12", "12.00 $", "１２", "USD 12", " 12\u00a0"):
+        assert results(client.get(ADDRESS, query_string={"buy": typed}).text)["profit"] == "$10.00"
+    with world.database.begin() as session:
+        session.execute(delete(DealPoint))
+        session.execute(delete(DealEvent))
+        session.execute(update(Deal).values(domain_id=3))
+    page = client.get("/deals/3/B000000000", query_string={"buy": "1.012,50 €"}).text
+    assert results(page)["profit"] == "−990,50\xa0€"
+    assert 'name="buy" value="1012,50"' in page
+
+
+def test_a_deal_that_another_variation_stands_for_names_it_with_links(
+    client: FlaskClient, stock: Stock, world: World
+) -> None:
     stock(1)
-    answer = client.get(ADDRESS, query_string=query)
-    assert answer.status_code == 400
-    assert next(iter(query)) + ": must be" in answer.text
+    assert "variation" not in client.get(ADDRESS).text
+    with world.database.begin() as session:
+        session.execute(update(Deal).values(shown_asin="B0VARIATIO"))
+    page = client.get(ADDRESS).text
+    assert "Keepa shows this product’s variation" in page
+    assert 'href="https://www.amazon.com/dp/B0VARIATIO"' in page
+    assert 'href="https://keepa.com/#!product/1-B0VARIATIO"' in page
 
 
 def test_changes_of_price_are_told_with_the_events(client: FlaskClient, stock: Stock, world: World) -> None:
