@@ -586,6 +586,12 @@ def inherited_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name in INHERITED or name.startswith("LC_")}
 
 
+def given_by_environment() -> dict[str, str]:
+    """What whoever started this process gave it: settings and what programs take over, secrets among them."""
+    given = {name.upper(): value for name, value in _environment().items()}
+    return {**inherited_environment(), **given}
+
+
 SECRET_SETTINGS = frozenset({"keepa_api_key", "redis_url", "database_url"})
 
 

@@ -28,6 +28,8 @@ MAX_RETRY_AFTER = 3600.0
 PAYLOADS: Mapping[str, tuple[str, type]] = {"/deal": ("deals", Mapping), "/product": ("products", list)}
 """By call: where its answer holds what was asked for, and of which kind that is."""
 _ACCOUNT = ("tokensLeft", "refillIn", "refillRate", "tokensConsumed")
+_REFUSALS = (400, 401, 403)
+_KEY_NAMED = re.compile(r"\b(?:api|access)?[ _-]?key\b", re.IGNORECASE)
 _LONG_TOKEN = re.compile(r"[A-Za-z0-9]{40,}")
 
 
@@ -53,7 +55,7 @@ def interpret(path: str, reply: Reply, parsed: object) -> Interpretation:
     envelope = _envelope(body)
     if reply.status == 200:
         return _of_200(path, body, envelope)
-    if reply.status == 402 or (reply.status == 400 and _is_nothing_but_zeros(body)):
+    if _refuses_key(reply.status, body, envelope):
         return _key_refused(path, reply.status, body)
     result = str(reply.status)
     words = f"Keepa {path}: {reply.status}"
@@ -120,10 +122,23 @@ def _key_refused(path: str, status: int, body: Mapping[str, Any]) -> Interpretat
     return Interpretation(result, None, body, KeyRefusedError(words, status=status), free=True)
 
 
-def _is_nothing_but_zeros(body: Mapping[str, Any]) -> bool:
-    """Whether an answer has the form of a refused key (Jleagle/keepa transport_test.go, a real capture)."""
-    values = [body.get(name) for name in _ACCOUNT]
-    return _error_type(body) == "invalidParameter" and all(type(v) in (int, float) and v == 0 for v in values)
+def _refuses_key(status: int, body: Mapping[str, Any], envelope: TokenEnvelope | None) -> bool:
+    """Whether an answer means the key, in whichever form.
+
+    402 is documented for a bad or unpaid key. A 400 whose account is nothing but zeros is a real capture
+    (Jleagle/keepa, transport_test.go). Other refusals count when they name the key and tell of no account:
+    whoever is told the true balance has a key that is known.
+    """
+    if status == 402:
+        return True
+    if status not in _REFUSALS or not body or envelope is not None:
+        return False
+    told = [body[name] for name in _ACCOUNT if body.get(name) is not None]
+    is_empty = all(type(value) in (int, float) and value == 0 for value in told)
+    names_key = _KEY_NAMED.search(error_detail(body)) is not None
+    return is_empty and (
+        names_key or (_error_type(body) == "invalidParameter" and len(told) == len(_ACCOUNT))
+    )
 
 
 def _until_tokens(envelope: TokenEnvelope) -> float:

@@ -84,11 +84,13 @@ def guard() -> None:
 
 
 @ops.command()
-def unit() -> None:
+@click.option("--sandbox", is_flag=True, help="Start with the sandbox; else as it was last started.")
+def unit(*, sandbox: bool) -> None:
     """Print the systemd unit that starts this deployment after a reboot."""
     from keepa_deals.ops import systemd_unit as units
 
-    say(units.render(Home(settings_module.deployment_home())))
+    home = Home(settings_module.deployment_home())
+    say(units.render(home, settings_module.given_by_environment(), sandbox=True if sandbox else None))
 
 
 @ops.command()

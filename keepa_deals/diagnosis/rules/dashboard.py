@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import RESTART, Alert, Finding, Rank, rule, start_again
 from keepa_deals.diagnosis.rules.processes import STARTING
+from keepa_deals.humanize import duration_text
+
+RENEWED_WITHIN = timedelta(minutes=2)
+"""The column cache follows the table each second; a large one takes a minute to be made."""
 
 
 @rule(
@@ -41,3 +46,23 @@ def dashboard_disagrees(evidence: Evidence) -> Iterator[Finding]:
     if deals is not None and shown is not None and abs(shown - deals.live) > max(5, deals.live // 20):
         where = evidence.settings.dashboard_bind
         yield Finding(f"{where} shows {shown} live deals, the table has {deals.live}")
+
+
+@rule(
+    rank=Rank.VIEW,
+    meaning="The database answers lists and counts instead, and takes longer.",
+    seen_by="the dashboard's column cache has not followed the table for two minutes",
+    fix=f"log/dashboard.log says why; if it is memory or a lock that is gone by now: {RESTART}",
+    follows="database_unavailable database_damaged database_locked database_not_migrated process_suspended "
+    "disk_full memory_short",
+    alert=Alert(f"keepa_deals_copy_age_seconds > {RENEWED_WITHIN.total_seconds():.0f}"),
+)
+def column_cache_old(evidence: Evidence) -> Iterator[Finding]:
+    cache, dashboard = (evidence.dashboard.value or {}).get("column_cache"), evidence.ours().get("dashboard")
+    if not isinstance(cache, dict) or dashboard is None:
+        return
+    age, runs = cache.get("age_seconds"), evidence.report.taken_at - dashboard.started_at
+    if age is None and runs > RENEWED_WITHIN:
+        yield Finding(f"it was never made, {duration_text(runs.total_seconds())} after the dashboard's start")
+    elif age is not None and age > RENEWED_WITHIN.total_seconds():
+        yield Finding(f"it was last renewed {duration_text(age)} ago")

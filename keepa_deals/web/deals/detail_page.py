@@ -44,7 +44,9 @@ def economics(domain_id: int, asin: str) -> Response:
     """The same economics for the page's script, while somebody types: a wrong term says why."""
     services = current_services()
     row = requested_row(services, domain_id, asin)
-    asked = understood_what_if(row, services.settings.pricing_at(services.clock.now()), request.args.to_dict())
+    asked = understood_what_if(
+        row, services.settings.pricing_at(services.clock.now()), request.args.to_dict()
+    )
     return jsonify({**what_if_json(asked, domain_id), "problems": asked.problems})
 
 

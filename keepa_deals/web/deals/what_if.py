@@ -199,9 +199,7 @@ def understood_what_if(deal: DealRow, pricing: Pricing, typed: Mapping[str, str]
         for shown in asked.terms
     )
     nothing = asked.result._replace(profit=None, roi_bp=None, margin_bp=None)
-    return replace(
-        asked, terms=terms, result=nothing, break_even=None, other_profit=None, problems=problems
-    )
+    return replace(asked, terms=terms, result=nothing, break_even=None, other_profit=None, problems=problems)
 
 
 def read_terms(arguments: Arguments) -> dict[str, str]:

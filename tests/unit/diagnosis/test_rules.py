@@ -218,6 +218,10 @@ CASES: dict[str, list[Any]] = {
         evidence(dashboard=Reading(error="refused"), processes=table(without=("dashboard",))),
     ],
     "dashboard_disagrees": [evidence(dashboard={"deals": {"live": 90}})],
+    "column_cache_old": [
+        evidence(dashboard={"deals": {"live": 450}, "column_cache": {"age_seconds": 121.0}}),
+        evidence(dashboard={"deals": {"live": 450}, "column_cache": {"age_seconds": None}}),
+    ],
     "home_exposed": [evidence(home=home(mode=0o755))],
     "deals_unreadable": [
         evidence(replace(healthy(), unreadable=Unreadable(1, ("'x' of domain 1 is no deal's key",))))
@@ -244,6 +248,13 @@ def test_every_rule_has_its_case() -> None:
 
 def test_a_service_in_order_has_no_cause() -> None:
     assert verdict(evidence()) == ()
+
+
+def test_a_column_cache_that_is_renewed_or_being_made_is_no_cause() -> None:
+    for age in (0.4, 25.0, 119.0):
+        assert (
+            verdict(evidence(dashboard={"deals": {"live": 450}, "column_cache": {"age_seconds": age}})) == ()
+        )
 
 
 def test_a_rule_follows_only_from_rules_that_there_are() -> None:

@@ -15,6 +15,7 @@ from keepa_deals.diagnosis.rules import RULES
 from keepa_deals.health.parts.locks import LockHealth
 from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.problems import find_problems
+from keepa_deals.query.cache.cache import CacheState
 from keepa_deals.tokens.counters import Counters
 from keepa_deals.web.status.metrics import exposition
 from tests.support.health_reports import ago, healthy, job, jobs
@@ -52,7 +53,7 @@ def samples() -> dict[str, set[tuple[str, str]]]:
     lock = LockHealth("update_recent_deals_lock", "h:1:2:u", "h", 1, 40.0)
     report = healthy(tokens=tokens, locks=(lock,), keepa=ANSWERS, jobs=jobs(job()))
     report = replace(report, unreadable=Unreadable(0), problems=find_problems(healthy(beat=None)))
-    text, _ = exposition(report)
+    text, _ = exposition(report, CacheState(0.4, 450, is_whole=True))
     found: dict[str, set[tuple[str, str]]] = {}
     for family in text_string_to_metric_families(text.decode()):
         for sample in family.samples:

@@ -98,6 +98,21 @@ REFUSED_KEY = ZEROS | {"error": {"type": "invalidParameter", "message": "unknown
     [
         (400, REFUSED_KEY, "400 the key is refused.*check KEEPA_API_KEY", "key_refused"),
         (400, REFUSED_KEY | {"timestamp": 1_780_000_000_000}, "400 the key is refused", "key_refused"),
+        (
+            400,
+            {"error": {"type": "invalidParameter", "message": "Invalid API key"}},
+            "400 the key",
+            "key_refused",
+        ),
+        (400, {"error": "wrong key"} | ZEROS, "400 the key is refused", "key_refused"),
+        (400, {"error": {"type": "REQUEST_REJECTED", "message": "access key"}}, "400 the key", "key_refused"),
+        (
+            401,
+            {"error": {"type": "invalidParameter", "message": "key"}},
+            "401 the key is refused",
+            "key_refused",
+        ),
+        (403, ZEROS | {"error": {"message": "This api_key is not valid"}}, "403 the key", "key_refused"),
         (402, ENVELOPE | {"error": {"type": "paymentRequired"}}, "402 the key is refused.*has lapsed", "402"),
         (402, {}, "402 the key is refused.*has lapsed", "402"),
     ],
@@ -119,6 +134,16 @@ def test_the_recorded_refusal_of_a_key(keepa: Keepa, client: KeepaClient) -> Non
     keepa.answers = [reply(recorded["status"], recorded["answer"])]
     with pytest.raises(KeyRefusedError, match="400 the key is refused"):
         client.token_status()
+
+
+@pytest.mark.parametrize("message", ["no key of the query is known", "wrong keyword"])
+def test_a_refusal_with_an_account_or_about_something_else_is_not_about_the_key(
+    keepa: Keepa, client: KeepaClient, message: str
+) -> None:
+    account = ENVELOPE if "key of" in message else {}
+    keepa.answers = [reply(400, account | {"error": {"type": "invalidParameter", "message": message}})]
+    with pytest.raises(RequestRejectedError):
+        client.deals({}, 0, reserve=Recorder())
 
 
 def test_a_rejected_parameter_of_a_working_key_is_no_refused_key(keepa: Keepa, client: KeepaClient) -> None:

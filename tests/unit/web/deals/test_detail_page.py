@@ -69,9 +69,9 @@ def test_a_fee_of_0_is_shown_as_unknown(client: FlaskClient, stock: Stock, world
     ("name", "typed", "said"),
     [
         ("buy", "x", "“x” is not understood"),
-        ("buy", "-1", "“-1” is below zero: type 0 or more."),
+        ("buy", "-1", "“-1” must be 0 or more."),
         ("buy", "19,99", "“19,99” could mean more than one number"),
-        ("referral", "101", "“101” is no share: type 0 to 100."),
+        ("referral", "101", "“101” must be from 0 to 100."),
         ("referral", "$15", "“$15” is not understood: type a percentage like 12.5."),
         ("fba", "1e9", "“1e9” is not understood"),
     ],
