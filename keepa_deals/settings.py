@@ -195,8 +195,12 @@ class Settings(BaseSettings):
     shipping_cost: int = _setting(
         0, "What you add to each unit for shipping to Amazon, in cents", ge=0, le=MAX_CENTS
     )
-    sell_price: Literal["average_90", "average_30", "buy_box"] = _setting(
-        "average_90", "The price that you expect to sell at: the average of 90 or 30 days, or the buy box"
+    sell_price: Literal["average_90", "average_30", "average_180", "average_365", "buy_box", "robust"] = (
+        _setting(
+            "average_90",
+            "The price that you expect to sell at: an average of so many days, the buy box, or the median of "
+            "the prices at which it sold (docs/economics.md)",
+        )
     )
 
     buy_shipping_cost: int = _setting(

@@ -66,6 +66,14 @@ class StoredDeal(FeedRow):
     package_width: int | None
     package_height: int | None
     package_weight: int | None
+    price_avg_180: int | None
+    price_avg_365: int | None
+    robust_price: int | None
+    robust_sales: int | None
+    price_low_year: int | None
+    price_high_year: int | None
+    rank_drops_90: int | None
+    amazon_in_stock: bool | None
     buy_box_price: int | None
     shown_asin: str | None
     sibling_since: datetime | None

@@ -51,6 +51,8 @@ class CsvType(IntEnum):
         return self in _WITH_SHIPPING
 
 
+USED = frozenset(map(CsvType, (2, 9, *range(19, 23), 32)))
+"""Prices of used offers."""
 _WITH_SHIPPING = frozenset({7, *range(18, 30), 32})
 
 DEAL_PRICE_TYPES = frozenset(map(CsvType, (0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 18, 19, 20, 21, 22, 32, 33)))

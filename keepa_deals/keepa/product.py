@@ -35,6 +35,7 @@ class ProductStats:
     sales_rank_drops_90: int | None
     total_offer_count: int | None
     buy_box_price: int | None
+    avg180: tuple[int | None, ...] = ()
 
     @classmethod
     def from_json(cls, raw: Json) -> ProductStats:
@@ -58,6 +59,7 @@ class ProductStats:
             sales_rank_drops_90=fields.amount(raw.get("salesRankDrops90")),
             total_offer_count=fields.amount(raw.get("totalOfferCount")),
             buy_box_price=fields.amount(raw.get("buyBoxPrice")),
+            avg180=fields.amounts(raw.get("avg180")),
         )
 
     @property

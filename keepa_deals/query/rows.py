@@ -66,7 +66,14 @@ class DealRow(NamedTuple):
     package_width: int | None
     package_height: int | None
     package_weight: int | None
+    price_avg_180: int | None
+    price_avg_365: int | None
+    robust_price: int | None
+    robust_sales: int | None
+    price_low_year: int | None
+    price_high_year: int | None
     sell_price: int | None
+    sell_doubt: int | None
     profit: int | None
     roi_bp: int | None
     margin_bp: int | None

@@ -109,6 +109,9 @@ def _package(number: int) -> dict[str, Any]:
     source = random.Random(number)
     most = {"closing_fee": 181, "return_rate": 3, "package_weight": 9_000}
     most |= {"package_length": 600, "package_width": 400, "package_height": 200}
+    most |= {"robust_sales": 9, "sell_doubt": 8}
+    names = ("price_avg_180", "price_avg_365", "robust_price", "price_low_year", "price_high_year")
+    most |= dict.fromkeys(names, 20_000)
     return {name: None if source.random() < UNKNOWN else source.randrange(n) for name, n in most.items()}
 
 

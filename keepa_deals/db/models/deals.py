@@ -127,9 +127,20 @@ class Deal(Base):
     package_height: Mapped[int | None]
     package_weight: Mapped[int | None]
     """Grams."""
+    price_avg_180: Mapped[int | None]
+    price_avg_365: Mapped[int | None]
+    robust_price: Mapped[int | None]
+    """The median of the prices at which it sold within a year."""
+    robust_sales: Mapped[int | None]
+    """The sales that this rests on."""
+    price_low_year: Mapped[int | None]
+    price_high_year: Mapped[int | None]
+    """Within these two the price was for nine days in ten of the year."""
 
     # economics, derived from the above and the settings; null when a term is unknown
     sell_price: Mapped[int | None]
+    sell_doubt: Mapped[int | None]
+    """What speaks against it, as flags (``deals.economics.sell_price.Doubt``); 0 for nothing."""
     profit: Mapped[int | None]
     roi_bp: Mapped[int | None]
     margin_bp: Mapped[int | None]

@@ -16,6 +16,7 @@ from keepa_deals.deals.economics.fees import MarketFees
 from keepa_deals.deals.economics.pricing import Fulfilment, Pricing
 from keepa_deals.deals.economics.referral import Referral, Referred, referral_of
 from keepa_deals.deals.economics.rounding import WHOLE, half_up, share
+from keepa_deals.deals.economics.sell_price import Doubt
 from keepa_deals.deals.economics.terms import (
     FEE_FILE,
     INVESTED,
@@ -31,7 +32,7 @@ from keepa_deals.deals.economics.terms import (
     yours,
 )
 
-RULES = 3
+RULES = 4
 """Grows with each change of the calculation: maintenance then prices every deal anew."""
 MAX_PRICE = 2**31 - 1
 HIGH_RETURNS, LOW_RETURNS = 2, 1
@@ -74,7 +75,15 @@ class PricedDeal:
     price: int | None
     price_avg_90: int | None
     price_avg_month: int | None
+    price_avg_180: int | None
+    price_avg_365: int | None
+    robust_price: int | None
+    robust_sales: int | None
+    rank_drops_90: int | None
+    price_low_year: int | None
+    price_high_year: int | None
     amazon_price: int | None
+    amazon_in_stock: bool | None
     root_category: int | None
     buy_box_price: int | None
     referral_fee_bp: int | None
@@ -102,6 +111,8 @@ class Economics(NamedTuple):
     """Return on investment: the profit over what is put in before anything is sold."""
     margin_bp: int | None
     """The profit over the sale price without VAT."""
+    doubts: Doubt = Doubt.NONE
+    """What speaks against the sale price."""
 
     @property
     def unknown(self) -> tuple[TermName, ...]:
@@ -112,7 +123,10 @@ class Economics(NamedTuple):
 def work_out(deal: Priced, pricing: Pricing, given: Given = NOTHING) -> Economics:
     """The economics of one unit, with the terms in ``given`` in the place of what is known of them."""
     case = _case(deal, pricing, given)
-    return case.economics(case.put(TermName.SELL, sell_price.chosen(deal, pricing.sell)))
+    if given and TermName.SELL in given:
+        return case.economics(case.put(TermName.SELL, UNKNOWN))
+    sell, doubts = sell_price.chosen(deal, pricing.sell)
+    return case.economics(sell, doubts)
 
 
 def break_even(deal: Priced, pricing: Pricing, given: Given = NOTHING) -> int | None:
@@ -166,12 +180,12 @@ class _Case:
             return Known(self.given[name], Source.TYPED, Certainty.SURE)
         return otherwise
 
-    def economics(self, sell: Known) -> Economics:
-        """The economics at a sale price."""
+    def economics(self, sell: Known, doubts: Doubt = Doubt.NONE) -> Economics:
+        """The economics at a sale price that bears these doubts."""
         selling = self._selling(sell)
         fees = {term.name: term.effect for term in selling[1:4]}
         on_sale, on_fees, vat_back = self._taxes(sell.value, fees)
-        return _result((*selling, on_sale, on_fees, *self._buying(vat_back)), sell.value)
+        return _result((*selling, on_sale, on_fees, *self._buying(vat_back)), sell.value, doubts)
 
     # -- of the sale -------------------------------------------------------------------------
     def _selling(self, sell: Known) -> tuple[Term, ...]:
@@ -263,11 +277,11 @@ class _Case:
         return Term(name, value, effect, source, certainty)
 
 
-def _result(terms: tuple[Term, ...], sell: int | None) -> Economics:
+def _result(terms: tuple[Term, ...], sell: int | None, doubts: Doubt) -> Economics:
     profit = invested = revenue = 0
     for name, _, effect, _, _ in terms:
         if effect is None:
-            return Economics(terms, sell, None, None, None)
+            return Economics(terms, sell, None, None, None, doubts)
         profit += effect
         if name in INVESTED:
             invested -= effect
@@ -279,6 +293,7 @@ def _result(terms: tuple[Term, ...], sell: int | None) -> Economics:
         profit,
         roi_bp=half_up(profit * WHOLE, invested) if invested > 0 else None,
         margin_bp=half_up(profit * WHOLE, revenue) if revenue > 0 else None,
+        doubts=doubts,
     )
 
 
@@ -298,6 +313,8 @@ class EconomicsRow:
     profit: int | None = None
     roi_bp: int | None = None
     margin_bp: int | None = None
+    sell_doubt: int | None = None
+    """A ``Doubt`` of the sale price; 0 for none."""
 
 
 NO_ECONOMICS = EconomicsRow()
@@ -309,4 +326,4 @@ def of(deal: Priced, pricing: Pricing) -> EconomicsRow:
     found = work_out(deal, pricing)
     if found.profit is None:
         return NO_ECONOMICS
-    return EconomicsRow(found.sell, found.profit, found.roi_bp, found.margin_bp)
+    return EconomicsRow(found.sell, found.profit, found.roi_bp, found.margin_bp, int(found.doubts))

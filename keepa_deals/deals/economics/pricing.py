@@ -84,8 +84,13 @@ class SellPrice(StrEnum):
     """The average of the last 90 days."""
     AVERAGE_30 = "average_30"
     """The average of the last month: closer to today's market, less steady."""
+    AVERAGE_180 = "average_180"
+    AVERAGE_365 = "average_365"
+    """The average of half a year, or of a year."""
     BUY_BOX = "buy_box"
-    """The buy box at the last enrichment. Where it is not known an average stands for it, and is marked."""
+    """The buy box at the last enrichment, of the deal's condition."""
+    ROBUST = "robust"
+    """The median of the prices that stood when it sold (``robust.py``)."""
 
 
 @dataclass(frozen=True, slots=True)

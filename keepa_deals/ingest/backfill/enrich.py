@@ -66,7 +66,7 @@ def options_for(context: IngestContext) -> ProductOptions:
     used = {price_type(context.selection)}
     if context.pricing.sell is SellPrice.BUY_BOX:
         used.add(CsvType.BUY_BOX_SHIPPING)
-    options = ProductOptions(stats_days=90, history=True, days=_days(context))
+    options = ProductOptions(stats_days=90, history=True, days=keepa_history.YEAR)
     with_buy_box = replace(options, buybox=True)
     gains = any(with_buy_box.tells(kind) and not options.tells(kind) for kind in used)
     return with_buy_box if gains else options
@@ -78,7 +78,11 @@ def enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
     asked, answer = read_products(run, asins, options_for(context), timeout=timeout)
     kind = price_type(context.selection)
     pasts = _past_rows(context, asked, answer, context.clock.now())
-    details = {product.asin: detail_row(product, kind) for product in answer.products}
+    read_at = context.clock.now()
+    details = {
+        product.asin: detail_row(product, kind, keepa_history.prices_of(product, kind, read_at))
+        for product in answer.products
+    }
     with run.commit() as session:
         lock_writers(session)  # else a price that changes meanwhile leaves the profit of the old one
         now, pricing = context.clock.now(), context.pricing

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from keepa_deals.deals.economics.robust import NO_PAST, PastPrices
 from keepa_deals.keepa.deal import Deal, DealPage
-from keepa_deals.keepa.enums import CsvType, Interval
+from keepa_deals.keepa.enums import USED, CsvType, Interval
 from keepa_deals.keepa.fields import at
-from keepa_deals.keepa.product import Product
+from keepa_deals.keepa.product import Product, ProductStats
 
 PERCENTAGES: Mapping[str, str] = {
     "delta_percent_day": "price_avg_day",
@@ -70,6 +71,12 @@ class DetailRow:
     package_width: int | None
     package_height: int | None
     package_weight: int | None
+    price_avg_180: int | None
+    price_avg_365: int | None
+    robust_price: int | None
+    robust_sales: int | None
+    price_low_year: int | None
+    price_high_year: int | None
 
 
 class WithAverages(Protocol):
@@ -127,8 +134,15 @@ def _feed_row(deal: Deal, categories: Mapping[int, str], domain_id: int, kind: C
     )
 
 
-def detail_row(product: Product, kind: CsvType) -> DetailRow:
-    """What a product tells of a deal whose price is of ``kind``."""
+def _buy_box(stats: ProductStats, kind: CsvType) -> int | None:
+    """The buy box of the deal's condition: for a used one that of used offers, which is another price."""
+    if kind in USED:
+        return at(stats.current, CsvType.BUY_BOX_USED_SHIPPING)
+    return stats.buy_box_price
+
+
+def detail_row(product: Product, kind: CsvType, past: PastPrices = NO_PAST) -> DetailRow:
+    """What a product, and the ``past`` of its price, tell of a deal whose price is of ``kind``."""
     stats = product.stats
     fee = product.referral_fee_percent
     in_stock = product.availability_amazon
@@ -137,7 +151,7 @@ def detail_row(product: Product, kind: CsvType) -> DetailRow:
         rank_drops_30=stats.sales_rank_drops_30 if stats else None,
         rank_drops_90=stats.sales_rank_drops_90 if stats else None,
         monthly_sold=product.monthly_sold,
-        buy_box_price=stats.buy_box_price if stats else None,
+        buy_box_price=_buy_box(stats, kind) if stats else None,
         offer_count=stats.total_offer_count if stats else None,
         amazon_in_stock=None if in_stock is None else in_stock == 0,
         is_lowest=at(stats.is_lowest, kind) if stats else None,
@@ -150,4 +164,10 @@ def detail_row(product: Product, kind: CsvType) -> DetailRow:
         package_width=product.package.width,
         package_height=product.package.height,
         package_weight=product.package.weight,
+        price_avg_180=at(stats.avg180, kind) if stats else None,
+        price_avg_365=at(stats.avg365, kind) if stats else None,
+        robust_price=past.robust,
+        robust_sales=past.sales,
+        price_low_year=past.low,
+        price_high_year=past.high,
     )

@@ -29,6 +29,7 @@ class _StoredDeal(PricedDeal):
     profit: int | None
     roi_bp: int | None
     margin_bp: int | None
+    sell_doubt: int | None
 
 
 _COLUMNS = tuple(getattr(Deal, name) for name in names_of(_StoredDeal))

@@ -162,6 +162,28 @@ class EndedBecause(Flag[EndedReason]):
         return held
 
 
+class SurePrice(Flag[Switch], NullableFilter[Switch]):
+    """Deals of whose sale price nothing speaks against."""
+
+    @property
+    def columns(self) -> Sequence[ColumnElement[Any]]:
+        return (_T.sell_doubt,)
+
+    def sql(self, value: Switch, context: Context) -> ColumnElement[bool]:  # noqa: ARG002
+        return _T.sell_doubt == 0
+
+    def unknown_sql(self, value: Switch, context: Context) -> ColumnElement[bool]:  # noqa: ARG002
+        return _T.sell_doubt.is_(None)
+
+    def mask(self, value: Switch, context: Context, rows: Rows) -> Array:  # noqa: ARG002
+        held: Array = rows.column("sell_doubt") == 0
+        return held
+
+    def unknown_mask(self, value: Switch, context: Context, rows: Rows) -> Array:  # noqa: ARG002
+        unknown: Array = rows.column("sell_doubt") == NULL
+        return unknown
+
+
 class IncludeUnknown(Flag[Switch]):
     """Takes no deal away: with it the nullable filters keep the deals whose value is unknown."""
 
@@ -205,6 +227,13 @@ FLAGS: tuple[Flag[Any], ...] = (
         said={Amazon.YES: "Amazon sells it", Amazon.NO: "Amazon does not sell it"},
         listed=((Amazon.YES, "yes"), (Amazon.NO, "no")),
         field=Field(KIND, "Amazon’s offer", Kind.CHOICE),
+    ),
+    SurePrice(
+        name="sure_price",
+        description="Sale price without doubt",
+        values=Switch,
+        said={Switch.ON: "Sale price without doubt"},
+        field=Field(_SWITCHES, "Sale price without doubt only", Kind.SWITCH),
     ),
     EndedBecause(
         name="ended_reason",

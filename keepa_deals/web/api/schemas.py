@@ -7,12 +7,14 @@ from typing import Any
 from sqlalchemy import Boolean, Integer, String
 
 from keepa_deals.db.models import Deal
-from keepa_deals.deals.economics.pricing import Fulfilment
+from keepa_deals.deals.economics.pricing import Fulfilment, SellPrice
+from keepa_deals.deals.economics.sell_price import Doubt
 from keepa_deals.deals.economics.terms import Certainty, Source, TermName
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.jobs import FEEDING_JOBS
 from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.query.amounts import Unit
+from keepa_deals.web.deals.row import doubt_names
 from keepa_deals.web.deals.serializers import COPIED, MOMENTS
 
 Json = dict[str, Any]
@@ -79,6 +81,7 @@ def _deal(reasons: Json) -> Json:
             **{name: _moment(name) for name in MOMENTS},
             "domain_id": {"type": "integer", "enum": list(MARKETPLACES)},
             "status": states,
+            "sell_doubts": {**array(_doubt()), "type": ["array", "null"]},
             "ended_reason": nullable(reasons),
             "currency": text,
             "category_id": nullable({"type": "integer"}),
@@ -88,6 +91,11 @@ def _deal(reasons: Json) -> Json:
             "amazon_url": text,
         }
     )
+
+
+def _doubt() -> Json:
+    """What speaks against a sale price."""
+    return {"type": "string", "enum": doubt_names(sum(Doubt))}
 
 
 def _economics() -> Json:
@@ -108,7 +116,15 @@ def _economics() -> Json:
     results = dict.fromkeys(("profit", "roi_bp", "margin_bp", "break_even", "other_profit"), amount)
     ways: Json = {"type": "string", "enum": list(map(str, Fulfilment))}
     return record(
-        {"currency": text, "terms": array(term), **results, "other_way": ways, "unknown": array(names)}
+        {
+            "currency": text,
+            "terms": array(term),
+            **results,
+            "other_way": ways,
+            "unknown": array(names),
+            "doubts": array(_doubt()),
+            "candidates": record(dict.fromkeys(map(str, SellPrice), amount)),
+        }
     )
 
 

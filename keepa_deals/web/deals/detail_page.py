@@ -47,7 +47,7 @@ def economics(domain_id: int, asin: str) -> Response:
     asked = understood_what_if(
         row, services.settings.pricing_at(services.clock.now()), request.args.to_dict()
     )
-    return jsonify({**what_if_json(asked, domain_id), "problems": asked.problems})
+    return jsonify({**what_if_json(asked, row), "problems": asked.problems})
 
 
 def _way_back() -> str:

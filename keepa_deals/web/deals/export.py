@@ -25,7 +25,7 @@ from keepa_deals.query.cursor import Cursor
 from keepa_deals.query.rows import DealRow
 from keepa_deals.query.view import View
 from keepa_deals.web.deals.request import requested_view
-from keepa_deals.web.deals.row import status_of
+from keepa_deals.web.deals.row import doubt_names, status_of
 from keepa_deals.web.deals.serializers import deal_json
 from keepa_deals.web.format import amazon_url, iso
 from keepa_deals.web.services import Services, current_services
@@ -201,6 +201,7 @@ _CELLS: dict[str, Cell] = {
     **{name: _money(name) for name in ("amazon_price", "buy_box_price", "sell_price")},
     "fba_fee": _fee,
     "referral_fee_percent": _decimal("referral_fee_bp", 2),
+    "sell_doubts": lambda row: ", ".join(doubt_names(row.sell_doubt)),
     "profit": _money("profit"),
     "roi_percent": _decimal("roi_bp", 2),
     "margin_percent": _decimal("margin_bp", 2),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from keepa_deals.deals.economics.sell_price import Doubt
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.money import money
 from keepa_deals.query.intervals import AVERAGES, PERCENTS, Interval
@@ -21,6 +23,24 @@ def status_of(row: DealRow, as_of: AsOf) -> str:
 def tint(row: DealRow) -> int:
     """One of eight quiet tints, the same for a category wherever it appears."""
     return int(row.root_category or 0) % 8
+
+
+DOUBTS: Mapping[Doubt, str] = {
+    Doubt.FAR_ABOVE: "above three times today’s price",
+    Doubt.FEW_SALES: "rests on fewer than three sales",
+    Doubt.UNUSUAL: "outside of what it was for nine days in ten of the year",
+}
+"""What speaks against a sale price, in words."""
+
+
+def doubts_of(value: int | None) -> list[Doubt]:
+    """The doubts that stored flags stand for."""
+    return [doubt for doubt in DOUBTS if (value or 0) & doubt]
+
+
+def doubt_names(value: int | None) -> list[str]:
+    """The same for programs."""
+    return [str(doubt.name).lower() for doubt in doubts_of(value)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +105,11 @@ class Presented:
     @property
     def keepa_url(self) -> str:
         return keepa_url(self.row.domain_id, self.row.asin)
+
+    @property
+    def doubts(self) -> str:
+        """What speaks against the sale price, in words; empty for nothing."""
+        return "; ".join(DOUBTS[doubt] for doubt in doubts_of(self.row.sell_doubt))
 
     def image(self, size: int) -> str | None:
         return image_url(self.row.image, size)

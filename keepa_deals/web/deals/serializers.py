@@ -11,7 +11,7 @@ from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.price_history import Past, Step
 from keepa_deals.marketplaces import marketplace
 from keepa_deals.query.rows import DealRow, EventRow, PointRow
-from keepa_deals.web.deals.row import status_of
+from keepa_deals.web.deals.row import doubt_names, status_of
 from keepa_deals.web.format import amazon_url, image_url, iso
 
 COPIED = (
@@ -45,6 +45,7 @@ def deal_json(row: DealRow, as_of: AsOf, root: str) -> dict[str, Any]:
         **{name: values[name] for name in COPIED},
         **{name: iso(values[name]) for name in MOMENTS},
         "fba_fee": known_fee(values["fba_fee"]),
+        "sell_doubts": None if row.sell_doubt is None else doubt_names(row.sell_doubt),
         "status": status_of(row, as_of),
         "ended_reason": str(row.ended_reason) if row.ended_reason else None,
         "currency": marketplace(row.domain_id).currency,

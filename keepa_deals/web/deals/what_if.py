@@ -12,12 +12,14 @@ from typing import Any
 from keepa_deals.deals.economics import calculation
 from keepa_deals.deals.economics.calculation import Economics, Given
 from keepa_deals.deals.economics.pricing import Fulfilment, Pricing
+from keepa_deals.deals.economics.sell_price import CANDIDATES
 from keepa_deals.deals.economics.terms import SHARES, Certainty, Source, Term, TermName
 from keepa_deals.marketplaces import marketplace
 from keepa_deals.query.amounts import Unit, read_amount
 from keepa_deals.query.parameters import Arguments, ParameterError, read_text
 from keepa_deals.query.rows import DealRow
 from keepa_deals.query.typed_numbers import TypedNumberError, field_text, quoted, read_typed
+from keepa_deals.web.deals.row import doubt_names
 
 LABELS: Mapping[TermName, str] = {
     TermName.SELL: "Sell",
@@ -50,7 +52,11 @@ SOURCES: Mapping[Source, str] = {
     Source.DEAL: "the deal’s price",
     Source.AVERAGE_90: "its average over 90 days",
     Source.AVERAGE_30: "its average over a month",
+    Source.AVERAGE_180: "its average over half a year",
+    Source.AVERAGE_365: "its average over a year",
     Source.BUY_BOX: "its buy box at the last look",
+    Source.ROBUST: "the median of the prices at which it sold",
+    Source.AMAZON: "Amazon’s own price, which caps it",
     Source.KEEPA: "told by Keepa",
     Source.SCHEDULE: "Amazon’s published fees",
     Source.LAW: "the rate of the law",
@@ -251,11 +257,11 @@ def _limit_passed(name: TermName, value: int) -> str:
     return "" if value >= 0 else "0 or more"
 
 
-def what_if_json(asked: WhatIf, domain_id: int) -> dict[str, Any]:
+def what_if_json(asked: WhatIf, row: DealRow) -> dict[str, Any]:
     """The same for programs, and for the page's own script."""
     result = asked.result
     return {
-        "currency": marketplace(domain_id).currency,
+        "currency": marketplace(row.domain_id).currency,
         "terms": [_term_json(shown.term) for shown in asked.terms],
         "profit": result.profit,
         "roi_bp": result.roi_bp,
@@ -264,6 +270,8 @@ def what_if_json(asked: WhatIf, domain_id: int) -> dict[str, Any]:
         "other_way": str(asked.other_way),
         "other_profit": asked.other_profit,
         "unknown": [str(name) for name in result.unknown],
+        "doubts": doubt_names(result.doubts),
+        "candidates": {str(name): price(row) for name, price in CANDIDATES.items()},
     }
 
 

@@ -38,6 +38,14 @@ class Sample:
     package_width: int | None = None
     package_height: int | None = None
     package_weight: int | None = None
+    amazon_in_stock: bool | None = None
+    price_avg_180: int | None = None
+    price_avg_365: int | None = None
+    robust_price: int | None = None
+    robust_sales: int | None = None
+    rank_drops_90: int | None = None
+    price_low_year: int | None = None
+    price_high_year: int | None = None
     price: int | None = 1500
     price_avg_90: int | None = 3000
     price_avg_month: int | None = 2800

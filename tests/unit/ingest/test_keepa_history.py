@@ -183,7 +183,7 @@ def test_no_more_days_are_kept_than_points_are(world: World) -> None:
     assert [value for _, value in unpack(found.packed).prices] == [1040, 1010]
     options = world.keepa.options[-1]
     assert options is not None
-    assert options.days == 30
+    assert options.days == 365  # the prices at which it sold come of a year
 
 
 def test_keepa_minutes_and_unix_minutes_are_of_one_clock() -> None:
