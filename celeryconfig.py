@@ -1,16 +1,18 @@
 """Celery's configuration, from the project's settings: two queues on Redis, no results, UTC.
 
-Why these values: docs/decisions.md. Nothing here is a secret of its own; ``broker_url`` may hold Redis's
-password, which Celery masks in its logs.
+Why these values: docs/decisions.md. Nothing here shows a secret: ``broker_url`` has no login.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 from kombu import Queue
 
+from keepa_deals.addresses import hosts
+from keepa_deals.addresses.redis import RedisAddress
 from keepa_deals.errors import SettingsError
 from keepa_deals.jobs import JOBS, QUEUES, UPSERT_JOB, Job
 from keepa_deals.settings import Settings, load
@@ -19,14 +21,12 @@ TASK_HARD_LIMIT = timedelta(minutes=30)
 """A task that is still running then is wedged: its process is replaced."""
 
 
-def _broker(settings: Settings) -> str:
-    """The broker's address in kombu's notation, which names a Unix socket differently from redis-py."""
-    dsn = settings.redis_dsn
-    if not dsn.startswith("unix://"):
-        return dsn
-    path, _, query = dsn.removeprefix("unix://").partition("?")
-    database = next((part[3:] for part in query.split("&") if part.startswith("db=")), "0")
-    return f"redis+socket://{path}?virtual_host={database}"
+def _broker(address: RedisAddress) -> str:
+    """For Celery's eyes alone: its log names it. The connection itself is made of the ``address`` below."""
+    if address.socket is not None:
+        return f"redis+socket://{quote(address.socket)}?virtual_host={address.db}"
+    place = f"{hosts.with_port(*address.places[0])}/{address.db}"
+    return f"rediss://{place}?ssl_cert_reqs=required" if address.tls else f"redis://{place}"
 
 
 def _entry(job: Job, settings: Settings) -> dict[str, Any]:
@@ -36,11 +36,12 @@ def _entry(job: Job, settings: Settings) -> dict[str, Any]:
 
 try:
     _settings = load()
-    broker_url = _broker(_settings)
+    broker_url = _broker(_settings.redis_address)
 except SettingsError as error:
     raise SystemExit(f"keepa_deals: {error}") from None
 
 broker_transport_options = {
+    "address": _settings.redis_address,
     "global_keyprefix": f"{_settings.redis_key_prefix}:",
     "health_check_interval": 10,
     "socket_connect_timeout": 5,

@@ -34,6 +34,7 @@ _NAMES = ("keepa_deals", "keepa-deals")
 _QUERY_KEY = re.compile(r"([?&]key=)[^&\s\"']+")
 _URL_PASSWORD = re.compile(r"(\w[\w+.-]{0,30}://[^\s:/@]{0,200}:)[^\s@]{1,500}@")
 """Bounded, as those below, or a long text without a blank would take the square of its length."""
+_SECRET_OPTION = re.compile(r"[?&]\w*password=((?:(?!&\w+=)\S)+)", re.IGNORECASE)
 _TOKEN = re.compile(r"\bkd_[0-9A-Za-z_-]{20,}|\$argon2\w{0,8}\$[^\s\"',;]+")
 _KEY = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{64}(?![0-9A-Za-z])")
 _NAMED = re.compile(
@@ -117,22 +118,17 @@ def redact(text: str) -> str:
     return redact_addresses(_NAMED.sub(rf"\1{HIDDEN}", _KEY.sub(HIDDEN, text)))
 
 
-def password_of(address: str) -> str | None:
-    """The password in an address as it is written there, also where it was not escaped as it should be."""
-    rest = address.partition("://")[2]
-    user, at, _ = rest.rpartition("@")
-    if at:
-        return user.partition(":")[2] or None
-    match = re.search(r"[?&]password=([^&\s]+)", rest)
-    return match[1] if match else None
-
-
 def secrets_in(value: str) -> list[str]:
-    """What is secret in a setting's value: an address's password as written and as meant, else all of it."""
-    if "://" not in value:
+    """What is secret in a setting's value: an address's passwords as written and as meant, else all of it.
+
+    Also where they were not escaped as they should be: it is called before the address is understood.
+    """
+    _, is_address, rest = value.partition("://")
+    if not is_address:
         return [value]
-    password = password_of(value)
-    return list(dict.fromkeys([password, unquote(password)])) if password else []
+    login, at, _ = rest.rpartition("@")
+    written = [login.partition(":")[2], *_SECRET_OPTION.findall(rest)] if at else _SECRET_OPTION.findall(rest)
+    return list(dict.fromkeys(form for text in written if text for form in (text, unquote(text))))
 
 
 def forms(secret: str) -> set[str]:

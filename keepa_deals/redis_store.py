@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import functools
-import ipaddress
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.commands.core import Script
+from redis.connection import (
+    AbstractConnection,
+    Connection,
+    ConnectionPool,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 from redis.retry import Retry
+from redis.sentinel import (
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 
+from keepa_deals.addresses.hosts import is_loopback
+from keepa_deals.addresses.redis import RedisAddress
 from keepa_deals.settings import Settings
 
 DEFAULT_PREFIX = "keepa_deals"
@@ -89,27 +103,12 @@ def who_may_write(settings: Settings) -> str | None:
     """
     if settings.redis_url is None:
         return None
-    try:
-        parts = urlsplit(settings.redis_dsn)
-    except ValueError:
+    address = settings.redis_address
+    if address.socket is not None or address.password or "ssl_certfile" in address.tls_options:
         return None
-    options = parse_qs(parts.query)
-    if (
-        parts.scheme not in ("redis", "rediss")
-        or parts.password
-        or {"password", "ssl_certfile"} & options.keys()
-    ):
-        return None
-    host = parts.hostname or "localhost"
-    return "everybody on this machine" if is_loopback(host) else f"everybody who reaches {host}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or address leads to this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    if all(is_loopback(host) for host, _ in address.places):
+        return "everybody on this machine"
+    return f"everybody who reaches {address.host}"
 
 
 def now_ms() -> int:
@@ -120,9 +119,8 @@ def now_ms() -> int:
 def connect(settings: Settings) -> redis.Redis:
     """A client for work: keeps its connections alive and repeats a call on a lost connection, briefly."""
     backoff = ExponentialWithJitterBackoff(base=0.05, cap=0.5)
-    return redis.Redis.from_url(
-        settings.redis_dsn,
-        decode_responses=True,
+    return _client(
+        settings.redis_address,
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=ANSWER_TIMEOUT,
         health_check_interval=10,
@@ -132,13 +130,37 @@ def connect(settings: Settings) -> redis.Redis:
 
 def connect_probe(settings: Settings, *, timeout: float = PROBE_TIMEOUT) -> redis.Redis:
     """A client for a look: one attempt, answered or failed within about ``timeout`` seconds."""
-    return redis.Redis.from_url(
-        settings.redis_dsn,
-        decode_responses=True,
+    return _client(
+        settings.redis_address,
         socket_connect_timeout=timeout,
         socket_timeout=timeout,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+def connection_class(address: RedisAddress) -> type[AbstractConnection]:
+    """The kind of redis-py's connections that leads there."""
+    if address.socket is not None:
+        return UnixDomainSocketConnection
+    if address.master is not None:
+        return SentinelManagedSSLConnection if address.tls else SentinelManagedConnection
+    return SSLConnection if address.tls else Connection
+
+
+def pool_of(address: RedisAddress, **options: Any) -> ConnectionPool:
+    """Connections to an address; its own options win. ``options`` may hold another ``connection_class``."""
+    chosen = {"connection_class": connection_class(address), **options, **address.connection_options()}
+    if address.master is None:
+        return ConnectionPool(**chosen)
+    asked = {name: options[name] for name in ("socket_connect_timeout", "socket_timeout") if name in options}
+    once: dict[str, Any] = {"retry": Retry(NoBackoff(), 0)}  # the next Sentinel knows as well
+    to_sentinel = dict(address.sentinel_options(), **once, **asked)
+    watchers = Sentinel(address.places, sentinel_kwargs=to_sentinel)  # type: ignore[no-untyped-call]
+    return SentinelConnectionPool(address.master, watchers, **chosen)  # type: ignore[no-untyped-call]
+
+
+def _client(address: RedisAddress, **options: Any) -> redis.Redis:
+    return redis.Redis.from_pool(pool_of(address, decode_responses=True, **options))
 
 
 def load_script(client: redis.Redis, name: str, constants: Mapping[str, int] | None = None) -> Script:

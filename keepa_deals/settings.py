@@ -17,7 +17,9 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from keepa_deals import env_file, redaction
-from keepa_deals.addresses import hosts
+from keepa_deals.addresses import database, hosts, redis, web
+from keepa_deals.addresses.database import DatabaseAddress
+from keepa_deals.addresses.redis import RedisAddress
 from keepa_deals.deals.economics import fees
 from keepa_deals.deals.economics.pricing import (
     Buying,
@@ -53,21 +55,17 @@ SHORTEST_RUN = timedelta(seconds=5)
 """A run lasts some seconds, however short its interval."""
 
 
-def _http_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("must start with http:// or https://")
-    return value.rstrip("/")
-
-
-def _redis_url(value: str) -> str:
-    if not value.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("must start with redis://, rediss:// or unix://")
+def _redis_url(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        redis.parse(value.get_secret_value())
     return value
 
 
-def _database_url(value: str) -> str:
-    if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
-        raise ValueError("must start with sqlite:/// or postgresql+psycopg://")
+def _database_url(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        address = database.parse(value.get_secret_value())
+        if address.is_sqlite and address.file is None:
+            raise ValueError("must name a file: a database in memory would be another one for each program")
     return value
 
 
@@ -120,8 +118,10 @@ class Settings(BaseSettings):
     keepa_api_key: SecretStr | None = _setting(
         None, "Your Keepa API key. Without one: ./start_celery.sh --sandbox", f"{KEY_LENGTH} characters"
     )
-    keepa_api_url: Annotated[str, AfterValidator(_http_url)] = _setting(
-        "https://api.keepa.com", "The API, or a sandbox's address", "http:// or https://"
+    keepa_api_url: Annotated[str, AfterValidator(web.base)] = _setting(
+        "https://api.keepa.com",
+        "The API, or a sandbox's address",
+        "http:// or https://, without user and options",
     )
     keepa_domain_id: int = _setting(
         1,
@@ -141,18 +141,20 @@ class Settings(BaseSettings):
         le=3600,
     )
 
-    redis_url: SecretStr | None = _setting(
+    redis_url: Annotated[SecretStr | None, AfterValidator(_redis_url)] = _setting(
         None,
         "Redis 6.2 or newer, or Valkey, with maxmemory-policy noeviction. Unset: one of our own is started",
-        "redis://, rediss:// or unix:// address",
+        "a redis://, rediss://, unix:// or redis+sentinel:// address (docs/access.md)",
     )
     redis_key_prefix: Annotated[str, AfterValidator(_key_prefix)] = _setting(
         "keepa_deals",
         "First part of every Redis key: give each deployment on a shared Redis its own",
         "letters, digits, _, - and .",
     )
-    database_url: SecretStr | None = _setting(
-        None, "The database. Unset: SQLite in the home", "sqlite:/// or postgresql+psycopg:// address"
+    database_url: Annotated[SecretStr | None, AfterValidator(_database_url)] = _setting(
+        None,
+        "The database. Unset: SQLite in the home",
+        "a sqlite:/// or postgresql:// address (docs/access.md)",
     )
     keepa_deals_home: Path = _setting(
         Path("var"),
@@ -299,20 +301,6 @@ class Settings(BaseSettings):
             raise ValueError(f"must be one of {', '.join(map(str, MARKETPLACES))}")
         return value
 
-    @field_validator("redis_url")
-    @classmethod
-    def _check_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            _redis_url(value.get_secret_value())
-        return value
-
-    @field_validator("database_url")
-    @classmethod
-    def _check_database_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            _database_url(value.get_secret_value())
-        return value
-
     @field_validator("keepa_deals_home", "keepa_deal_selection")
     @classmethod
     def _resolve_path(cls, value: Path) -> Path:
@@ -347,9 +335,14 @@ class Settings(BaseSettings):
     @property
     def database_dsn(self) -> str:
         """The SQLAlchemy URL, with its password: never log it."""
+        return self.database_address.dsn
+
+    @property
+    def database_address(self) -> DatabaseAddress:
+        """Where the database is."""
         if self.database_url is not None:
-            return self.database_url.get_secret_value()
-        return f"sqlite:///{self.keepa_deals_home / 'deals.db'}"
+            return database.parse(self.database_url.get_secret_value())
+        return database.of_file(self.keepa_deals_home / "deals.db")
 
     @property
     def api_key(self) -> str:
@@ -409,6 +402,11 @@ class Settings(BaseSettings):
                 "REDIS_URL is not set and no Redis of ours is running: ./start_celery.sh starts one"
             )
         return self.redis_url.get_secret_value()
+
+    @property
+    def redis_address(self) -> RedisAddress:
+        """Where Redis is, and as whom to speak to it; a ``SettingsError`` when no address is known."""
+        return redis.parse(self.redis_dsn)
 
     @property
     def run_dir(self) -> Path:
@@ -582,7 +580,15 @@ def colours_are_unwanted() -> bool:
 
 
 INHERITED: tuple[str, ...] = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR")
-INHERITED += ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Variables by which an administrator names the certificates to trust, the first one set wins."""
+INHERITED += CA_BUNDLES
+
+
+def ca_bundle() -> tuple[str, Path] | None:
+    """The variable that names the certificates to trust for HTTPS, and its value; ``None`` without one."""
+    named = next((name for name in CA_BUNDLES if os.environ.get(name)), None)
+    return (named, Path(os.environ[named])) if named else None
 
 
 def inherited_environment() -> dict[str, str]:
@@ -612,6 +618,6 @@ def explain(error: ValidationError) -> str:
 def _shown(value: object) -> str:
     """A value for people: cut short, and without what may be a secret in the wrong place."""
     text = redaction.redact(str(value))
-    if "://" in text and "@" in text:
+    if "://" in text and any(char in text for char in "@?#"):
         return "(hidden)"
     return repr(text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…")

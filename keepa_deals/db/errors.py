@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -33,7 +35,7 @@ def translate(error: DBAPIError, engine: Engine) -> StoreError | None:
     """The typed error behind a driver's error; ``None`` for one that is a mistake in the program."""
     text = str(error.orig).strip()
     lowered = f"{type(error.orig).__name__} {text}".lower()
-    where = engine.url.render_as_string(hide_password=True)
+    where = shown(engine)
     first = text.splitlines()[0] if text else type(error.orig).__name__
     if any(sign in lowered for sign in _LOCKED):
         return DatabaseLockedError(f"{where}: {first}: another process holds it; it will be tried again")
@@ -47,6 +49,12 @@ def translate(error: DBAPIError, engine: Engine) -> StoreError | None:
     if error.connection_invalidated:
         return DatabaseUnavailableError(f"{where}: the connection broke ({first})")
     return None
+
+
+def shown(engine: Engine) -> str:
+    """An engine's address without its password, and without the options that a password may be among."""
+    places = {name: value for name, value in engine.url.query.items() if name in ("host", "port")}
+    return unquote(engine.url.set(query=places).render_as_string(hide_password=True))
 
 
 def _connection_trouble(lowered: str) -> str | None:

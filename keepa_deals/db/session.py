@@ -14,11 +14,12 @@ from psycopg import DataError
 from psycopg.adapt import Loader
 from psycopg.pq import Format
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from keepa_deals.db.errors import StoreError, translate
+from keepa_deals.addresses import database
+from keepa_deals.db.errors import StoreError, shown, translate
 from keepa_deals.db.models.base import UNREADABLE
 from keepa_deals.settings import Settings
 
@@ -29,6 +30,8 @@ BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT = 5
 CACHE_KIB = 32_768
 _WRITES = "keepa_deals_writes"
+_READ_ONLY = "25006"
+"""PostgreSQL's code for a write to a standby."""
 _to_text = methodcaller("decode", "utf-8", "replace")
 """Bytes that are no UTF-8 spoil the text that has them, not the answer of the database."""
 
@@ -42,31 +45,32 @@ class Database:
 
     def __init__(self, dsn: str, *, pool_size: int = 5) -> None:
         try:
-            url = make_url(dsn)
-        except ArgumentError:
-            raise StoreError("DATABASE_URL is no database address") from None
-        self.is_sqlite = url.get_backend_name() == "sqlite"
+            address = database.parse(dsn)
+        except ValueError as error:
+            raise StoreError(f"DATABASE_URL is no database address: {error}") from None
+        self.is_sqlite = address.is_sqlite
         if self.is_sqlite:
-            self.engine = _sqlite_engine(dsn)
+            self.engine = _sqlite_engine(address.dsn)
         else:
             self.engine = create_engine(
-                url,
+                address.dsn,
                 pool_pre_ping=True,
                 pool_size=pool_size,
-                connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "keepa_deals"},
+                connect_args=postgresql_options(CONNECT_TIMEOUT),
             )
             event.listen(self.engine, "connect", _take_any_moment)
+            event.listen(self.engine, "handle_error", _leave_a_standby)
         self._readers = sessionmaker(self.engine, expire_on_commit=False)
         self._writers = sessionmaker(self.engine.execution_options(**{_WRITES: True}), expire_on_commit=False)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Database:
         """The database of a deployment; the home of a SQLite file is made, mode 0700, if it is missing."""
-        database = cls(settings.database_dsn)
-        path = database.path
+        made = cls(settings.database_dsn)
+        path = made.path
         if path is not None and not path.parent.exists():
             path.parent.mkdir(parents=True, mode=0o700)
-        return database
+        return made
 
     @property
     def path(self) -> Path | None:
@@ -75,7 +79,7 @@ class Database:
         return Path(name) if self.is_sqlite and name and name != ":memory:" else None
 
     def __repr__(self) -> str:
-        return f"Database({self.engine.url.render_as_string(hide_password=True)})"
+        return f"Database({shown(self.engine)})"
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -104,6 +108,23 @@ class Database:
                 raise
         if problem is not None:
             raise problem from None  # the driver's error repeats the statement and its values
+
+
+def postgresql_options(connect_timeout: int) -> dict[str, Any]:
+    """For every connection to PostgreSQL, also through a PgBouncer that pools by transaction: nothing of a
+    session's that the next transaction would have to find, so no statement is prepared at the server."""
+    return {
+        "connect_timeout": connect_timeout,
+        "application_name": "keepa_deals",
+        "prepare_threshold": None,
+    }
+
+
+def _leave_a_standby(context: ExceptionContext) -> None:
+    """After a fail-over the old primary answers and takes no writes: its connections are given up, so that
+    the next attempt finds the new one."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
 
 
 def _take_any_moment(connection: Any, _record: object) -> None:

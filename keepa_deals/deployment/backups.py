@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
+from keepa_deals.addresses.database import parse
 from keepa_deals.atomic_file import DRAFT_SUFFIX, draft_of
 from keepa_deals.clock import SystemClock
 from keepa_deals.db.session import Database
@@ -91,11 +90,10 @@ def _dump_postgresql(database: Database, target: Path) -> None:
     program = shutil.which("pg_dump")
     if program is None:
         raise OpsError("pg_dump is missing, so the database cannot be saved: install postgresql-client")
-    url = make_url(database.engine.url)
-    address = url.set(drivername="postgresql", password=None).render_as_string()
-    environment = inherited_environment() | ({"PGPASSWORD": url.password} if url.password else {})
+    address = parse(database.engine.url.render_as_string(hide_password=False))
+    environment = inherited_environment() | ({"PGPASSWORD": address.password} if address.password else {})
     done = subprocess.run(  # noqa: S603  # found on PATH; the password travels in the environment
-        [program, "--format=custom", f"--file={target}", address],
+        [program, "--format=custom", f"--file={target}", address.for_tools],
         env=environment,
         capture_output=True,
         text=True,

@@ -12,6 +12,7 @@ import http.cookiejar
 import logging
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from keepa_deals.keepa.errors import (
     UnreadableAnswerError,
 )
 from keepa_deals.logs import redact
+from keepa_deals.settings import ca_bundle
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
@@ -41,6 +43,8 @@ WHOLE_TIMEOUT = 120.0
 MAX_BYTES = 64 * 1024 * 1024
 """Of one answer, unpacked: a page of deals has half a megabyte, 100 products with histories some ten."""
 CHUNK = 64 * 1024
+MAX_CAUSES = 5
+"""Of one error, each wrapped in the next."""
 _ENCODINGS = frozenset({"", "identity", "gzip"})
 
 
@@ -83,6 +87,9 @@ class Transport:
         self._whole_timeout = whole_timeout
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc: the URL holds the key
+        trusted = ca_bundle()
+        if trusted is not None:
+            self._session.verify = str(trusted[1])
         self._session.headers["Accept-Encoding"] = "gzip"
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
         chosen = adapter or _WatchedAdapter()
@@ -164,7 +171,9 @@ class Transport:
         ):
             return TimedOutError(f"Keepa {path}: no answer within {read_timeout:g} s", maybe_charged=True)
         if isinstance(error, requests.exceptions.SSLError):
-            return ServerTroubleError(f"Keepa {path}: the TLS handshake with {self.base_url} failed")
+            return ServerTroubleError(
+                f"Keepa {path}: the TLS handshake with {self.base_url} failed{_distrust(error)}"
+            )
         if isinstance(
             error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError
         ):
@@ -181,6 +190,18 @@ class Transport:
                 f"Keepa {path}: the connection broke before the answer", maybe_charged=True
             )
         return ServerTroubleError(f"Keepa {path}: cannot connect to {self.base_url}")
+
+
+def _distrust(error: BaseException) -> str:
+    """Why a certificate is not trusted, in OpenSSL's words, and the way out; empty for another failure."""
+    seen = 0
+    inner: Any = error
+    while isinstance(inner, BaseException) and seen < MAX_CAUSES:
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return f" ({inner.verify_message}): a CA of your own is named with REQUESTS_CA_BUNDLE"
+        inner = getattr(inner, "reason", None) or (inner.args[0] if inner.args else None)
+        seen += 1
+    return ""
 
 
 def _read(response: requests.Response, path: str) -> bytes:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import redis
 
@@ -18,9 +20,11 @@ from keepa_deals.deployment.embedded_redis import OLDEST
 from keepa_deals.deployment.errors import OpsError
 from keepa_deals.deployment.home import Home
 from keepa_deals.errors import SettingsError
+from keepa_deals.health.error_text import describe
 from keepa_deals.keepa.selection import Selection, selection_of
+from keepa_deals.ops import redis_rights
 from keepa_deals.redis_store import connect_probe, who_may_write
-from keepa_deals.settings import Settings
+from keepa_deals.settings import Settings, ca_bundle
 from keepa_deals.web.credentials import AccessError, CredentialStore, may_start
 
 MIN_DISK_MB = 200
@@ -36,13 +40,17 @@ def check(deployment: Deployment, say: Say) -> None:
         ("database", lambda: migrated(settings)),
         ("Amazon's fees", lambda: _fees(settings)),
     ]
+    if settings.keepa_api_url.startswith("https://") and ca_bundle() is not None:
+        checks.insert(0, ("certificates", certificates))
     if not own_redis:
-        checks.insert(0, ("Redis", lambda: _redis(settings)))
+        checks.insert(0, ("Redis", lambda: redis_answers(settings)))
     for name, run in checks:
         say(f"  ok    {name}: {run()}")
-    who = None if own_redis else who_may_write(settings)
-    if who is not None:
-        say(f"  note  Redis: REDIS_URL has no password, so {who} can send tasks and spend tokens: set one")
+    for note in () if own_redis else _notes_on_redis(settings):
+        say(f"  note  Redis: {note}")
+    if settings.database_address.left_out:
+        left_out = ", ".join(settings.database_address.left_out)
+        say(f"  note  database: left out, for nothing here needs them: {left_out}")
 
 
 def room(home: Home) -> str:
@@ -78,6 +86,22 @@ def _fees(settings: Settings) -> str:
     return f"of {settings.amazon_fees} for {len(own.markets)} marketplaces"
 
 
+def certificates() -> str:
+    """Which certificates are trusted for HTTPS; an ``OpsError`` for a file that has none."""
+    named = ca_bundle()
+    if named is None:
+        return "the usual ones"
+    name, path = named
+    try:
+        ssl.create_default_context(
+            cafile=None if path.is_dir() else str(path), capath=str(path) if path.is_dir() else None
+        )
+    except OSError as error:  # ssl.SSLError is one
+        reason = error.strerror if not isinstance(error, ssl.SSLError) else "no certificate in it"
+        raise OpsError(f"certificates: {name}={path} cannot be used ({reason})") from None
+    return f"those of {name}={path}"
+
+
 def _port(settings: Settings) -> str:
     host, port = settings.dashboard_host, settings.dashboard_port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -104,15 +128,26 @@ def _password(home: Home, settings: Settings) -> str:
     return "set" if known.password else "none needed on loopback"
 
 
-def _redis(settings: Settings) -> str:
-    client = connect_probe(settings, timeout=3)
-    probe = f"{settings.redis_key_prefix}:start:probe"
+def redis_answers(settings: Settings) -> str:
+    """Which Redis the address leads to; an ``OpsError`` with the way out where it cannot be used."""
     try:
-        info = client.info()
-        client.set(probe, "1", px=1000)
-    except redis.RedisError as error:
+        settings.redis_address.check_files()
+    except SettingsError as error:
+        raise OpsError(f"Redis: {error}: correct REDIS_URL") from None
+    client = connect_probe(settings, timeout=3)
+    try:
+        info = _info(client)
+        if info.get("cluster_enabled") or info.get("redis_mode") == "cluster":
+            raise OpsError(
+                "Redis: the one that REDIS_URL names is a node of a Redis Cluster, which keeps apart the "
+                "keys that the token bucket and the queue change in one step: "
+                "name a single Redis, or Sentinels"
+            )
+        _refuse_lacking_rights(client, settings.redis_key_prefix)
+        client.set(f"{settings.redis_key_prefix}:start:probe", "1", px=1000)
+    except (redis.RedisError, OSError) as error:
         raise OpsError(
-            f"Redis: the one that REDIS_URL names cannot be used ({error}): "
+            f"Redis: the one that REDIS_URL names cannot be used ({describe(error)}): "
             "start it, correct REDIS_URL, or leave it unset to have one of your own"
         ) from None
     finally:
@@ -127,6 +162,35 @@ def _redis(settings: Settings) -> str:
             "set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in redis.conf)"
         )
     return f"version {version}, {policy}, writable"
+
+
+def _info(client: redis.Redis) -> dict[str, Any]:
+    """What Redis says of itself; nothing to a user who may not ask, which is said with the other rights."""
+    try:
+        return dict(client.info())
+    except redis.exceptions.NoPermissionError:
+        return {}
+
+
+def _refuse_lacking_rights(client: redis.Redis, prefix: str) -> None:
+    wanted = redis_rights.missing(client, prefix)
+    if wanted:
+        raise OpsError(
+            f"Redis: the user in REDIS_URL lacks rights: ACL SETUSER <user> {' '.join(wanted)} "
+            f"(all that it needs: {redis_rights.pattern(prefix)})"
+        )
+
+
+def _notes_on_redis(settings: Settings) -> Iterator[str]:
+    """What an operator should know of an address that works."""
+    address = settings.redis_address
+    who = who_may_write(settings)
+    if who is not None:
+        yield f"REDIS_URL has no password, so {who} can send tasks and spend tokens: set one"
+    if address.left_out:
+        yield f"left out, for this program sets them itself: {', '.join(address.left_out)}"
+    if address.tls and not address.verifies:
+        yield "ssl_cert_reqs=none: whoever is on the way can read and change everything; name a CA instead"
 
 
 def migrated(settings: Settings) -> str:

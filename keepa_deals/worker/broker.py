@@ -19,7 +19,8 @@ from kombu import Connection
 from kombu.transport import redis as over_redis
 
 from keepa_deals import settings
-from keepa_deals.redis_store import Keys, connect_probe, now_ms
+from keepa_deals.addresses.redis import RedisAddress
+from keepa_deals.redis_store import Keys, connect_probe, connection_class, now_ms, pool_of
 from keepa_deals.tokens.counters import MESSAGES_DROPPED, MESSAGES_DROPPED_AT
 from keepa_deals.worker.messages import UnusableMessageError, cleaned
 
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 MAX_PAUSE = 4
 """Seconds between two attempts. Celery's own pause grows to 32, and so would our return after Redis's."""
 MAX_REASON = 200
+_PLACES = ("host", "port", "path", "username", "password", "db")
 
 
 class GuardedQoS(over_redis.QoS):
@@ -48,6 +50,25 @@ class GuardedChannel(over_redis.Channel):
     """Takes messages from the queues; what is no message at all is dropped where it is read."""
 
     QoS = GuardedQoS
+    from_transport_options = (*over_redis.Channel.from_transport_options, "address")
+    address: RedisAddress
+    """Where Redis is. Kombu's own reading of ``broker_url`` knows fewer addresses, and no certificates."""
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        """What kombu wants of a connection, with the place, login and TLS of ``address``."""
+        self.connection_class = self.connection_class_ssl = connection_class(self.address)
+        params: dict[str, Any] = super()._connparams(asynchronous)
+        for name in _PLACES:
+            params.pop(name, None)
+        if self.address.socket is not None:
+            for name in ("socket_keepalive", "socket_keepalive_options"):
+                params.pop(name, None)
+        return params | self.address.connection_options()
+
+    def _get_pool(self, asynchronous: bool = False) -> redis.ConnectionPool:
+        params = self._connparams(asynchronous)
+        self.keyprefix_fanout = self.keyprefix_fanout.format(db=params["db"])
+        return pool_of(self.address, **params)
 
     def _brpop_read(self, **options: Any) -> Any:
         self.connection.delivers = False

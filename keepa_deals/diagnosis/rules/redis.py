@@ -44,6 +44,8 @@ def redis_down(evidence: Evidence) -> Iterator[Finding]:
         return
     if "password" in error or "NOAUTH" in error or "WRONGPASS" in error:
         yield Finding(error, "correct the password in REDIS_URL (.env), then " + RESTART)
+    elif "NOPERM" in error or "no permissions" in error.lower():
+        yield Finding(error, f"give the user of REDIS_URL that right (docs/access.md), then {RESTART}")
     elif "loading" in error.lower():
         yield Finding(error, "wait: it reads its data from the disk (log/redis.log)")
     elif evidence.embedded_redis or evidence.settings.redis_url is None:
@@ -168,7 +170,6 @@ def lost_at(evidence: Evidence) -> datetime | None:
 
 def redis_cli(evidence: Evidence) -> str:
     """The command that speaks to this Redis."""
-    path = (
-        evidence.settings.redis_url.get_secret_value() if evidence.settings.redis_url else ""
-    ).removeprefix("unix://")
-    return f"redis-cli -s {path.partition('?')[0]}" if evidence.embedded_redis else "redis-cli -u $REDIS_URL"
+    if not evidence.embedded_redis:
+        return "redis-cli -u $REDIS_URL"
+    return f"redis-cli -s {evidence.settings.redis_address.socket}"

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, NullPool, create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 
+from keepa_deals.addresses.database import parse
 from keepa_deals.db import migrate
+from keepa_deals.db.session import postgresql_options
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.health.metric import AnyMetric, gauge
 from keepa_deals.health.part import Part, Snapshot
 
 BUSY_TIMEOUT = 1.0
-"""Seconds that a look waits for a locked SQLite database."""
+"""Seconds that a look waits for a locked SQLite database, or for a statement of PostgreSQL."""
+CONNECT_TIMEOUT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +39,26 @@ class DatabaseHealth:
 
 def probe_engine(dsn: str) -> Engine:
     """An engine for one look: no pool, short time-outs, and a missing SQLite file stays missing."""
-    url = make_url(dsn)
-    if url.get_backend_name() == "sqlite":
-        path = sqlite_path(dsn)
-        if path is not None and not path.exists():
-            raise KeepaDealsError(f"the database file {path} does not exist")
-        return create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT})
+    address = parse(dsn)
+    if address.is_sqlite:
+        if address.file is not None and not address.file.exists():
+            raise KeepaDealsError(f"the database file {address.file} does not exist")
+        return create_engine(address.dsn, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT})
+    engine = create_engine(address.dsn, poolclass=NullPool, connect_args=postgresql_options(CONNECT_TIMEOUT))
+    event.listen(engine, "begin", _be_quick)
+    return engine
+
+
+def _be_quick(connection: Connection) -> None:
+    """For this transaction alone. (A PgBouncer refuses the same as an option at the start.)"""
     milliseconds = int(BUSY_TIMEOUT * 1000)
-    options = f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
-    return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 2, "options": options})
+    for limit in ("statement_timeout", "lock_timeout"):
+        connection.exec_driver_sql(f"SET LOCAL {limit} = {milliseconds}")
 
 
 def sqlite_path(dsn: str) -> Path | None:
     """The file of a SQLite database; ``None`` for another database or one in memory."""
-    url = make_url(dsn)
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        return None
-    return Path(url.database)
+    return parse(dsn).file
 
 
 def read(engine: Engine) -> DatabaseHealth:
