@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keepa_deals.celery_app import app, context
+from keepa_deals.celery_app import app, run_watched
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.ingest.backfill.run import run_slice
 from keepa_deals.jobs import BACKFILL_JOB
@@ -11,4 +11,4 @@ from keepa_deals.jobs import BACKFILL_JOB
 @app.task(name=BACKFILL_JOB.task, throws=(KeepaDealsError,))
 def backfill_deals() -> None:
     """Walk the feed and enrich deals with the tokens that the upserter does not need."""
-    run_slice(context())
+    run_watched(BACKFILL_JOB, run_slice)

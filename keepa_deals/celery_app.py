@@ -6,13 +6,17 @@ import functools
 import logging
 import multiprocessing
 import time
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
 from celery.signals import before_task_publish, setup_logging, worker_shutting_down
 
 from keepa_deals import logs, settings
+from keepa_deals.dead_man_switch import DeadManSwitches
 from keepa_deals.ingest.context import IngestContext, build_context
+from keepa_deals.ingest.run import Outcome, RunResult
+from keepa_deals.jobs import Job
 
 app = Celery(
     "keepa_deals",
@@ -29,6 +33,24 @@ _stopping = multiprocessing.get_context("fork").Event()
 def context() -> IngestContext:
     """The connections of this pool process, made at its first task (never before the fork)."""
     return build_context(settings.load(), stop=_stopping.is_set)
+
+
+@functools.cache
+def _switches() -> DeadManSwitches:
+    return DeadManSwitches(context().settings.ping_urls)
+
+
+def run_watched(job: Job, work: Callable[[IngestContext], object]) -> None:
+    """Run a job, and tell its dead-man's switch how that ended; nothing of a run that only waited."""
+    run_context = context()
+    try:
+        result = work(run_context)
+    except Exception:
+        _switches().tell(job.name, succeeded=False)
+        raise
+    outcome = result.outcome if isinstance(result, RunResult) else Outcome.SUCCEEDED
+    if outcome.is_success or outcome.is_failure:
+        _switches().tell(job.name, succeeded=outcome.is_success)
 
 
 @worker_shutting_down.connect

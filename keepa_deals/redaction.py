@@ -131,6 +131,12 @@ def secrets_in(value: str) -> list[str]:
     return list(dict.fromkeys(form for text in written if text for form in (text, unquote(text))))
 
 
+def secrets_in_path(address: str) -> list[str]:
+    """The long words behind an address's host: where the address itself is a secret, one of them is why."""
+    _, _, behind = address.partition("://")[2].partition("/")
+    return [word for word in re.split(r"[/?&=#]", behind) if len(word) >= LEAST]
+
+
 def forms(secret: str) -> set[str]:
     """A secret as it may be written: as it is, and encoded in the ways of the web."""
     raw = secret.encode(errors="surrogateescape")  # a byte of the environment that is no UTF-8

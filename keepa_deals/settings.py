@@ -32,6 +32,7 @@ from keepa_deals.deals.economics.pricing import (
     VatScheme,
 )
 from keepa_deals.errors import SettingsError
+from keepa_deals.jobs import BACKFILL_JOB, MAINTENANCE_JOB, UPSERT_JOB
 from keepa_deals.marketplaces import MARKETPLACES
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +48,7 @@ MAX_CENTS = 100_000_000
 MAX_DAYS = 36_500
 MAX_TOKENS = 1_000_000
 """More than any plan's bucket holds: what is larger is a slip of the finger."""
+PING = "an http:// or https:// address, as the service gives it"
 MAX_SHOWN = 80
 """Characters of a wrong value that an error repeats."""
 BEHIND_RUNS = 3
@@ -66,6 +68,12 @@ def _database_url(value: SecretStr | None) -> SecretStr | None:
         address = database.parse(value.get_secret_value())
         if address.is_sqlite and address.file is None:
             raise ValueError("must name a file: a database in memory would be another one for each program")
+    return value
+
+
+def _ping_url(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        web.whole(value.get_secret_value())
     return value
 
 
@@ -271,6 +279,16 @@ class Settings(BaseSettings):
     )
     retain_runs_days: int = _setting(14, "Days for which the runs of the jobs are kept", ge=1, le=MAX_DAYS)
 
+    upserter_ping_url: Annotated[SecretStr | None, AfterValidator(_ping_url)] = _setting(
+        None, "Called after each run of the upserter: a dead-man's switch (docs/operations.md)", PING
+    )
+    backfill_ping_url: Annotated[SecretStr | None, AfterValidator(_ping_url)] = _setting(
+        None, "The same for the backfill", PING
+    )
+    maintenance_ping_url: Annotated[SecretStr | None, AfterValidator(_ping_url)] = _setting(
+        None, "The same for maintenance", PING
+    )
+
     deploy_verify_commits: bool = _setting(
         default=False, meaning="Whether a deploy refuses a version with a commit that has no good signature"
     )
@@ -393,6 +411,16 @@ class Settings(BaseSettings):
         """How old its last success may be: ``runs`` intervals, and as many ticks to wait for tokens."""
         run = timedelta(seconds=self.upsert_interval_seconds + self.keepa_tick_seconds)
         return runs * max(run, SHORTEST_RUN)
+
+    @property
+    def ping_urls(self) -> dict[str, str]:
+        """The dead-man's switches by job, with what is secret in their addresses."""
+        given = {
+            UPSERT_JOB.name: self.upserter_ping_url,
+            BACKFILL_JOB.name: self.backfill_ping_url,
+            MAINTENANCE_JOB.name: self.maintenance_ping_url,
+        }
+        return {job: address.get_secret_value() for job, address in given.items() if address is not None}
 
     @property
     def redis_dsn(self) -> str:
@@ -555,6 +583,8 @@ def _learn_secrets(values: Mapping[str, Any]) -> None:
         value = values[name]
         text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
         redaction.learn(*redaction.secrets_in(text))
+        if name in PING_SETTINGS:
+            redaction.learn(*redaction.secrets_in_path(text))
 
 
 def _read_runtime(path: Path) -> dict[str, Any]:
@@ -602,7 +632,8 @@ def given_by_environment() -> dict[str, str]:
     return {**inherited_environment(), **given}
 
 
-SECRET_SETTINGS = frozenset({"keepa_api_key", "redis_url", "database_url"})
+PING_SETTINGS = frozenset({"upserter_ping_url", "backfill_ping_url", "maintenance_ping_url"})
+SECRET_SETTINGS = frozenset({"keepa_api_key", "redis_url", "database_url"}) | PING_SETTINGS
 
 
 def explain(error: ValidationError) -> str:

@@ -5,7 +5,7 @@ An error of ours that ends a task is expected: Celery then logs one line and no 
 
 from __future__ import annotations
 
-from keepa_deals.celery_app import app, context
+from keepa_deals.celery_app import app, run_watched
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.ingest.maintenance.run import run as run_maintenance
 from keepa_deals.ingest.upsert.run import run as run_recent
@@ -15,10 +15,10 @@ from keepa_deals.jobs import MAINTENANCE_JOB, UPSERT_JOB
 @app.task(name=UPSERT_JOB.task, throws=(KeepaDealsError,))
 def update_recent_deals() -> None:
     """See what is new and keep what is live from going stale."""
-    run_recent(context())
+    run_watched(UPSERT_JOB, run_recent)
 
 
 @app.task(name=MAINTENANCE_JOB.task, throws=(KeepaDealsError,))
 def maintain() -> None:
     """Sample the state, note what went stale, keep the retention times."""
-    run_maintenance(context())
+    run_watched(MAINTENANCE_JOB, run_maintenance)

@@ -59,6 +59,11 @@ class Outcome(StrEnum):
         """Whether the job did all that it had to do."""
         return self in (Outcome.SUCCEEDED, Outcome.NOTHING_TO_DO)
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether something went wrong."""
+        return self in (Outcome.FAILED, Outcome.LOST_LOCK)
+
 
 @dataclass(frozen=True)
 class RunResult:
