@@ -134,7 +134,7 @@ def secrets_in(value: str) -> list[str]:
 def secrets_in_path(address: str) -> list[str]:
     """The long words behind an address's host: where the address itself is a secret, one of them is why."""
     _, _, behind = address.partition("://")[2].partition("/")
-    return [word for word in re.split(r"[/?&=#]", behind) if len(word) >= LEAST]
+    return [word for word in re.split(r"[/?&=#]", behind) if len(word) >= PART_LENGTH]
 
 
 def forms(secret: str) -> set[str]:

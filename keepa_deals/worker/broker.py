@@ -51,11 +51,13 @@ class GuardedChannel(over_redis.Channel):
 
     QoS = GuardedQoS
     from_transport_options = (*over_redis.Channel.from_transport_options, "address")
-    address: RedisAddress
+    address: RedisAddress | None = None
     """Where Redis is. Kombu's own reading of ``broker_url`` knows fewer addresses, and no certificates."""
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         """What kombu wants of a connection, with the place, login and TLS of ``address``."""
+        if self.address is None:  # a connection that is not made by celeryconfig
+            return dict(super()._connparams(asynchronous))
         self.connection_class = self.connection_class_ssl = connection_class(self.address)
         params: dict[str, Any] = super()._connparams(asynchronous)
         for name in _PLACES:
@@ -66,6 +68,9 @@ class GuardedChannel(over_redis.Channel):
         return params | self.address.connection_options()
 
     def _get_pool(self, asynchronous: bool = False) -> redis.ConnectionPool:
+        if self.address is None:
+            kombus_own: redis.ConnectionPool = super()._get_pool(asynchronous)
+            return kombus_own
         params = self._connparams(asynchronous)
         self.keyprefix_fanout = self.keyprefix_fanout.format(db=params["db"])
         return pool_of(self.address, **params)
