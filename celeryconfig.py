@@ -18,7 +18,7 @@ from keepa_deals.jobs import JOBS, QUEUES, UPSERT_JOB, Job
 from keepa_deals.settings import Settings, load
 
 TASK_HARD_LIMIT = timedelta(minutes=30)
-"""A task that is still running then is wedged: its process is replaced."""
+"""A task that is still running then is wedged: its process is replaced (``keepa_deals.process_limits``)."""
 
 
 def _broker(address: RedisAddress) -> str:
@@ -62,12 +62,11 @@ task_publish_retry_policy = {"max_retries": 1, "interval_start": 0.2}
 task_serializer = "json"
 accept_content = ["json"]
 
+worker_pool = "threads"
 worker_prefetch_multiplier = 1
 worker_disable_prefetch = True
 worker_enable_remote_control = False
 worker_send_task_events = False
-worker_max_tasks_per_child = 500
-worker_max_memory_per_child = 400_000  # KiB
 worker_cancel_long_running_tasks_on_connection_loss = False
 
 beat_scheduler = "keepa_deals.worker.scheduler:HeartbeatScheduler"

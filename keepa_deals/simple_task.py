@@ -1,5 +1,7 @@
 """The upserter's tasks. The work itself is in ``ingest``; outcomes are recorded in the database.
 
+Each imports what it does when it runs: beat names the tasks and needs no more. Workers load it all at their
+start (``celery_app``).
 An error of ours that ends a task is expected: Celery then logs one line and no traceback.
 """
 
@@ -7,18 +9,20 @@ from __future__ import annotations
 
 from keepa_deals.celery_app import app, run_watched
 from keepa_deals.errors import KeepaDealsError
-from keepa_deals.ingest.maintenance.run import run as run_maintenance
-from keepa_deals.ingest.upsert.run import run as run_recent
 from keepa_deals.jobs import MAINTENANCE_JOB, UPSERT_JOB
 
 
 @app.task(name=UPSERT_JOB.task, throws=(KeepaDealsError,))
 def update_recent_deals() -> None:
     """See what is new and keep what is live from going stale."""
-    run_watched(UPSERT_JOB, run_recent)
+    from keepa_deals.ingest.upsert.run import run
+
+    run_watched(UPSERT_JOB, run)
 
 
 @app.task(name=MAINTENANCE_JOB.task, throws=(KeepaDealsError,))
 def maintain() -> None:
     """Sample the state, note what went stale, keep the retention times."""
-    run_watched(MAINTENANCE_JOB, run_maintenance)
+    from keepa_deals.ingest.maintenance.run import run
+
+    run_watched(MAINTENANCE_JOB, run)

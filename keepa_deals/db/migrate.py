@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from keepa_deals.db import revisions
 from keepa_deals.db.errors import SchemaError
 from keepa_deals.db.session import Database
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+head = revisions.head
 _ADVISORY_LOCK = 0x6B656570614D
 """Any number, the same for everybody who migrates on PostgreSQL; SQLite has its write lock."""
 
@@ -41,15 +38,7 @@ def downgrade(database: Database, revision: str) -> None:
 def current(database: Database) -> str | None:
     """The revision that the database is at; ``None`` for one without our tables."""
     with database.session() as session:
-        return _current(session.connection())
-
-
-@cache
-def head() -> str:
-    """The newest revision that this version of the code knows."""
-    revision = ScriptDirectory(str(MIGRATIONS)).get_current_head()
-    assert revision is not None
-    return revision
+        return revisions.current(session.connection())
 
 
 def check(database: Database) -> None:
@@ -64,13 +53,9 @@ def check(database: Database) -> None:
     raise SchemaError(f"{database!r} is at revision {revision}, not {head()}: ./start_celery.sh migrates it")
 
 
-def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
 def _refuse_unknown(connection: Connection, database: Database) -> None:
-    revision = _current(connection)
-    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+    revision = revisions.current(connection)
+    known = {script.revision for script in ScriptDirectory(str(revisions.MIGRATIONS)).walk_revisions()}
     if revision is not None and revision not in known:
         raise SchemaError(
             f"{database!r} is at revision {revision}, which this version of the code (up to {head()}) does "
@@ -86,6 +71,6 @@ def _locked(connection: Connection) -> Connection:
 
 def _config(connection: Connection) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(revisions.MIGRATIONS))
     config.attributes["connection"] = connection
     return config

@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import tenacity
-from psycopg import DataError
-from psycopg.adapt import Loader
-from psycopg.pq import Format
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
@@ -20,7 +17,6 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from keepa_deals.addresses import database
 from keepa_deals.db.errors import StoreError, shown, translate
-from keepa_deals.db.models.base import UNREADABLE
 from keepa_deals.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -58,7 +54,9 @@ class Database:
                 pool_size=pool_size,
                 connect_args=postgresql_options(CONNECT_TIMEOUT),
             )
-            event.listen(self.engine, "connect", _take_any_moment)
+            from keepa_deals.db.postgres_moments import take_any_moment  # its driver is not for SQLite
+
+            event.listen(self.engine, "connect", take_any_moment)
             event.listen(self.engine, "handle_error", _leave_a_standby)
         self._readers = sessionmaker(self.engine, expire_on_commit=False)
         self._writers = sessionmaker(self.engine.execution_options(**{_WRITES: True}), expire_on_commit=False)
@@ -125,32 +123,6 @@ def _leave_a_standby(context: ExceptionContext) -> None:
     the next attempt finds the new one."""
     if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
         context.is_disconnect = True
-
-
-def _take_any_moment(connection: Any, _record: object) -> None:
-    """PostgreSQL has moments that Python has not (``infinity``): they come as ``UNREADABLE``."""
-    timestamp = connection.adapters.types["timestamptz"].oid
-    for form in (Format.TEXT, Format.BINARY):
-        connection.adapters.register_loader(timestamp, _tolerant(connection, timestamp, form))
-
-
-def _tolerant(connection: Any, oid: int, form: Format) -> type[Loader]:
-    known = connection.adapters.get_loader(oid, form)
-
-    class Tolerant(Loader):
-        format = form
-
-        def __init__(self, oid: int, connection: Any = None) -> None:
-            super().__init__(oid, connection)
-            self._load = known(oid, connection).load
-
-        def load(self, data: Any) -> Any:
-            try:
-                return self._load(data)
-            except DataError:
-                return UNREADABLE
-
-    return Tolerant
 
 
 def _lower(value: Any) -> Any:

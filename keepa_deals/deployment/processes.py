@@ -34,6 +34,8 @@ HOME_VARIABLE = "KEEPA_DEALS_HOME"
 KILL_SCRIPT = "kill_everything_force.sh"
 """A folder with this file is a checkout."""
 SUPERVISOR = "supervisord"
+TERM_WAIT = 20.0
+"""Seconds between TERM and KILL for a stop: our tasks end what they do within a second or two."""
 
 _CELERY = r"\bcelery\b(?=.*[ =]keepa_deals\b)"
 PROGRAMS: Mapping[str, re.Pattern[str]] = {

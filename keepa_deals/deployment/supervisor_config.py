@@ -56,13 +56,13 @@ def programs(deployment: Deployment) -> list[Program]:
 
 def _workers() -> list[Program]:
     return [
-        _worker(UPSERT_JOB.queue, processes=2),
-        _worker(BACKFILL_JOB.queue, processes=1),
+        _worker(UPSERT_JOB.queue, threads=2),
+        _worker(BACKFILL_JOB.queue, threads=1),
     ]
 
 
-def _worker(queue: str, *, processes: int) -> Program:
-    flags = ("-Q", queue, "-n", f"{queue}@%h", "-c", str(processes), "-l", "INFO")
+def _worker(queue: str, *, threads: int) -> Program:
+    flags = ("-Q", queue, "-n", f"{queue}@%h", "-P", "threads", "-c", str(threads), "-l", "INFO")
     command = (*_celery(), "worker", *flags, "--without-gossip", "--without-mingle")
     return Program(worker_of(queue), command, stop_wait=WARM_SHUTDOWN)
 
@@ -72,7 +72,7 @@ def _beat() -> Program:
 
 
 def _celery() -> tuple[str, ...]:
-    return (sys.executable, "-m", "celery", "-A", "keepa_deals.celery_app")
+    return (sys.executable, "-m", "keepa_deals.worker.celery", "-A", "keepa_deals.celery_app")
 
 
 def _dashboard() -> Program:

@@ -21,7 +21,7 @@ from keepa_deals.deployment.console import to_terminal as say
 from keepa_deals.deployment.errors import BusyError, LeftoverError, OpsError, UnhealthyError
 from keepa_deals.deployment.home import Home, keep_key_private
 from keepa_deals.deployment.operation_lock import WATCHDOG, WATCHDOG_WAIT, holder, only_one
-from keepa_deals.ops import stop as stopping
+from keepa_deals.deployment.processes import TERM_WAIT
 
 FAILED, BUSY, UNHEALTHY, LEFTOVERS = 1, 3, 4, 5
 """Exit codes: a check failed or a program does not start; another operation is at work; it runs but is
@@ -57,9 +57,11 @@ def start(*, sandbox: bool, within: float | None) -> None:
 
 
 @ops.command()
-@click.option("--wait", default=stopping.TERM_WAIT, show_default=True, help="Seconds between TERM and KILL.")
+@click.option("--wait", default=TERM_WAIT, show_default=True, help="Seconds between TERM and KILL.")
 def kill(*, wait: float) -> None:
     """Stop everything of this deployment, however broken it is, and nothing else."""
+    from keepa_deals.ops import stop as stopping
+
     home = Home(settings_module.deployment_home())
     if _is_closed(home):
         raise click.ClickException(f"{home.path} is another user's: stop it as that user, or as root")
@@ -75,12 +77,18 @@ def kill(*, wait: float) -> None:
 
 
 @ops.command(hidden=True)
-def guard() -> None:
+@click.option("--heal", metavar="REASON", help="Start what does not run, once; the guard calls this.")
+def guard(*, heal: str | None) -> None:
     """Watch over the supervisor (the supervisor runs it)."""
+    logs.configure()
+    home = Home(settings_module.deployment_home())
+    if heal is not None:
+        from keepa_deals.ops import healing
+
+        sys.exit(healing.heal(home, heal))
     from keepa_deals.ops import watchdog
 
-    logs.configure()
-    watchdog.watch(Home(settings_module.deployment_home()))
+    watchdog.watch(home)
 
 
 @ops.command()

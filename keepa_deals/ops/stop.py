@@ -20,6 +20,7 @@ from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.operation_lock import holder
 from keepa_deals.deployment.processes import (
     KILL_SCRIPT,
+    TERM_WAIT,
     checkout_of,
     describe,
     is_our_supervisor,
@@ -35,8 +36,6 @@ from keepa_deals.ops.systemd_unit import STOP_SIGNAL
 from keepa_deals.redis_store import Keys, connect_probe
 from keepa_deals.settings import PROJECT_ROOT, Settings
 
-TERM_WAIT = 20.0
-"""Seconds between TERM and KILL: our tasks end what they do within a second or two."""
 KILL_WAIT = 5.0
 SUPERVISOR_WAIT = 1.0
 """A supervisor that is stopped by a signal does not hear ours: it is killed after this time."""

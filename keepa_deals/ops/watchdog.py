@@ -10,24 +10,26 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import subprocess
+import sys
 import time
 
 import psutil
 
 from keepa_deals.deployment import supervisor
 from keepa_deals.deployment.dashboard_probe import DashboardProbe
-from keepa_deals.deployment.errors import BusyError, OpsError
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.log_files import log_of
-from keepa_deals.deployment.operation_lock import WATCHDOG, abandoned, only_one
-from keepa_deals.errors import KeepaDealsError
-from keepa_deals.ops import start as starting
+from keepa_deals.deployment.operation_lock import abandoned
+from keepa_deals.settings import PROJECT_ROOT
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 2.0
 """Seconds between two looks for an operation that died; the supervisor's death is noticed at once."""
 TRY_AGAIN = 5.0
+HEALED, FAILED, BUSY = 0, 1, 3
+"""Exit codes of one try to heal: as those of a start (``ops.cli``)."""
 MAX_LOG_BYTES = 10_000_000
 """Bytes after which a watchdog that is on its own sets its log aside and begins another one."""
 
@@ -65,26 +67,20 @@ def _is_needed_after_a_look(home: Home) -> bool:
 
 
 def _bring_back(home: Home, reason: str) -> None:
-    """Start what does not run, with the settings that it was started with; what fails is tried again.
+    """Try to; what fails is tried again after a pause."""
+    code = heal_apart(home, reason)
+    if code != HEALED:
+        time.sleep(LOOK_EVERY if code == BUSY else TRY_AGAIN)
 
-    What was started and does not work is left to the supervisor: waiting would keep the operator away.
-    """
-    try:
-        with only_one(home.operation_lock, WATCHDOG):
-            log.warning("%s: starting what does not run", reason)
-            try:
-                starting.start(home, log.info, resume=True)
-                log.warning("the service is whole again")
-            except OpsError as error:
-                if supervisor.live_supervisor(home) is None or supervisor.stopped(home):
-                    raise
-                log.error("everything was started, but %s", error)  # noqa: TRY400  # expected: no traceback
-    except BusyError as error:
-        log.info("%s, but %s", reason, error)
-        time.sleep(LOOK_EVERY)
-    except (KeepaDealsError, OSError) as error:  # a full disk, say: nobody would start us again
-        log.error("%s, and it can't be started yet: %s", reason, error)  # noqa: TRY400  # expected: no traceback
-        time.sleep(TRY_AGAIN)
+
+def heal_apart(home: Home, reason: str) -> int:
+    """One try (``healing``) by an interpreter of its own, which has all of the code that the checkout has
+    now, and gives its memory back; its exit code."""
+    command = [sys.executable, "-m", "keepa_deals", "ops", "guard", "--heal", reason]
+    done = subprocess.run(  # noqa: S603  # our own interpreter and code
+        command, env=supervisor.environment(home), cwd=PROJECT_ROOT, stdin=subprocess.DEVNULL, check=False
+    )
+    return done.returncode
 
 
 def _reopen_log(home: Home) -> None:

@@ -9,8 +9,6 @@ from keepa_deals import redaction, settings
 from keepa_deals.deployment.supervisor_config import WORKER_CLASS
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.web.credentials import CredentialStore, may_start
-from keepa_deals.web.http import response_cache
-from keepa_deals.web.services import EXTENSION
 
 redaction.guard_streams()  # before gunicorn makes its handlers
 try:
@@ -48,6 +46,10 @@ def post_fork(arbiter: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """In the process that answers: the copy of the deals must not be made before the fork."""
+    """In the process that answers: the copy of the deals must not be made before the fork, and the master
+    needs nothing of what answers."""
+    from keepa_deals.web.http import response_cache
+    from keepa_deals.web.services import EXTENSION
+
     worker.wsgi.config[response_cache.SECONDS] = response_cache.KEPT_SECONDS
     worker.wsgi.extensions[EXTENSION].column_cache.start()

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 
 from keepa_deals.addresses.database import parse
-from keepa_deals.db import migrate
+from keepa_deals.db import revisions
 from keepa_deals.db.session import postgresql_options
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.health.metric import AnyMetric, gauge
@@ -66,8 +65,8 @@ def read(engine: Engine) -> DatabaseHealth:
     with engine.connect() as connection:
         return DatabaseHealth(
             dialect=engine.dialect.name,
-            revision=MigrationContext.configure(connection).get_current_revision(),
-            expected_revision=migrate.head(),
+            revision=revisions.current(connection),
+            expected_revision=revisions.head(),
             size_bytes=_size(engine, connection),
         )
 

@@ -14,10 +14,10 @@ import pytest
 from keepa_deals.deployment import supervisor
 from keepa_deals.deployment.errors import OpsError, UnhealthyError
 from keepa_deals.deployment.home import Home
-from keepa_deals.deployment.operation_lock import abandoned
+from keepa_deals.deployment.operation_lock import abandoned, only_one
 from keepa_deals.deployment.processes import MARK
+from keepa_deals.ops import healing, watchdog
 from keepa_deals.ops import start as starting
-from keepa_deals.ops import watchdog
 
 Stand = Callable[..., subprocess.Popen[bytes]]
 
@@ -27,6 +27,12 @@ def home(tmp_path: Path) -> Home:
     home = Home(tmp_path / "home")
     home.make()
     return home
+
+
+@pytest.fixture
+def heals_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard heals in the test's own process, where a start can be imitated."""
+    monkeypatch.setattr(watchdog, "heal_apart", healing.heal)
 
 
 @pytest.fixture
@@ -96,6 +102,7 @@ def test_a_guard_under_a_live_supervisor_starts_and_ends_nothing_whatever_the_pi
         watchdog.watch(home)
 
 
+@pytest.mark.usefixtures("heals_here")
 def test_the_log_of_a_guard_that_tries_for_ever_stays_small(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +125,7 @@ def test_the_log_of_a_guard_that_tries_for_ever_stays_small(
     assert max(sizes.values()) < 2000
 
 
+@pytest.mark.usefixtures("heals_here")
 @pytest.mark.parametrize("trouble", [OpsError("the database is locked"), KeyError("x"), OSError(28, "full")])
 def test_a_guard_goes_on_with_a_dead_deploy_until_nothing_is_left_of_it(
     home: Home, stand: Stand, monkeypatch: pytest.MonkeyPatch, trouble: Exception
@@ -145,6 +153,7 @@ def test_a_guard_goes_on_with_a_dead_deploy_until_nothing_is_left_of_it(
     assert abandoned(home.operation_lock) is None
 
 
+@pytest.mark.usefixtures("heals_here")
 @pytest.mark.parametrize("trouble", [UnhealthyError("Keepa is down"), OpsError("beat does not stay alive")])
 def test_what_was_started_and_does_not_work_is_not_the_guards_affair(
     home: Home, stand: Stand, monkeypatch: pytest.MonkeyPatch, trouble: OpsError
@@ -162,6 +171,14 @@ def test_what_was_started_and_does_not_work_is_not_the_guards_affair(
     monkeypatch.setattr(starting, "start", start)
     watchdog.watch(home)
     assert abandoned(home.operation_lock) is None, "a guard at work would keep the operator's start away"
+
+
+def test_a_guard_heals_in_a_process_that_takes_its_turn(
+    home: Home, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with only_one(home.operation_lock, "deploy"):
+        assert watchdog.heal_apart(home, "the supervisor is gone") == watchdog.BUSY
+    assert f"another operation is at work here: deploy (pid {os.getpid()})" in capfd.readouterr().err
 
 
 def test_a_guard_goes_when_another_supervisor_runs(home: Home, stand: Stand) -> None:

