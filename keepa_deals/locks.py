@@ -21,9 +21,9 @@ from keepa_deals.redis_store import load_script
 
 log = logging.getLogger(__name__)
 
-TTL = 45.0
-HEARTBEATS = 3
-"""Renewals within a time to live: two may fail before the lock is lost."""
+TTL = 15.0
+HEARTBEATS = 5
+"""Renewals within a time to live: four may fail before the lock is lost."""
 MAX_HOLD = 20 * 60.0
 """No run of ours takes nearly as long: a holder that does is wedged, and its lock goes to the next."""
 
@@ -97,7 +97,7 @@ def read_holder(client: redis.Redis, key: str) -> Holder | None:
 
 
 class SingleFlightLock:
-    """A lock that one process at a time holds, renewed three times in each ``ttl`` while it is held.
+    """A lock that one process at a time holds, renewed five times in each ``ttl`` while it is held.
 
     A killed holder blocks the next for at most ``ttl`` seconds, and on the same host for no time. A lock
     that somebody left with a longer time, or with none, is cut down to ``ttl`` by whoever finds it taken;

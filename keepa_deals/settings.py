@@ -170,7 +170,7 @@ class Settings(BaseSettings):
         "a folder; relative paths start at the project's root",
     )
     lock_ttl_seconds: int = _setting(
-        45,
+        15,
         "For how long the lock of a killed worker keeps the next run waiting; a live one renews it in time",
         ge=3,
         le=3600,

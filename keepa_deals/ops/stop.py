@@ -143,7 +143,8 @@ def free_locks(home: Home, say: Say) -> None:
         for name in (job.lock for job in FEEDING_JOBS):
             _free(client, keys.lock(name), home, settings.lock_ttl_seconds, say)
     except redis.RedisError as error:
-        say(f"Redis does not answer ({error}): its locks end by themselves within 45 s")
+        longest = settings.lock_ttl_seconds
+        say(f"Redis does not answer ({error}): its locks end by themselves within {longest} s")
     finally:
         client.close()
 

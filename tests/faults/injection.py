@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from keepa_deals.deployment import dashboard_probe, supervisor
 from keepa_deals.locks import read_holder
 from tests.support.deployment import Service
 from tests.support.servers.sandbox import ask
+from tests.support.slow_connections import slow_connections
 
 Fault = Callable[[Service], AbstractContextManager[Any]]
 
@@ -153,6 +155,27 @@ def wait_until_heard(service: Service, patience: float = 180.0) -> None:
         time.sleep(0.2)
 
 
+@contextmanager
+def slow_readers(service: Service) -> Iterator[None]:
+    """Two hundred connections that send a line and wait, trickle a body, or leave the answer unread."""
+    with slow_connections(service.address, idle=50, headers=50, body=50, unread=50):
+        yield
+
+
+def listed_page(service: Service, patience: float = 60.0) -> None:
+    """Return when the dashboard answers its list of deals."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with urllib.request.urlopen(f"{service.address}/?sort=profit", timeout=10) as answer:
+                assert b"<table" in answer.read()
+                return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no page for {patience:.0f} s: {error}") from None
+            time.sleep(0.2)
+
+
 def family_of(service: Service, name: str) -> list[psutil.Process]:
     """A program's process and its children."""
     head = psutil.Process(service.pid("celerybeat" if name == "beat" else name))
@@ -237,6 +260,23 @@ def keepa_answers(**shares: float) -> Fault:
             ask(f"{service.sandbox}/_sandbox/faults", {}, method="PUT")
 
     return fault
+
+
+@contextmanager
+def absurd_account(service: Service) -> Iterator[None]:
+    """Each answer tells of an account that cannot be: a balance and a refill of a billion, a clock that is
+    300 years ahead. The sandbox has its account back at the end."""
+    address = f"{service.sandbox}/_sandbox/account"
+    told = ask(f"{service.sandbox}/token?key={service.settings.api_key}")
+    ask(address, {"refill_rate": 10**9, "tokens": 10**9, "clock_ahead_ms": 10**13}, method="PATCH")
+    try:
+        yield
+    finally:
+        ask(
+            address,
+            {"refill_rate": told["refillRate"], "tokens": told["tokensLeft"], "clock_ahead_ms": 0},
+            method="PATCH",
+        )
 
 
 slow_keepa = keepa_answers(slow=1)

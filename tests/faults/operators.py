@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -151,6 +152,24 @@ def another_deployment(service: Service) -> Iterator[None]:
         kill_all(other)
         other.kill()
     assert ours <= {process.pid for process in service.processes()}, "the other's kill has harmed us"
+
+
+@contextmanager
+def copied_checkout(service: Service) -> Iterator[None]:
+    """A copy of the checkout and its home, made while it runs, is killed, started and killed; ours doesn't
+    notice."""
+    before = {process.pid for process in service.processes()}
+    with tempfile.TemporaryDirectory(prefix="keepa-deals-copy-") as folder:
+        root = Path(folder) / "copy"
+        shutil.copytree(service.root, root, symlinks=True, ignore=shutil.ignore_patterns("*.sock"))
+        copy = Service(root / "var", root=root, PIP_NO_INDEX="1")
+        said = copy.run("kill_everything_force.sh").stdout
+        assert "nothing of this deployment was running" in said, said
+        assert before <= {process.pid for process in service.processes()}, "the copy's kill has harmed us"
+        yield
+        copy.start()
+        copy.kill()
+    assert before <= {process.pid for process in service.processes()}, "the copy has harmed us"
 
 
 @contextmanager
