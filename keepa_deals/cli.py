@@ -15,6 +15,7 @@ COMMANDS = {
     "dashboard": "keepa_deals.web.auth.cli:dashboard",
     "keepa": "keepa_deals.keepa_check.cli:keepa",
     "ops": "keepa_deals.ops.cli:ops",
+    "run": "keepa_deals.ops.program_cli:run",
     "sandbox": "keepa_deals.sandbox.cli:sandbox",
     "status": "keepa_deals.diagnosis.status_cli:status",
 }

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from keepa_deals import env_file, redaction
+from keepa_deals import env_file, redaction, text_file
 from keepa_deals.addresses import database, hosts, redis, web
 from keepa_deals.addresses.database import DatabaseAddress
 from keepa_deals.addresses.redis import RedisAddress
@@ -51,6 +51,9 @@ MAX_TOKENS = 1_000_000
 PING = "an http:// or https:// address, as the service gives it"
 MAX_SHOWN = 80
 """Characters of a wrong value that an error repeats."""
+_FILE = "_file"
+_MAX_SECRET = 4096
+"""Characters of a secret in a file."""
 BEHIND_RUNS = 3
 """So many runs of the upserter may fail before it is behind."""
 SHORTEST_RUN = timedelta(seconds=5)
@@ -486,7 +489,7 @@ def load(
     ):
         return _build({"keepa_deals_home": home, **started_with, **overrides})
     path = PROJECT_ROOT / ".env" if env_file == "default" else env_file
-    given = {**_read_file(path), **_environment()}
+    given = {**_read_file(path), **_with_secret_files(os.environ)}
     settings = _build({**given, **overrides})
     if not runtime:
         return settings
@@ -570,7 +573,30 @@ def _read_file(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     _learn_secrets(_known(env_file.read_anyhow(path)))
-    return _known(env_file.read(path))
+    return _with_secret_files(env_file.read(path))
+
+
+def _with_secret_files(values: Mapping[str, str]) -> dict[str, str]:
+    """The settings among these, also a secret whose file is named instead (``KEEPA_API_KEY_FILE``), as
+    containers are given theirs."""
+    named = {name.lower(): value for name, value in values.items() if value}
+    for name in sorted(SECRET_SETTINGS & {key.removesuffix(_FILE) for key in named if key.endswith(_FILE)}):
+        setting = f"{name}{_FILE}".upper()
+        if name in named:
+            raise SettingsError(f"{name.upper()} and {setting} are both set: keep one of them")
+        named[name] = _read_secret(setting, PROJECT_ROOT / named[setting.lower()])
+    return _known(named)
+
+
+def _read_secret(setting: str, path: Path) -> str:
+    """The one line that a file holds; a ``SettingsError`` that repeats none of it."""
+    try:
+        text = text_file.read(path).removesuffix("\n").removesuffix("\r")
+    except SettingsError as error:
+        raise SettingsError(f"{setting}={path}: {error}") from None
+    if not text or len(text) > _MAX_SECRET or not text.isprintable():
+        raise SettingsError(f"{setting}={path}: must hold the secret in one line, and nothing else")
+    return text
 
 
 def learn_secrets(settings: Settings) -> None:
@@ -630,6 +656,11 @@ def given_by_environment() -> dict[str, str]:
     """What whoever started this process gave it: settings and what programs take over, secrets among them."""
     given = {name.upper(): value for name, value in _environment().items()}
     return {**inherited_environment(), **given}
+
+
+def own_environment(more: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with more in it, for a program that takes its place."""
+    return {**os.environ, **more}
 
 
 PING_SETTINGS = frozenset({"upserter_ping_url", "backfill_ping_url", "maintenance_ping_url"})

@@ -23,7 +23,7 @@ from keepa_deals.deployment.supervisor_config import WARM_SHUTDOWN, supervisor_s
 from keepa_deals.settings import PROJECT_ROOT, inherited_environment
 
 ANSWER_TIMEOUT = 30
-_SMALL = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
+SMALL = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
 """Without what nobody needs: heaps of glibc's for each of many threads that take turns anyway, and NumPy's
 threads for algebra."""
 UNREACHABLE = (OSError, HTTPException, xmlrpc.client.Error)
@@ -125,7 +125,7 @@ def apply_configuration(home: Home) -> None:
 
 def environment(home: Home) -> Mapping[str, str]:
     """What every process of the deployment inherits: the proof of whose it is, and nothing secret."""
-    return {**inherited_environment(), **marks(home.path), "PYTHONUNBUFFERED": "1", **_SMALL}
+    return {**inherited_environment(), **marks(home.path), "PYTHONUNBUFFERED": "1", **SMALL}
 
 
 def _ask(home: Home, method: str, *arguments: Any, content_with: int | None = None) -> Any:

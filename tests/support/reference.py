@@ -63,7 +63,9 @@ def render() -> str:
         "Made from the code by `make reference`; a test compares them.",
         "## Settings",
         "They come from the environment, else from `.env` (`.env.example` is one to begin with). What runs "
-        "keeps what it was started with until it is stopped and started.",
+        "keeps what it was started with until it is stopped and started. `KEEPA_API_KEY_FILE`, "
+        "`REDIS_URL_FILE` and `DATABASE_URL_FILE` name files that hold these secrets instead "
+        "([containers.md](containers.md#settings)).",
         *_settings(),
         "## Commands",
         "`keepa-deals` is `.venv/bin/keepa-deals`, the same as `.venv/bin/python -m keepa_deals`. Each has "
