@@ -21,9 +21,12 @@ from keepa_deals.redis_store import load_script
 
 log = logging.getLogger(__name__)
 
-TTL = 15.0
-HEARTBEATS = 5
-"""Renewals within a time to live: four may fail before the lock is lost."""
+TTL = 45.0
+HEARTBEATS = 15
+"""Renewals within a time to live."""
+SILENCE = 1 / 3
+"""Of a time to live: a lock that was not renewed for so long is free, unless its holder is seen to live. A
+process of this host that a busy machine keeps waiting has all of its time."""
 MAX_HOLD = 20 * 60.0
 """No run of ours takes nearly as long: a holder that does is wedged, and its lock goes to the next."""
 
@@ -65,6 +68,19 @@ class Holder:
         return self.host == socket.gethostname() and namespace == _pid_namespace()
 
     @property
+    def is_seen_alive(self) -> bool:
+        """Whether the holder is a process among those that we see, and may go on: it is not stopped."""
+        if self.pid is None or not self.is_here:
+            return False
+        try:
+            gone = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD, psutil.STATUS_STOPPED)
+            return psutil.Process(self.pid).status() not in gone
+        except psutil.NoSuchProcess:
+            return False
+        except psutil.Error:
+            return True
+
+    @property
     def is_dead(self) -> bool:
         """Whether the holder was a process among those that we see, and is gone for sure.
 
@@ -97,12 +113,13 @@ def read_holder(client: redis.Redis, key: str) -> Holder | None:
 
 
 class SingleFlightLock:
-    """A lock that one process at a time holds, renewed five times in each ``ttl`` while it is held.
+    """A lock that one process at a time holds, renewed fifteen times in each ``ttl`` while it is held.
 
-    A killed holder blocks the next for at most ``ttl`` seconds, and on the same host for no time. A lock
-    that somebody left with a longer time, or with none, is cut down to ``ttl`` by whoever finds it taken;
-    its holder, if it lives, renews it in time. ``lost`` is set as soon as the lock
-    may be another's: its key changed, Redis could not be reached in time, or ``max_hold`` has passed.
+    A killed holder blocks the next for no time on the same host, and else for a third of ``ttl`` without a
+    renewal. A live one on the same host has all of ``ttl``. A lock that somebody left with a longer time, or
+    with none, is cut down to ``ttl`` by whoever finds it taken; its holder, if it lives, renews it in time.
+    ``lost`` is set as soon as the lock may be another's: its key changed, Redis could not be reached in time,
+    or ``max_hold`` has passed.
     A process that is paused past its TTL learns it late, so what it writes must be fenced as well.
     """
 
@@ -150,7 +167,7 @@ class SingleFlightLock:
         """Whether the lock is ours now. A ``StoreUnavailableError`` when Redis does not answer."""
         since = time.monotonic()
         try:
-            taken = self._try() or (self._release_dead_holder() and self._try())
+            taken = self._try() or (self._release_lost_holder() and self._try())
         except redis.RedisError as error:
             raise StoreUnavailableError(f"{self._key}: Redis does not answer: {error}") from error
         if not taken:
@@ -165,13 +182,20 @@ class SingleFlightLock:
     def _try(self) -> bool:
         return bool(self._take(keys=[self._key], args=[self.owner, int(self._ttl * 1000)]))
 
-    def _release_dead_holder(self) -> bool:
-        """Whether the lock was a dead process's and is free now."""
+    def _release_lost_holder(self) -> bool:
+        """Whether the lock was that of a dead process, or of one that is silent and not seen to live; it is
+        free now."""
         holder = read_holder(self._client, self._key)
-        if holder is None or not holder.is_dead:
+        if holder is None:
             return False
-        log.warning("%s: its holder %s is dead; it is free again", self._key, holder.owner)
-        return bool(self._delete(keys=[self._key], args=[holder.owner]))
+        if holder.is_dead:
+            log.warning("%s: its holder %s is dead; it is free again", self._key, holder.owner)
+            return bool(self._delete(keys=[self._key], args=[holder.owner]))
+        heard_of = self._ttl * (1 - SILENCE)
+        if holder.ttl is None or holder.ttl > heard_of or holder.is_seen_alive:
+            return False
+        log.warning("%s: %s has not renewed it; it is free again", self._key, holder.owner)
+        return bool(self._delete(keys=[self._key], args=[holder.owner, int(heard_of * 1000)]))
 
     def release(self) -> bool:
         """Whether the lock was still ours and is free now; Redis being away is no error: it expires."""

@@ -173,8 +173,8 @@ class Settings(BaseSettings):
         "a folder; relative paths start at the project's root",
     )
     lock_ttl_seconds: int = _setting(
-        15,
-        "For how long the lock of a killed worker keeps the next run waiting; a live one renews it in time",
+        45,
+        "For how long a lock lasts without a renewal; a third of it where its holder is not seen to live",
         ge=3,
         le=3600,
     )

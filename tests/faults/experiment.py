@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from keepa_deals.deployment import supervisor
 from keepa_deals.deployment.processes import command_of, ours
 from keepa_deals.errors import KeepaDealsError
+from keepa_deals.locks import SILENCE
 from tests.faults import invariants
 from tests.faults.bystanders import Neighbours
 from tests.faults.injection import Fault
@@ -37,7 +38,7 @@ class Scenario:
     target: float
     lasts: float = 0.0
     outlives_lock: bool = False
-    """A lock's time to live is added to the target."""
+    """How long a lock may be silent is added to the target."""
     while_it_lasts: bool = False
     back: Callable[[Service], object] | None = None
     """Returns when what the fault broke works again while it lasts, where that is not the upserter."""
@@ -46,7 +47,8 @@ class Scenario:
 
     def within(self, service: Service) -> float:
         """The target in seconds for this deployment."""
-        return self.target + (service.settings.lock_ttl_seconds if self.outlives_lock else 0)
+        silence = service.settings.lock_ttl_seconds * SILENCE if self.outlives_lock else 0
+        return self.target + silence
 
 
 @dataclass(frozen=True, slots=True)
