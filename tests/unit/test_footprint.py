@@ -23,7 +23,7 @@ NEEDLESS: dict[str, set[str]] = {
     "worker": {*STORES - {"redis", "sqlalchemy"}, *WEB, *SHELL, "supervisor"},
     "dashboard, master": {*STORES, *WEB, *CELERY, *SHELL, "requests"},
     "dashboard": {"alembic", "psycopg", "celery", *SHELL, "requests"},
-    "start": {*WEB, *CELERY, *SHELL, "psycopg", "requests", "valkey"},
+    "start": {*WEB, *CELERY, *SHELL - {"pygments"}, "psycopg", "requests", "valkey"},
 }
 """Program → packages that it must not load before it is asked for something; SQLite, no PostgreSQL."""
 
