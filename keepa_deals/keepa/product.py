@@ -36,6 +36,8 @@ class ProductStats:
     total_offer_count: int | None
     buy_box_price: int | None
     avg180: tuple[int | None, ...] = ()
+    out_of_stock_percent_90: tuple[int | None, ...] = ()
+    """For which share of 90 days there was no offer of a type."""
 
     @classmethod
     def from_json(cls, raw: Json) -> ProductStats:
@@ -60,6 +62,7 @@ class ProductStats:
             total_offer_count=fields.amount(raw.get("totalOfferCount")),
             buy_box_price=fields.amount(raw.get("buyBoxPrice")),
             avg180=fields.amounts(raw.get("avg180")),
+            out_of_stock_percent_90=fields.amounts(raw.get("outOfStockPercentage90")),
         )
 
     @property
@@ -82,6 +85,28 @@ class Package:
         """Parsed from the product itself."""
         names = ("packageLength", "packageWidth", "packageHeight", "packageWeight")
         return cls(*(fields.whole(raw.get(name), 1, MAX_SIDE) for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class Warnings:
+    """What Keepa warns of; ``None`` where it tells nothing (docs: Product Object)."""
+
+    heat_sensitive: bool | None = None
+    hazardous: bool | None = None
+    adult: bool | None = None
+    hidden_price: bool | None = None
+    """Whether the price of new ones is a minimum advertised price (MAP)."""
+
+    @classmethod
+    def from_json(cls, raw: Json) -> Warnings:
+        """Parsed from the product itself."""
+        materials = raw.get("hazardousMaterials")
+        return cls(
+            heat_sensitive=fields.flag(raw.get("isHeatSensitive")),
+            hazardous=bool(materials) if isinstance(materials, list) else None,
+            adult=fields.flag(raw.get("isAdultProduct")),
+            hidden_price=fields.flag(raw.get("newPriceIsMAP")),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +137,7 @@ class Product:
     closing_fee: int | None = 0
     return_rate: int | None = None
     package: Package = Package()
+    warnings: Warnings = Warnings()
 
     @classmethod
     def from_json(cls, raw: Json, domain_id: int = 0) -> Product:
@@ -139,6 +165,7 @@ class Product:
             closing_fee=fields.amount(raw.get("variableClosingFee", 0)),
             return_rate=fields.whole(raw.get("returnRate"), 1, 2),
             package=Package.from_json(raw),
+            warnings=Warnings.from_json(raw),
         )
 
     @property

@@ -72,6 +72,7 @@ class DealRow(NamedTuple):
     robust_sales: int | None
     price_low_year: int | None
     price_high_year: int | None
+    risks: int | None
     sell_price: int | None
     sell_doubt: int | None
     profit: int | None

@@ -137,6 +137,9 @@ class Deal(Base):
     price_high_year: Mapped[int | None]
     """Within these two the price was for nine days in ten of the year."""
 
+    risks: Mapped[int | None]
+    """What may go wrong with it, as flags (``deals.risks.Risk``); null until an enrichment has told it."""
+
     # economics, derived from the above and the settings; null when a term is unknown
     sell_price: Mapped[int | None]
     sell_doubt: Mapped[int | None]

@@ -21,6 +21,7 @@ from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.feed import families
 from keepa_deals.ingest.feed.family_lookup import note_families
 from keepa_deals.ingest.feed.mapping import detail_row
+from keepa_deals.ingest.feed.risk_facts import risks_told
 from keepa_deals.ingest.metered_calls import read_products
 from keepa_deals.ingest.run import Run
 from keepa_deals.keepa.enums import CsvType
@@ -83,6 +84,8 @@ def enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
         product.asin: detail_row(product, kind, keepa_history.prices_of(product, kind, read_at))
         for product in answer.products
     }
+    storage = context.pricing.schedule.of(context.domain_id).storage
+    told = {product.asin: risks_told(product, storage) for product in answer.products}
     with run.commit() as session:
         lock_writers(session)  # else a price that changes meanwhile leaves the profit of the old one
         now, pricing = context.clock.now(), context.pricing
@@ -91,6 +94,7 @@ def enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
             deal.enriched_at = now
             if asin in details:
                 store(details[asin], deal)
+                deal.risks = told[asin]
                 deal.changed_at = now
             store(calculation.of(deal, pricing), deal)
         write_pasts(session, [columns_of(past) for past in pasts])

@@ -162,25 +162,28 @@ class EndedBecause(Flag[EndedReason]):
         return held
 
 
-class SurePrice(Flag[Switch], NullableFilter[Switch]):
-    """Deals of whose sale price nothing speaks against."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NoFlags(Flag[Switch], NullableFilter[Switch]):
+    """Deals that bear none of a column's flags: no doubt, no risk."""
+
+    column: ColumnElement[int]
 
     @property
     def columns(self) -> Sequence[ColumnElement[Any]]:
-        return (_T.sell_doubt,)
+        return (self.column,)
 
     def sql(self, value: Switch, context: Context) -> ColumnElement[bool]:  # noqa: ARG002
-        return _T.sell_doubt == 0
+        return self.column == 0
 
     def unknown_sql(self, value: Switch, context: Context) -> ColumnElement[bool]:  # noqa: ARG002
-        return _T.sell_doubt.is_(None)
+        return self.column.is_(None)
 
     def mask(self, value: Switch, context: Context, rows: Rows) -> Array:  # noqa: ARG002
-        held: Array = rows.column("sell_doubt") == 0
+        held: Array = rows.column(self.column.key or "") == 0
         return held
 
     def unknown_mask(self, value: Switch, context: Context, rows: Rows) -> Array:  # noqa: ARG002
-        unknown: Array = rows.column("sell_doubt") == NULL
+        unknown: Array = rows.column(self.column.key or "") == NULL
         return unknown
 
 
@@ -228,8 +231,17 @@ FLAGS: tuple[Flag[Any], ...] = (
         listed=((Amazon.YES, "yes"), (Amazon.NO, "no")),
         field=Field(KIND, "Amazon’s offer", Kind.CHOICE),
     ),
-    SurePrice(
+    NoFlags(
+        name="not_risky",
+        column=_T.risks,
+        description="Nothing risky",
+        values=Switch,
+        said={Switch.ON: "Nothing risky"},
+        field=Field(_SWITCHES, "Nothing risky only", Kind.SWITCH),
+    ),
+    NoFlags(
         name="sure_price",
+        column=_T.sell_doubt,
         description="Sale price without doubt",
         values=Switch,
         said={Switch.ON: "Sale price without doubt"},

@@ -11,6 +11,7 @@ from keepa_deals.deals.economics.pricing import Fulfilment, SellPrice
 from keepa_deals.deals.economics.sell_price import Doubt
 from keepa_deals.deals.economics.terms import Certainty, Source, TermName
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
+from keepa_deals.deals.risks import Risk, names
 from keepa_deals.jobs import FEEDING_JOBS
 from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.query.amounts import Unit
@@ -82,6 +83,7 @@ def _deal(reasons: Json) -> Json:
             "domain_id": {"type": "integer", "enum": list(MARKETPLACES)},
             "status": states,
             "sell_doubts": {**array(_doubt()), "type": ["array", "null"]},
+            "risks": {**array({"type": "string", "enum": names(sum(Risk))}), "type": ["array", "null"]},
             "ended_reason": nullable(reasons),
             "currency": text,
             "category_id": nullable({"type": "integer"}),

@@ -16,6 +16,7 @@ from defusedcsv import csv
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import ServiceUnavailable
 
+from keepa_deals.deals import risks
 from keepa_deals.deals.economics.calculation import known_fee
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.money import from_minor
@@ -201,6 +202,7 @@ _CELLS: dict[str, Cell] = {
     **{name: _money(name) for name in ("amazon_price", "buy_box_price", "sell_price")},
     "fba_fee": _fee,
     "referral_fee_percent": _decimal("referral_fee_bp", 2),
+    "risks": lambda row: ", ".join(risks.names(row.risks)),
     "sell_doubts": lambda row: ", ".join(doubt_names(row.sell_doubt)),
     "profit": _money("profit"),
     "roi_percent": _decimal("roi_bp", 2),

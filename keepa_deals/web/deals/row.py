@@ -9,6 +9,7 @@ from datetime import datetime
 from keepa_deals.deals.economics.sell_price import Doubt
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.money import money
+from keepa_deals.deals.risks import MEANINGS, risks_of
 from keepa_deals.query.intervals import AVERAGES, PERCENTS, Interval
 from keepa_deals.query.rows import DealRow
 from keepa_deals.web.format import amazon_url, image_url, keepa_url, signed
@@ -25,6 +26,8 @@ def tint(row: DealRow) -> int:
     return int(row.root_category or 0) % 8
 
 
+USED_PRICES = frozenset({2, 9, 19, 20, 21, 22, 32})
+"""Keepa's types of prices of used offers (``keepa.enums.USED``)."""
 DOUBTS: Mapping[Doubt, str] = {
     Doubt.FAR_ABOVE: "above three times today’s price",
     Doubt.FEW_SALES: "rests on fewer than three sales",
@@ -110,6 +113,16 @@ class Presented:
     def doubts(self) -> str:
         """What speaks against the sale price, in words; empty for nothing."""
         return "; ".join(DOUBTS[doubt] for doubt in doubts_of(self.row.sell_doubt))
+
+    @property
+    def is_used(self) -> bool:
+        """Whether its price is of used offers: what is sold a month is told of all conditions together."""
+        return self.row.price_type in USED_PRICES
+
+    @property
+    def risks(self) -> list[str]:
+        """What may go wrong, each explained."""
+        return [MEANINGS[risk] for risk in risks_of(self.row.risks)]
 
     def image(self, size: int) -> str | None:
         return image_url(self.row.image, size)
