@@ -60,7 +60,8 @@ def test_no_secret_is_in_a_unit(name: str) -> None:
 
 
 def test_it_starts_the_sandbox_where_the_last_start_did_or_where_it_is_asked_to(tmp_path: Path) -> None:
-    home = Home(tmp_path)
+    home = Home(tmp_path / "var")
+    home.make()
     sandboxed = f"ExecStart={PROJECT_ROOT}/start_celery.sh --sandbox\n"
     assert sandboxed not in systemd_unit.render(home, {})
     assert sandboxed in systemd_unit.render(home, {}, sandbox=True)
