@@ -121,20 +121,20 @@ def test_a_view_is_kept_under_a_name_and_forgotten(plain: Page) -> None:
     plain.get_by_text("Save this view").click()
     plain.get_by_label("Name").fill("Small change")
     plain.get_by_role("button", name="Save").click()
-    expect(plain.get_by_role("link", name="Small change")).to_have_attribute("aria-current", "page")
+    kept = plain.locator(".views a.own", has_text="Small change")
+    expect(kept).to_have_attribute("aria-current", "page")
     plain.goto("/")
-    plain.get_by_role("link", name="Small change").click()
+    kept.click()
     plain.wait_for_url(re.compile(r"price_max=30\.00&sort=price"))
     plain.get_by_role("link", name="Delete “Small change”…").click()
     expect(plain.get_by_role("heading", name="Delete the view “Small change”?")).to_be_visible()
     plain.get_by_role("button", name="Delete it").click()
-    expect(plain.get_by_role("navigation", name="Views").get_by_text("Small change")).to_have_count(0)
+    expect(kept).to_have_count(0)
     plain.get_by_role("button", name="Undo").click()
-    expect(plain.get_by_role("link", name="Small change", exact=True)).to_have_attribute(
-        "aria-current", "page"
-    )
+    expect(kept).to_have_attribute("aria-current", "page")
     plain.get_by_role("link", name="Delete “Small change”…").click()
     plain.get_by_role("button", name="Delete it").click()
+    expect(kept).to_have_count(0)
 
 
 def test_a_mistyped_filter_stays_marked_and_loses_no_other(page: Page) -> None:
@@ -151,7 +151,7 @@ def test_a_mistyped_filter_stays_marked_and_loses_no_other(page: Page) -> None:
         "1 value is not in force"
     )
     expect(page.get_by_role("status")).to_contain_text("“5k” is not understood")
-    expect(page.get_by_role("link", name="Price ≤ $90.00, take away")).to_be_visible()
+    expect(page.get_by_role("link", name=re.compile(r"Price ≤ \$90\.00"))).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     serious = [
         v["id"] for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")
