@@ -21,7 +21,7 @@ from tests.support.servers.redis import RedisServer
 from tests.support.servers.sandbox import KEY, SandboxProcess
 
 pytestmark = pytest.mark.slow
-PATIENCE = 60.0
+PATIENCE = 150
 UPSERT = "update_recent_deals"
 
 
