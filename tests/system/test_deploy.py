@@ -135,7 +135,8 @@ MIGRATION = """\
 from alembic import op
 import sqlalchemy as sa
 
-revision, down_revision = "20991231_0000", "{down}"
+revision = "20991231_0000"
+down_revision = "{down}"
 
 
 def upgrade() -> None:

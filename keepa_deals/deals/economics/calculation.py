@@ -254,7 +254,9 @@ class _Case:
         shipping = self.put(TermName.BUY_SHIPPING, yours(buying.shipping))
         of_each = half_up(shipping.value or 0, quantity.value or 1)
         price = None if buy.value is None else buy.value + of_each
-        back = None if buy.value is None or vat_back.value is None else vat.within(buy.value, vat_back.value)
+        back = 0 if vat_back.value == 0 else None
+        if buy.value is not None and vat_back.value:
+            back = vat.within(buy.value, vat_back.value)
         inbound = yours(costs.shipping) if self.pricing.fulfilment is Fulfilment.FBA else NOT_USED
         return (
             self._cost(TermName.BUY, buy),

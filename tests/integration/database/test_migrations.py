@@ -10,14 +10,14 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, Table, func, inspect, select
 
-from keepa_deals.db import migrate
+from keepa_deals.db import migrate, revisions
 from keepa_deals.db.session import Database
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.upsert import run as upsert
 from tests.support.world import START, World, make_deal, make_product, make_world
 
-REVISIONS = [s.revision for s in ScriptDirectory(str(migrate.MIGRATIONS)).walk_revisions()][::-1]
+REVISIONS = [s.revision for s in ScriptDirectory(str(revisions.MIGRATIONS)).walk_revisions()][::-1]
 TABLES = ("deals", "deal_points", "deal_events", "job_states", "job_runs", "samples")
 
 
@@ -52,7 +52,7 @@ def snapshot(database: Database) -> dict[str, list[str]]:
 
 
 def test_there_is_one_line_of_revisions() -> None:
-    scripts = ScriptDirectory(str(migrate.MIGRATIONS))
+    scripts = ScriptDirectory(str(revisions.MIGRATIONS))
     assert len(scripts.get_heads()) == 1
     assert len(scripts.get_bases()) == 1
 

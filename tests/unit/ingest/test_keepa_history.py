@@ -136,7 +136,7 @@ def test_an_enrichment_asks_for_the_history_and_the_next_one_replaces_it(world: 
         assert [value for _, value in unpack(found.packed).prices] == [price]
     options = world.keepa.options[-1]
     assert options is not None
-    assert (options.history, options.days) == (True, 90)
+    assert (options.history, options.days) == (True, 365)
 
 
 def test_an_answer_without_a_readable_history_leaves_what_was_known(
