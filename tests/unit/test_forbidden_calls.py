@@ -12,7 +12,9 @@ import pytest
 from tests.support.paths import ROOT
 
 FORBIDDEN = {
-    "FLUSHALL, FLUSHDB": re.compile(r"flush(all|db)", re.IGNORECASE),
+    "FLUSHALL, FLUSHDB": re.compile(
+        r"(?<!-)flush(all|db)", re.IGNORECASE
+    ),  # "-flushall" takes the right away
     "pkill, killall, skill": re.compile(r"\b(pkill|killall|skill|pgrep)\b"),
     "kill -1, kill to every process": re.compile(r"\bkill\s+(-\w+\s+)*-1\b|os\.kill\(\s*-1"),
     "rm -rf of a variable": re.compile(r"\brm\s+-\w*r\w*\s+[\"']?\$"),

@@ -113,14 +113,20 @@ def test_the_last_page_of_a_sweep() -> None:
 
 @needs_samples
 @pytest.mark.parametrize(
-    ("name", "title", "price", "average", "drops", "has_history"),
+    ("name", "title", "price", "average", "drops", "has_history", "buy_box"),
     [
-        ("055299068X", "Red and Green Life Machine", 2100, 6049, (1, 1), True),
-        ("1886940606_csv_null", "The Other Side of Suicide", 2243, 10322, (3, 5), False),
+        ("055299068X", "Red and Green Life Machine", 2100, 6049, (1, 1), True, 2100 + 399),
+        ("1886940606_csv_null", "The Other Side of Suicide", 2243, 10322, (3, 5), False, None),
     ],
 )
 def test_the_recorded_books(
-    name: str, title: str, price: int, average: int, drops: tuple[int, int], has_history: bool
+    name: str,
+    title: str,
+    price: int,
+    average: int,
+    drops: tuple[int, int],
+    has_history: bool,
+    buy_box: int | None,
 ) -> None:
     product = Product.from_json(sample(f"product_{name}.json")["products"][0])
     assert product.stats is not None
@@ -132,7 +138,7 @@ def test_the_recorded_books(
     details = detail_row(product, USED)
     assert (details.rank_drops_30, details.rank_drops_90) == drops
     assert details.amazon_in_stock is False, "-1: Amazon has no offer, and that is known"
-    assert details.buy_box_price is None
+    assert details.buy_box_price == buy_box, "of used offers, with shipping"
 
 
 numbers = st.integers() | st.floats() | st.integers(-(2**70), 2**70)
