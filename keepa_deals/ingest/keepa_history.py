@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 DAYS = 90
 """Of history that are kept for a chart."""
 YEAR = 365
-"""Of history that are asked for, at no further token."""
+"""Of history that are asked for, at no further token (docs, Product Request: ``days`` only cuts it)."""
 MAX_STEPS = 360
 """Of each series: one in six hours of 90 days. A price rarely has as many, a rank often more."""
 MS_PER_MINUTE = 60_000
