@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypedDict, Unpack
@@ -155,9 +155,9 @@ def _locked_run(context: IngestContext, job: str, lock: Lock, work: Callable[[Ru
     if run is None:
         return RunResult(job, Outcome.PAUSED)
     outcome, detail = _attempt(run, work)
-    result = RunResult(job, outcome, run.rows, run.tokens_spent, detail)
-    _finish(run, result)
-    level = logging.INFO if outcome not in (Outcome.FAILED, Outcome.LOST_LOCK) else logging.ERROR
+    result = _finish(run, RunResult(job, outcome, run.rows, run.tokens_spent, detail))
+    outcome, detail = result.outcome, result.detail
+    level = logging.ERROR if outcome.is_failure else logging.INFO
     log.log(
         level,
         "%s: %s, %d rows, %d tokens%s",
@@ -189,35 +189,32 @@ def _attempt(run: Run, work: Callable[[Run], Outcome]) -> tuple[Outcome, str | N
 
 def _start(context: IngestContext, job: str, lock: Lock) -> Run | None:
     """A run that holds the fence; ``None`` when the job is paused."""
-    now = context.clock.now()
     with context.database.begin() as session:
         ensure_job(session, job)
         state = session.get_one(JobState, job, with_for_update=True)
         if state.paused:
             state.last_outcome = Outcome.PAUSED
             return None
-        take = update(JobState).where(JobState.name == job)
-        session.execute(take.values(fence=JobState.fence + 1, last_started_at=now))
+        ours = update(JobState).where(JobState.name == job)
+        session.execute(ours.values(fence=JobState.fence + 1))
+        now = context.clock.now()  # a run begins with its fence, so that no other's end comes after it
+        session.execute(ours.values(last_started_at=now))
         session.refresh(state)
         deadline = context.clock.monotonic() + MAX_RUN_SECONDS
         return Run(job, context, lock, state.fence, now, state.watermark, dict(state.cursor or {}), deadline)
 
 
-def _finish(run: Run, result: RunResult) -> None:
-    now = run.context.clock.now()
-    detail = None if result.detail is None else redact(result.detail)  # it is shown to readers
-    state: dict[str, Any] = {
-        "last_finished_at": now,
-        "last_outcome": result.outcome,
-        "last_error": detail if result.outcome in (Outcome.FAILED, Outcome.LOST_LOCK) else None,
-        "rows": JobState.rows + result.rows,
-        "tokens_spent": JobState.tokens_spent + result.tokens_spent,
-    }
-    if result.outcome.is_success:
-        state["last_success_at"] = now
-    ours = (JobState.name == run.job, JobState.fence == run.fence)
+def _finish(run: Run, result: RunResult) -> RunResult:
+    """Record how it ended. A success that a newer run overtook is a lost lock: nobody may rest on it."""
     with run.context.database.begin() as session:
-        session.execute(update(JobState).where(*ours).values(**state))
+        ours = update(JobState).where(JobState.name == run.job, JobState.fence == run.fence)
+        held = _changed(session, ours.values(fence=run.fence)) == 1
+        if result.outcome.is_success and not held:
+            overtaken = f"{run.job}: a newer run began before this one ended; what it wrote stays"
+            result = replace(result, outcome=Outcome.LOST_LOCK, detail=overtaken)
+        now = run.context.clock.now()
+        detail = None if result.detail is None else redact(result.detail)  # it is shown to readers
+        session.execute(ours.values(_state_after(result, now, detail)))
         if result.outcome is not Outcome.NOTHING_TO_DO:
             session.execute(
                 insert(JobRun).values(
@@ -230,6 +227,21 @@ def _finish(run: Run, result: RunResult) -> None:
                     detail=detail,
                 )
             )
+    return result
+
+
+def _state_after(result: RunResult, now: datetime, detail: str | None) -> dict[str, Any]:
+    """What a job's row says after a run that ended ``now`` like this."""
+    state: dict[str, Any] = {
+        "last_finished_at": now,
+        "last_outcome": result.outcome,
+        "last_error": detail if result.outcome.is_failure else None,
+        "rows": JobState.rows + result.rows,
+        "tokens_spent": JobState.tokens_spent + result.tokens_spent,
+    }
+    if result.outcome.is_success:
+        state["last_success_at"] = now
+    return state
 
 
 def _changed(session: Session, statement: Any) -> int:

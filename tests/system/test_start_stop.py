@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -36,25 +37,33 @@ def test_a_second_start_starts_nothing_twice(deployment: Service) -> None:
     assert {process.pid for process in deployment.processes()} == before
 
 
-def test_kill_ends_what_hangs_and_frees_the_locks_but_harms_no_stranger(
-    tmp_path: Path, own_redis: RedisServer
-) -> None:
+@pytest.fixture
+def stranger(tmp_path: Path, own_redis: RedisServer) -> Iterator[subprocess.Popen[bytes]]:
+    """Somebody else's Celery worker on the same Redis."""
     (tmp_path / "stranger.py").write_text(
         f"from celery import Celery\napp = Celery('stranger', broker={own_redis.url!r})\n"
     )
-    stranger = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "celery", "-A", "stranger", "worker", "-c", "1", "-l", "ERROR"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=tmp_path,
-    )
+    ) as worker:
+        yield worker
+        worker.terminate()
+
+
+def test_kill_ends_what_hangs_and_frees_the_locks_but_harms_no_stranger(
+    tmp_path: Path, own_redis: RedisServer, stranger: subprocess.Popen[bytes]
+) -> None:
     service = Service(tmp_path / "home", REDIS_URL=own_redis.url)
     service.start()
+    worker, supervisor = service.pid("worker-upsert"), service.pid("supervisord")
     with own_redis.client() as client:
         client.set("somebody:else", "1")
+        os.kill(worker, signal.SIGSTOP)  # before the lock is there: a worker that finds it cuts its time
         client.set("update_recent_deals_lock", "host:1:1:zombie", ex=1800)
-        os.kill(service.pid("worker-upsert"), signal.SIGSTOP)
-        os.kill(service.pid("supervisord"), signal.SIGKILL)
+        os.kill(supervisor, signal.SIGKILL)
         for file in (tmp_path / "home" / "run").glob("*.pid"):
             file.unlink()
         said = (
@@ -65,8 +74,6 @@ def test_kill_ends_what_hangs_and_frees_the_locks_but_harms_no_stranger(
         assert client.get("somebody:else") == "1"
     assert stranger.poll() is None
     assert psutil.Process(own_redis.process.pid).is_running()  # type: ignore[union-attr]
-    stranger.terminate()
-    stranger.wait(timeout=30)
 
 
 @pytest.mark.nightly
