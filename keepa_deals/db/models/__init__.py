@@ -12,9 +12,11 @@ from keepa_deals.db.models.deals import (
     OriginKind,
 )
 from keepa_deals.db.models.jobs import JobRun, JobState, Sample
+from keepa_deals.db.models.people import ApiToken, PersonRow, Role, Scope
 
 __all__ = [
     "UNREADABLE",
+    "ApiToken",
     "Base",
     "Deal",
     "DealEvent",
@@ -27,7 +29,10 @@ __all__ = [
     "OperatorAction",
     "Origin",
     "OriginKind",
+    "PersonRow",
+    "Role",
     "Sample",
     "SavedView",
+    "Scope",
     "UtcDateTime",
 ]

@@ -7,6 +7,7 @@ from enum import StrEnum
 from flask import Flask, Response, abort, g, redirect, request, url_for
 from flask.globals import request_ctx
 
+from keepa_deals.people.person import UNNAMED, Person
 from keepa_deals.web.auth import sessions
 from keepa_deals.web.credentials import AccessError, Credentials
 from keepa_deals.web.http import errors
@@ -39,6 +40,12 @@ def reader() -> Reader:
     """Who asks for the present answer."""
     identified: Reader = g.get("reader", Reader.STRANGER)
     return identified
+
+
+def current_person() -> Person:
+    """Who asks for the present answer; ``id`` is ``None`` for the unnamed reader of an open dashboard."""
+    person: Person = g.get("person", UNNAMED)
+    return person
 
 
 def _check_host() -> Response | None:

@@ -1,0 +1,1 @@
+"""Who uses the dashboard: people with names, roles and passwords, and the tokens of their programs."""
