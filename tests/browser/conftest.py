@@ -251,13 +251,6 @@ class Table:
             connection.execute("PRAGMA foreign_keys = ON")
             return connection.execute(statement, values).fetchall()
 
-    def holds(self, asin: str) -> bool:
-        return bool(self._run("SELECT 1 FROM deals WHERE asin = ?", asin))
-
-    def forget(self, asin: str) -> None:
-        """The deal was never seen: the service finds it in the feed anew."""
-        self._run("DELETE FROM deals WHERE asin = ?", asin)
-
     def history(self, asin: str, prices: list[int]) -> None:
         """Points of the past, an hour apart, the last one an hour ago."""
         for back, price in enumerate(reversed(prices), start=1):

@@ -8,7 +8,6 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Table
 from tests.support.deployment import Service
 from tests.support.servers.sandbox import ask
 
@@ -228,27 +227,6 @@ def test_axe_finds_nothing_serious(each_page: Page) -> None:
 
 
 # -- live ----------------------------------------------------------------------------------------
-def test_new_deals_wait_until_they_are_asked_for(page: Page, service: Service, table: Table) -> None:
-    service.wait_for(
-        lambda s: s["jobs"]["backfill_deals"]["last_outcome"] == "nothing_to_do"
-    )  # all are found
-    page.goto("/?sort=price_since")
-    asin = rows(page)[0].split("-")[1]  # at the top of the feed, where the next look finds it
-    page.goto("/")
-    before = [key for key in rows(page) if key != f"1-{asin}"]
-    table.forget(asin)
-    service.wait_for(lambda _: table.holds(asin))  # found anew by the upserter
-    refresh(page)
-    news = page.locator("#news")
-    expect(news).to_have_text(re.compile(r"^\d+ new deals?$"))
-    assert [key for key in rows(page) if key != f"1-{asin}"] == before
-    news.click()
-    page.wait_for_url(re.compile("since="))
-    expect(news).to_be_hidden()
-    page.goto(f"{page.url}&q={asin}")  # while the table fills, others are found after it
-    expect(page.locator(f'[data-key="1-{asin}"].new')).to_be_visible()
-
-
 def test_a_dashboard_that_dies_is_admitted(page: Page) -> None:
     page.route("**/live**", lambda route: route.abort())
     refresh(page)

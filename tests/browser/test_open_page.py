@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Still
-from tests.browser.test_dashboard import refresh
+from tests.browser.test_dashboard import refresh, rows
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +33,19 @@ def test_a_changed_price_is_marked_in_its_place(open_page: Page, still: Still) -
     expect(row.locator(".changed")).to_contain_text("$999.99")
     expect(row.locator(".changed")).to_contain_text(f"changed, was {was}")
     expect(row.locator("a.open")).to_be_focused()
+
+
+def test_new_deals_wait_until_they_are_asked_for(open_page: Page, still: Still) -> None:
+    before = rows(open_page)
+    still.find_one()
+    refresh(open_page)
+    news = open_page.locator("#news")
+    expect(news).to_have_text("1 new deal")
+    assert rows(open_page) == before
+    news.click()
+    open_page.wait_for_url(re.compile("since="))
+    expect(news).to_be_hidden()
+    expect(open_page.locator("[data-key].new")).to_have_count(1)
 
 
 # -- old is not fresh ----------------------------------------------------------------------------

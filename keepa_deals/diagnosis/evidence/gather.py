@@ -16,6 +16,7 @@ from keepa_deals.deployment.deployment import Deployment
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.processes import Process, ProcessTable, read_processes
 from keepa_deals.deployment.supervisor_log import Supervision, read_supervision
+from keepa_deals.diagnosis.evidence.account import LiveAccount, ask_account
 from keepa_deals.diagnosis.evidence.dashboard import ask_dashboard
 from keepa_deals.diagnosis.evidence.home import HomeState, read_home
 from keepa_deals.diagnosis.evidence.logs import Trouble, read_troubles
@@ -25,7 +26,6 @@ from keepa_deals.health.parts.database import probe_engine, sqlite_path
 from keepa_deals.health.probing import Reading, run_probes
 from keepa_deals.health.report import HealthReport
 from keepa_deals.humanize import age_text
-from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.selection import selection_of
 from keepa_deals.kept_answers import KeptAnswer, kept_answers
 from keepa_deals.settings import Settings
@@ -56,7 +56,7 @@ class Evidence:
     troubles: Reading[tuple[Trouble, ...]]
     kept_answers: Reading[tuple[KeptAnswer, ...]]
     """Answers of Keepa that nobody understood, the newest first."""
-    token_status: Reading[TokenEnvelope] | None
+    token_status: Reading[LiveAccount] | None
     with_sandbox: bool
 
     @property
@@ -119,7 +119,7 @@ def gather(settings: Settings, *, live: bool = False, settings_error: str | None
         "kept_answers": lambda: kept_answers(settings.log_dir),
     }
     if live:
-        probes["token_status"] = lambda: _ask_keepa(settings)
+        probes["token_status"] = lambda: ask_account(settings)
     answers = run_probes(probes, timeout=TIMEOUT)
     report = answers.take("report", health.collect)
     return Evidence(
@@ -140,7 +140,7 @@ def gather(settings: Settings, *, live: bool = False, settings_error: str | None
         dashboard=answers.take("dashboard", ask_dashboard),
         troubles=answers.take("troubles", read_troubles),
         kept_answers=answers.take("kept_answers", kept_answers),
-        token_status=answers.take("token_status", _ask_keepa) if live else None,
+        token_status=answers.take("token_status", ask_account) if live else None,
         with_sandbox=bool(runtime_env.with_sandbox(Home(home))),
     )
 
@@ -152,13 +152,3 @@ def _read_selection(settings: Settings) -> None:
 def _read_unreadable(settings: Settings) -> Unreadable:
     with probe_engine(settings.database_dsn).connect() as connection:
         return soundness.find(connection)
-
-
-def _ask_keepa(settings: Settings) -> TokenEnvelope:
-    from keepa_deals.keepa.client import KeepaClient  # here: its HTTP library costs every look a tenth
-
-    client = KeepaClient(settings.api_key, base_url=settings.keepa_api_url, timeout=(1, 1), max_attempts=1)
-    try:
-        return client.token_status()
-    finally:
-        client.close()

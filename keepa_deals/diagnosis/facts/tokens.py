@@ -25,11 +25,8 @@ def lines(evidence: Evidence) -> Iterator[Line]:
         yield Line("tokens", Level.OK, f"learned prices: {prices}")
     if evidence.token_status is None:
         return
-    if (drift := live_drift(evidence)) is not None and tokens:
-        in_flight = f", {tokens.reserved} in flight" if tokens.reserved else ""
-        yield Line(
-            "tokens", warn_if(drift > tokens.reserved), f"drift against /token: {drift} tokens{in_flight}"
-        )
+    if (drift := live_drift(evidence)) is not None:
+        yield Line("tokens", warn_if(drift > 0), f"drift against /token: {max(drift, 0)} tokens")
     elif evidence.token_status.error:
         yield Line("tokens", Level.FAIL, f"/token: {evidence.token_status.error}")
 

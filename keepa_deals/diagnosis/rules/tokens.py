@@ -36,16 +36,14 @@ def foreign_spender(evidence: Evidence) -> Iterator[Finding]:
             f"tokens are missing that we did not spend: up to {tokens.foreign_tokens} between two answers, "
             f"{total} in all, last {when}"
         )
-    elif (drift := live_drift(evidence)) is not None and drift > tokens.reserved:
-        yield Finding(f"Keepa has {drift} tokens less than our books say, {tokens.reserved} are in flight")
+    elif (drift := live_drift(evidence)) is not None and drift > 0:
+        yield Finding(f"Keepa has {drift} tokens less than our books say")
 
 
 def live_drift(evidence: Evidence) -> int | None:
     """By how many tokens our books exceed what ``/token`` says; ``None`` when it was not asked."""
-    tokens, told = evidence.report.tokens.value, evidence.token_status and evidence.token_status.value
-    if tokens is None or tokens.available is None or not told:
-        return None
-    return tokens.available + tokens.reserved - told.tokens_left
+    account = evidence.token_status.value if evidence.token_status else None
+    return account.drift if account else None
 
 
 @rule(
