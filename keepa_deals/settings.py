@@ -658,9 +658,15 @@ def given_by_environment() -> dict[str, str]:
     return {**inherited_environment(), **given}
 
 
+OVERRULING = ("CELERY", "GUNICORN", "FLASK")
+"""What variables begin with by which libraries put another broker, address or mode before our settings: they
+were meant for another project, and the dashboard would listen where nobody asked for a password."""
+
+
 def own_environment(more: Mapping[str, str]) -> dict[str, str]:
     """This process's environment with more in it, for a program that takes its place."""
-    return {**os.environ, **more}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OVERRULING)}
+    return {**kept, **more}
 
 
 PING_SETTINGS = frozenset({"upserter_ping_url", "backfill_ping_url", "maintenance_ping_url"})

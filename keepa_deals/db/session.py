@@ -24,7 +24,9 @@ log = logging.getLogger(__name__)
 BUSY_TIMEOUT_MS = 10_000
 """How long a SQLite connection waits for another writer. Our own transactions take milliseconds."""
 CONNECT_TIMEOUT = 5
-CACHE_KIB = 32_768
+CACHE_KIB = 4_096
+"""Pages that each SQLite connection keeps for itself; the system keeps the rest of the file for all of them.
+A process has several connections, so that 32 MB each made the dashboard grow with the table."""
 _WRITES = "keepa_deals_writes"
 _READ_ONLY = "25006"
 """PostgreSQL's code for a write to a standby."""
@@ -142,7 +144,11 @@ def _switch_to_wal(connection: Any) -> None:
 
 
 def _sqlite_engine(dsn: str) -> Engine:
-    engine = create_engine(dsn, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    engine = create_engine(
+        dsn,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
+        pool_use_lifo=True,  # whoever asks alone finds the pages that the last one read
+    )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: object) -> None:

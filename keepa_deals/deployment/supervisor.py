@@ -23,9 +23,15 @@ from keepa_deals.deployment.supervisor_config import WARM_SHUTDOWN, supervisor_s
 from keepa_deals.settings import PROJECT_ROOT, inherited_environment
 
 ANSWER_TIMEOUT = 30
-SMALL = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
+SMALL = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "1048576",
+    "MALLOC_TRIM_THRESHOLD_": "1048576",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 """Without what nobody needs: heaps of glibc's for each of many threads that take turns anyway, and NumPy's
-threads for algebra."""
+threads for algebra. What was freed goes back to the system: else glibc takes a large piece that it has seen
+freed for a sign that more will come, and keeps up to 64 MB at hand for the rest of a process's life."""
 UNREACHABLE = (OSError, HTTPException, xmlrpc.client.Error)
 
 

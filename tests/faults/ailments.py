@@ -23,6 +23,7 @@ from tests.support.deployment import Service
 from tests.support.paths import ROOT
 from tests.support.servers.sandbox import ask
 
+CACHELESS = ROOT / "tests" / "faults" / "cacheless_dashboard.py"
 UNTIL_FELT = 60.0
 """Seconds that another program goes on spending unnoticed."""
 
@@ -73,6 +74,22 @@ def second_worker(service: Service) -> Iterator[None]:
     finally:
         child.terminate()
         child.wait(timeout=60)
+
+
+@contextmanager
+def column_cache_without_memory(service: Service) -> Iterator[None]:
+    """The dashboard answers, and can never make its column cache."""
+    path = service.layout.supervisor_conf
+    before = path.read_text()
+    broken = before.replace("python:keepa_deals.web.gunicorn_conf", str(CACHELESS))
+    assert broken != before
+    path.write_text(broken)
+    supervisor.apply_configuration(service.layout)
+    try:
+        yield
+    finally:
+        path.write_text(before)
+        supervisor.apply_configuration(service.layout)
 
 
 def redis_setting(name: str, value: str, before: str) -> Fault:

@@ -25,6 +25,7 @@ CASES = (
     Case("dashboard SIGSTOP", ("process_suspended",), injection.suspended("dashboard")),
     Case("dashboard deaf", ("dashboard_down",), injection.dashboard_without_files),
     Case("dashboard deaf by SIGSTOP", ("process_suspended",), injection.deaf_dashboard()),
+    Case("column cache never made", ("column_cache_old",), ailments.column_cache_without_memory),
     Case("sandbox stopped", ("sandbox_down",), injection.stopped("sandbox")),
     Case("sandbox SIGSTOP (--live)", ("process_suspended",), injection.suspended("sandbox"),
          arguments=("--live",)),

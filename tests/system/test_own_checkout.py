@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -133,3 +134,39 @@ def lives(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def another_python() -> str | None:
+    """A Python beside the one of the tests that the service may run with."""
+    this = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for name in (f"python3.{minor}" for minor in range(11, 20)):
+        path = shutil.which(name)
+        if path is None or name == f"python{this}":
+            continue
+        says = subprocess.run([path, "-c", "import venv, ssl"], check=False, capture_output=True)
+        if says.returncode == 0:
+            return path
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.nightly
+def test_another_python_gets_packages_of_its_own_and_runs_the_service(tmp_path: Path) -> None:
+    python = another_python()
+    if python is None:
+        pytest.skip("there is no other Python of 3.11 or newer")
+    checkout = Checkout(tmp_path / "checkout", PYTHON=python)
+    checkout.environment |= {name: os.environ[name] for name in os.environ if name.startswith("PIP_")}
+    shutil.rmtree(checkout.root / ".venv")
+    try:
+        done = checkout.run(START, "--sandbox", seconds=600)
+        if "pip could not install the packages" in done.stderr:
+            pytest.skip("the packages of that Python cannot be had here")
+        assert done.returncode == 0, done.stdout + done.stderr
+        runs = Path(psutil.Process(checkout.pid("guard")).exe())
+        assert (
+            runs == (checkout.root / ".venv" / "bin" / "python").resolve() != Path(sys.executable).resolve()
+        )
+        assert "healthy" in checkout.start()
+    finally:
+        checkout.kill()

@@ -24,6 +24,8 @@ from keepa_deals.settings import Settings
 
 KEY = "k" * settings_module.KEY_LENGTH
 PROGRAMS = tuple(program.NAMES)
+MEANT_FOR_ANOTHER = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "GUNICORN_CMD_ARGS", "FLASK_DEBUG")
+"""Variables of a container's other life, which the libraries would put before our settings."""
 
 
 def settings(home: Path, **values: object) -> Settings:
@@ -54,6 +56,8 @@ def test_a_program_takes_the_place_of_the_command(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(Deployment, "as_wanted", classmethod(lambda cls: here))
     monkeypatch.setattr(program_cli.os, "execve", lambda *call: ran.append(call))
     monkeypatch.setattr(program_cli.os, "chdir", lambda path: None)
+    for name in MEANT_FOR_ANOTHER:
+        monkeypatch.setenv(name, "amqp://elsewhere")
     done = CliRunner().invoke(cli, ["run", "beat"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     ((path, command, environment),) = ran
@@ -61,6 +65,7 @@ def test_a_program_takes_the_place_of_the_command(tmp_path: Path, monkeypatch: p
     assert environment["KEEPA_DOMAIN_ID"] == "1"
     assert environment["MALLOC_ARENA_MAX"] == "2"
     assert environment["PATH"]
+    assert environment.keys().isdisjoint(MEANT_FOR_ANOTHER)
     assert (tmp_path / "home" / "log").is_dir()
 
 
