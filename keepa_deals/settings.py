@@ -311,9 +311,14 @@ class Settings(BaseSettings):
     @field_validator("keepa_api_key")
     @classmethod
     def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) != KEY_LENGTH:
-            raise ValueError(f"must have {KEY_LENGTH} characters, has {len(value.get_secret_value())}")
-        return value
+        if value is None:
+            return None
+        key = value.get_secret_value().strip()
+        if len(key) != KEY_LENGTH:
+            raise ValueError(f"must have {KEY_LENGTH} characters, has {len(key)}")
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise ValueError("must have no blanks and no letters but a to z: copy it anew from Keepa's page")
+        return SecretStr(key)
 
     @field_validator("keepa_domain_id")
     @classmethod
@@ -679,8 +684,17 @@ def explain(error: ValidationError) -> str:
     for problem in error.errors():
         name = str(problem["loc"][0])
         value = "(hidden)" if name in SECRET_SETTINGS else _shown(problem["input"])
-        lines.append(f"{name.upper()}={value}: {problem['msg'].removeprefix('Value error, ')}")
+        wrong = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{name.upper()}={value}: {wrong}{_on_quotes(problem['input'])}")
     return "\n".join(lines)
+
+
+def _on_quotes(value: object) -> str:
+    """What to do about quotes that came along: a shell takes them away, and a container's file does not."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    text = text.strip()
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return " (the quotes around it are part of the value: leave them out)" if quoted else ""
 
 
 def _shown(value: object) -> str:

@@ -84,6 +84,22 @@ _LEFT_OUT = frozenset(
     ]
 )
 """Options of other programs for what this one does by itself, whatever stands between."""
+_SQLITE_LEFT_OUT = frozenset(
+    [
+        "timeout",
+        "busy_timeout",
+        "check_same_thread",
+        "cached_statements",
+        "isolation_level",
+        "detect_types",
+        "cache",
+        "journal_mode",
+        "synchronous",
+        "foreign_keys",
+    ]
+)
+"""Options of SQLite's drivers for what each connection here is told anyway."""
+_WRITABLE_MODES = ("mode=rw", "mode=rwc")
 _FIRST_WRITABLE = {"target_session_attrs": "read-write"}
 """Of several hosts, the one that takes writes: after a fail-over, another one."""
 
@@ -105,9 +121,8 @@ class DatabaseAddress:
     @property
     def dsn(self) -> str:
         """For SQLAlchemy, everything escaped; with the password: never log it."""
-        query = f"?{urlencode(self.options, quote_via=quote)}" if self.options else ""
         if self.is_sqlite:
-            return f"sqlite:///{quote(str(self.file)) if self.file else ':memory:'}{query}"
+            return f"sqlite:///{quote(str(self.file)) if self.file else ':memory:'}"
         place = f"{self._login(self.password)}/{quote(self.name, safe='')}"
         return f"{DRIVER}://{place}{self._query(dict(self.options))}"
 
@@ -155,9 +170,14 @@ def _sqlite(address: str) -> DatabaseAddress:
             "must have three slashes before the file, four before an absolute path: sqlite:////data/deals.db"
         )
     name = unquote(rest[1:])
-    options = dict(pair.split("=", 1) for pair in query.split("&") if "=" in pair)
+    given = {pair.partition("=")[0] for pair in query.split("&") if pair and pair not in _WRITABLE_MODES}
+    if given - _SQLITE_LEFT_OUT:
+        raise ValueError(
+            "must name SQLite's file and no options (in its name, ? is written %3F): the service writes "
+            "there, and opens it in its own way"
+        )
     file = None if name in _IN_MEMORY else ROOT / Path(name).expanduser()
-    return DatabaseAddress(file=file, is_sqlite=True, options=options)
+    return DatabaseAddress(file=file, is_sqlite=True, left_out=tuple(sorted(given)))
 
 
 def _postgresql(parts: Parts) -> DatabaseAddress:

@@ -7,6 +7,8 @@ import re
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MAX_NAME = 253
+_ESCAPED_ZONE = "25"
+"""Of ``fe80::1%25eth0``: how an address on the web writes the ``%`` before an interface (RFC 6874)."""
 MAX_PORT = 65535
 
 
@@ -17,7 +19,8 @@ def as_host(text: str) -> str:
     """
     name = _bare(text)
     if _is_ip(name):
-        return name.lower()
+        address, zone, interface = name.partition("%")
+        return address.lower() + zone + interface.removeprefix(_ESCAPED_ZONE)
     name = _in_ascii(name).lower().removesuffix(".")
     if name and len(name) <= _MAX_NAME and all(map(_LABEL.fullmatch, name.split("."))):
         return name

@@ -166,6 +166,41 @@ def test_a_secret_in_the_wrong_setting_is_not_repeated(
     assert shown(str(caught.value), secret.removeprefix("redis://:").partition("@")[0], length=4) == set()
 
 
+@pytest.mark.parametrize("around", ['"{}"', "'{}'", ' "{}"\n'])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KEEPA_API_KEY", KEY),
+        ("REDIS_URL", "redis://cache/0"),
+        ("DATABASE_URL", "sqlite:////data/deals.db"),
+        ("DASHBOARD_PORT", "8000"),
+        ("DASHBOARD_TRUSTED_HOSTS", "deals.example"),
+    ],
+)
+def test_quotes_that_came_along_are_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, around: str
+) -> None:
+    """A container's environment file keeps the quotes that a shell would take away."""
+    monkeypatch.setenv(name, around.format(value))
+    with pytest.raises(
+        SettingsError, match=r"quotes around it are part of the value: leave them out"
+    ) as said:
+        load()
+    assert "\n" not in str(said.value)
+
+
+def test_a_key_is_taken_without_the_blanks_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEPA_API_KEY", f" {KEY}\r\n")
+    assert load().api_key == KEY
+
+
+@pytest.mark.parametrize("letter", [" ", "\u043a", "\u200b", "\t"])
+def test_a_key_with_what_no_key_has_is_refused(monkeypatch: pytest.MonkeyPatch, letter: str) -> None:
+    monkeypatch.setenv("KEEPA_API_KEY", KEY[:30] + letter + KEY[31:])
+    with pytest.raises(SettingsError, match="copy it anew"):
+        load()
+
+
 @pytest.mark.parametrize(
     ("name", "secret"),
     [

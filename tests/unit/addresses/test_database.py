@@ -41,6 +41,10 @@ SQLITE = {
     "sqlite:///deals.db": PROJECT_ROOT / "deals.db",
     "sqlite+pysqlite:////data/my%20deals.db": Path("/data/my deals.db"),
     "sqlite:////data/100%.db": Path("/data/100%.db"),
+    "sqlite:////data/why%3F.db": Path("/data/why?.db"),
+    "sqlite:////data/deals.db?timeout=30&check_same_thread=false": Path("/data/deals.db"),
+    "sqlite:////data/deals.db?mode=rwc": Path("/data/deals.db"),
+    "sqlite:////data/deals.db?": Path("/data/deals.db"),
 }
 REFUSED = {
     "": "must start with sqlite:/// or postgresql://",
@@ -49,6 +53,10 @@ REFUSED = {
     "postgresql+weird://u:p@db/deals": "must start with",
     "db/deals": "must start with",
     "sqlite://deals.db": "before an absolute path",
+    "sqlite:////data/deals.db?mode=ro": "the service writes",
+    "sqlite:///file:/data/deals.db?uri=true": "no options",
+    "sqlite:////data/deals.db?key=secret": "no options",
+    "sqlite:////data/why?.db": "? is written %3F",
     "postgresql://u:p@db:port/deals": "the port must be a number",
     "postgresql://u:p@db:0/deals": "the port must be a number",
     "postgresql://u:p@db/deals/more": "must end with the database's name",

@@ -26,6 +26,7 @@ TAKEN = {
     "valkey://cache": {"places": PLACE},
     "redis://10.0.0.7:7000/0": {"places": (("10.0.0.7", 7000),)},
     "redis://[::1]:6379/3": {"places": (("::1", 6379),), "db": 3},
+    "redis://[fe80::1%25eth0]": {"places": (("fe80::1%eth0", 6379),)},
     "redis://cache?db=2": {"places": PLACE, "db": 2},
     "redis://cache/1?db=2": {"places": PLACE, "db": 2},
     "redis://cache?protocol=3": {"places": PLACE, "protocol": 3},
