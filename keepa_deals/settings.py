@@ -335,7 +335,7 @@ class Settings(BaseSettings):
     @field_validator("amazon_fees")
     @classmethod
     def _resolve_fees(cls, value: Path | None) -> Path | None:
-        return None if value is None else (PROJECT_ROOT / value.expanduser()).resolve()
+        return None if value is None else _path(value)
 
     @field_validator("recovery_target")
     @classmethod

@@ -10,7 +10,8 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlencode
 
 from keepa_deals.addresses import hosts
-from keepa_deals.addresses.redis import ESCAPES, ROOT
+from keepa_deals.addresses.files import as_file
+from keepa_deals.addresses.redis import ESCAPES
 from keepa_deals.addresses.split import Parts, scheme_of, split
 
 FORMS = "sqlite:/// or postgresql://"
@@ -176,7 +177,7 @@ def _sqlite(address: str) -> DatabaseAddress:
             "must name SQLite's file and no options (in its name, ? is written %3F): the service writes "
             "there, and opens it in its own way"
         )
-    file = None if name in _IN_MEMORY else ROOT / Path(name).expanduser()
+    file = None if name in _IN_MEMORY else as_file(name)
     return DatabaseAddress(file=file, is_sqlite=True, left_out=tuple(sorted(given)))
 
 

@@ -11,11 +11,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from keepa_deals.addresses import hosts
+from keepa_deals.addresses.files import as_file
 from keepa_deals.addresses.split import Parts, scheme_of, split
 from keepa_deals.errors import SettingsError
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-"""Where relative paths start."""
 PORT, SENTINEL_PORT = 6379, 26379
 FORMS = "redis://, rediss://, unix:// or redis+sentinel://"
 ESCAPES = "(in a password, / # ? [ @ may be written as %2F %23 %3F %5B %40)"
@@ -252,7 +251,7 @@ def _tls_options(options: Mapping[str, str]) -> dict[str, Any]:
     chosen: dict[str, Any] = {
         name: options[name] for name in ("ssl_password", "ssl_ciphers") if options.get(name)
     }
-    chosen |= {name: str(ROOT / Path(options[name]).expanduser()) for name in _FILES if options.get(name)}
+    chosen |= {name: str(as_file(options[name])) for name in _FILES if options.get(name)}
     if "ssl_cert_reqs" in options:
         wanted = _CERT_REQS.get(options["ssl_cert_reqs"].lower())
         if wanted is None:

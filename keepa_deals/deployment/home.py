@@ -102,10 +102,18 @@ def keep_key_private() -> str | None:
     return f".env was readable by others (mode {status.st_mode & 0o777:04o}) and now is yours alone"
 
 
+def _of_the_user() -> Path | None:
+    """The user's own folder; a user without a name and without ``HOME``, as in a container, has none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
 def _refuse_foreign(path: Path) -> None:
     if not path.is_dir():
         raise SettingsError(f"KEEPA_DEALS_HOME={path}: is not a folder")
-    shared = path.stat().st_mode & stat.S_ISVTX or path in (Path("/"), Path.home())
+    shared = path.stat().st_mode & stat.S_ISVTX or path in (Path("/"), _of_the_user())
     known = any((path / name).exists() for name in (*_FOLDERS, "deals.db"))
     if shared or not (known or not any(path.iterdir())):
         raise SettingsError(f"KEEPA_DEALS_HOME={path}: holds other things; name a folder of its own")

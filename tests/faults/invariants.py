@@ -79,6 +79,10 @@ def doubled(service: Service) -> Sequence[str]:
     return words
 
 
+_SHOWN = "SELECT asin FROM deals WHERE ended_at IS NULL OR ended_reason = 'merged'"
+"""Of a merged deal another variation of its product is shown, which is as it should be."""
+
+
 def missing(service: Service, earlier: Ledger) -> Sequence[str]:
     """The deals that Keepa has now and the table shows not at all, or as ended.
 
@@ -88,7 +92,7 @@ def missing(service: Service, earlier: Ledger) -> Sequence[str]:
     selection = json.loads(service.settings.keepa_deal_selection.read_text())
     truth = ask(f"{service.sandbox}/_sandbox/truth", {**selection, "page": 0})["deals"]
     with _database(service) as database:
-        shown = {a for (a,) in database.execute("SELECT asin FROM deals WHERE ended_at IS NULL")}
+        shown = {a for (a,) in database.execute(_SHOWN)}
     due = {d["asin"] for d in truth if d["created"] >= earlier.minute or d["asin"] in earlier.open}
     return sorted(due - shown)
 

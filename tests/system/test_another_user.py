@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,23 +14,52 @@ import pytest
 
 from tests.support.checkout import Checkout
 from tests.support.deployment import Service
+from tests.support.paths import ROOT
 
 KILL, START = "kill_everything_force.sh", "start_celery.sh"
+SYSTEM = "/usr/bin/python3"
 THEIRS, NAMELESS = 65534, 54321
 """The user that the service runs as, and one that has no name."""
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user"),
-    pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed"),
 ]
 
 
-@pytest.fixture(scope="module")
-def checkout() -> Iterator[Checkout]:
-    """Root's, where everybody may read; pytest's own folders are closed to others."""
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Where everybody may read; pytest's own folders are closed to others."""
     with tempfile.TemporaryDirectory(prefix="keepa-deals-users-") as name:
         Path(name).chmod(0o755)
-        yield Checkout(Path(name) / "checkout")
+        yield Path(name)
+
+
+WITHIN = """
+import os, sys
+from keepa_deals import cli
+from keepa_deals.ops import preflight, start, stop  # while they can surely be read
+os.setgroups([]); os.setgid({user}); os.setuid({user})
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("command", ["kill", "start"])
+def test_a_home_of_another_user_is_named_and_nothing_is_done(folder: Path, command: str) -> None:
+    home = folder / "var"
+    (home / "run").mkdir(parents=True)
+    home.chmod(0o700)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHIN.format(user=NAMELESS), "ops", command],
+        env={"PATH": os.environ["PATH"], "KEEPA_DEALS_HOME": str(home)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout
+    assert str(home) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(home.rglob("*")) == [home / "run"]
 
 
 def call(service: Service, user: int, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -48,25 +78,26 @@ def call(service: Service, user: int, script: str, *arguments: str) -> subproces
     return done
 
 
-@pytest.mark.parametrize("script", [KILL, START])
-def test_a_home_of_another_user_is_named_and_nothing_is_done(checkout: Checkout, script: str) -> None:
-    (checkout.home / "run").mkdir(parents=True, exist_ok=True)
-    checkout.home.chmod(0o700)
-    done = call(checkout, NAMELESS, script)
-    assert done.returncode == 1, done.stdout
-    assert str(checkout.home) in done.stderr
-    assert "Traceback" not in done.stderr
-    assert list(checkout.home.rglob("*")) == [checkout.home / "run"]
-
-
 @pytest.mark.slow
 @pytest.mark.nightly
-def test_a_service_in_a_checkout_of_root_s_is_its_user_s_and_root_s_to_stop(checkout: Checkout) -> None:
-    home = checkout.root.parent / "home"
+def test_a_service_in_a_checkout_of_root_s_is_its_user_s_and_root_s_to_stop(folder: Path) -> None:
+    """With the system's Python, which every user may run."""
+    if shutil.which(SYSTEM) is None or shutil.which("setpriv") is None:
+        pytest.skip(f"needs {SYSTEM} and setpriv")
+    checkout = Checkout(folder / "checkout", PYTHON=SYSTEM)
+    checkout.environment |= {name: os.environ[name] for name in os.environ if name.startswith("PIP_")}
+    shutil.rmtree(checkout.root / ".venv")
+    home = folder / "home"
     home.mkdir(mode=0o700)
     os.chown(home, THEIRS, THEIRS)
     theirs = Service(home, root=checkout.root)
     try:
+        done = checkout.run(START, "--sandbox", seconds=600)  # root's start installs the packages
+        if "pip could not install the packages" in done.stderr:
+            pytest.skip("the packages of the system's Python cannot be had here")
+        assert done.returncode == 0, done.stdout + done.stderr
+        checkout.kill()
+
         done = call(theirs, THEIRS, START, "--sandbox")
         assert done.returncode == 0, done.stdout + done.stderr
         before = {process.pid for process in theirs.processes()}
@@ -84,3 +115,4 @@ def test_a_service_in_a_checkout_of_root_s_is_its_user_s_and_root_s_to_stop(chec
         assert "stopped: no process" in theirs.kill()  # root may, too
     finally:
         theirs.run(KILL)
+        checkout.run(KILL)

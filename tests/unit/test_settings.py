@@ -88,6 +88,7 @@ OUT_OF_RANGE = {
     "REDIS_KEY_PREFIX": ("a:b", "a b", "a*", "{a}", "ключ "),
     "KEEPA_DEALS_HOME": ("~nobody-of-this-name/x",),
     "KEEPA_DEAL_SELECTION": ("~nobody-of-this-name/x.json",),
+    "AMAZON_FEES": ("~nobody-of-this-name/x.json",),
 }
 
 

@@ -53,6 +53,7 @@ REFUSED = {
     "postgresql+weird://u:p@db/deals": "must start with",
     "db/deals": "must start with",
     "sqlite://deals.db": "before an absolute path",
+    "sqlite:///~nobody-of-this-name/deals.db": "no user's folder",
     "sqlite:////data/deals.db?mode=ro": "the service writes",
     "sqlite:///file:/data/deals.db?uri=true": "no options",
     "sqlite:////data/deals.db?key=secret": "no options",

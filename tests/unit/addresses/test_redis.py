@@ -91,6 +91,7 @@ REFUSED = {
     "redis://ca che": "without blanks",
     "redis://a:1,b:2/0": "redis+sentinel://",
     "redis://cache?ssl_ca_certs=/x": "must start with rediss://",
+    "rediss://cache?ssl_ca_certs=~nobody-of-this-name/ca.pem": "no user's folder",
     "rediss://cache?ssl_cert_reqs=maybe": "required, optional or none",
     "rediss://cache?ssl_check_hostname=perhaps": "true or false",
     "rediss://cache?ssl_min_version=SSLv3": "TLSv1.2 or TLSv1.3",
