@@ -93,7 +93,10 @@ def test_a_view_is_downloaded_as_it_is_shown(browser: Browser, address: str, tmp
     page.context.close()
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+@pytest.mark.parametrize(
+    "scripts",
+    [pytest.param(True, id="scripts"), pytest.param(False, id="no-scripts", marks=pytest.mark.nightly)],
+)
 def test_log_in_leads_back_to_the_view_and_log_out_ends_it(
     browser: Browser, address: str, home: Path, scripts: bool
 ) -> None:

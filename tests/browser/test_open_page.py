@@ -49,7 +49,7 @@ def test_new_deals_wait_until_they_are_asked_for(open_page: Page, still: Still) 
 
 
 # -- old is not fresh ----------------------------------------------------------------------------
-@pytest.mark.parametrize("layout", ["table", "cards"])
+@pytest.mark.parametrize("layout", ["table", pytest.param("cards", marks=pytest.mark.nightly)])
 def test_a_deal_found_long_ago_and_just_seen_is_not_overdue(
     open_page: Page, still: Still, layout: str
 ) -> None:
@@ -61,7 +61,7 @@ def test_a_deal_found_long_ago_and_just_seen_is_not_overdue(
     expect(open_page.locator(".overdue")).to_have_count(0)
 
 
-@pytest.mark.parametrize("layout", ["table", "cards"])
+@pytest.mark.parametrize("layout", ["table", pytest.param("cards", marks=pytest.mark.nightly)])
 def test_deals_whose_time_has_passed_are_marked_though_nobody_answers(
     open_page: Page, still: Still, layout: str
 ) -> None:
