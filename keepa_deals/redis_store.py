@@ -90,6 +90,11 @@ class Keys:
         return f"{self.prefix}:keepa:pause"
 
     @property
+    def notifier_wake(self) -> str:
+        """A list with a word for the notifier: there is something to look at, or to send."""
+        return f"{self.prefix}:notify:wake"
+
+    @property
     def metrics(self) -> str:
         """The counters that all processes share."""
         return f"{self.prefix}:metrics"

@@ -9,7 +9,7 @@ from sqlalchemy import Insert, Table, bindparam, func, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from keepa_deals.db.models import Deal, DealPast, DealPoint, DealVariation, JobState
+from keepa_deals.db.models import AlertMemory, Deal, DealPast, DealPoint, DealVariation, JobState
 
 DEALS = Deal.__table__
 KEY = ("domain_id", "asin")
@@ -85,6 +85,18 @@ def write_variations(session: Session, rows: Sequence[Mapping[str, Any]]) -> Non
         statement = statement.on_conflict_do_update(  # type: ignore[attr-defined]
             index_elements=["domain_id", "asin"],
             set_={name: new[name] for name in ("family", "noted_at")},
+        )
+        session.connection().execute(statement, [dict(row) for row in rows])
+
+
+def write_memories(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write what alerts told of deals, in the place of what they told before."""
+    if rows:
+        statement = _insert(session, AlertMemory.__table__)
+        new = statement.excluded  # type: ignore[attr-defined]
+        statement = statement.on_conflict_do_update(  # type: ignore[attr-defined]
+            index_elements=["alert_id", "domain_id", "asin"],
+            set_={name: new[name] for name in ("occasion", "told_at", "price")},
         )
         session.connection().execute(statement, [dict(row) for row in rows])
 

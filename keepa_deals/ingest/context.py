@@ -18,6 +18,7 @@ from keepa_deals.keepa.selection import load_selection
 from keepa_deals.keepa_memory import SharedMemory
 from keepa_deals.kept_answers import KeptAnswers
 from keepa_deals.locks import SingleFlightLock
+from keepa_deals.notifier_wake import NotifierWake
 from keepa_deals.redis_store import Keys, connect
 from keepa_deals.settings import Settings
 from keepa_deals.token_manager import TokenManager
@@ -57,6 +58,8 @@ class IngestContext:
     selection: Mapping[str, Any]
     lock: Callable[[str], Lock]
     stop: Callable[[], bool]
+    wake_notifier: Callable[[], None] = lambda: None
+    """Called when a transaction has left alerts something to look at. A word that is lost costs seconds."""
 
     @property
     def domain_id(self) -> int:
@@ -103,4 +106,5 @@ def build_context(settings: Settings, *, stop: Callable[[], bool] = lambda: Fals
         selection=selection,
         lock=lambda name: SingleFlightLock(redis, keys.lock(name), ttl=settings.lock_ttl_seconds),
         stop=stop,
+        wake_notifier=NotifierWake(redis, keys).wake,
     )

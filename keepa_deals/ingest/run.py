@@ -29,6 +29,7 @@ from keepa_deals.errors import (
     TokensUnavailableError,
 )
 from keepa_deals.ingest.context import IngestContext
+from keepa_deals.ingest.events import CHANGES_NOTED
 from keepa_deals.ingest.interfaces import Lock
 from keepa_deals.jobs import Job
 from keepa_deals.keepa.envelope import TokenEnvelope
@@ -121,6 +122,8 @@ class Run:
             yield session
             if self.lock.lost.is_set():
                 raise LockLostError(f"{self.job}: its lock went to another worker; nothing was written")
+        if session.info.get(CHANGES_NOTED):
+            self.context.wake_notifier()
         for name, value in job_state.items():
             setattr(self, name, value)
 

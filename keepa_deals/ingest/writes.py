@@ -20,7 +20,7 @@ from keepa_deals.deals.economics.pricing import DEFAULT, Fulfilment, Pricing
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.lifecycle import Change, Life
 from keepa_deals.ingest.columns import columns_of, names_of
-from keepa_deals.ingest.events import EventRow, event_rows, record
+from keepa_deals.ingest.events import EventRow, event_rows, note_changes, record
 from keepa_deals.ingest.feed import families
 from keepa_deals.ingest.feed.coverage import Coverage
 from keepa_deals.ingest.feed.mapping import FeedRow
@@ -171,6 +171,7 @@ def apply_listed(
     upsert_deals(session, [columns_of(deal) for deal in page.written])
     insert_points(session, [columns_of(point) for point in page.points])
     record(session, page.events)
+    note_changes(session, domain_id, page.changed_asins, at)
     return len(rows)
 
 
@@ -199,6 +200,12 @@ class _Page:
     points: list[PointRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
+
+    @property
+    def changed_asins(self) -> list[str]:
+        """The deals of which readers see something else than before."""
+        changed = (deal for deal in self.stood_for if deal.changed_at == self.at)
+        return [*(deal.feed.asin for deal in self.written), *(deal.asin for deal in changed)]
 
     def add(self, row: FeedRow, old: StoredDeal | None) -> None:
         """Take in one deal; ``old`` is what the table has of it, or of its family."""

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from keepa_deals import formats
+from keepa_deals.deals.links import IMAGE_HOST as IMAGE_HOST
+from keepa_deals.deals.links import amazon_url as amazon_url
+from keepa_deals.deals.links import image_url as image_url
+from keepa_deals.deals.links import keepa_url as keepa_url
 from keepa_deals.deals.money import symbol, whole
-from keepa_deals.marketplaces import marketplace
-
-IMAGE_HOST = "https://m.media-amazon.com"
-_IMAGE_NAME = re.compile(r"[A-Za-z0-9+_%.,-]{1,120}")
-_SIZED = re.compile(r"\.(?=[a-z]+$)")
 
 
 def iso(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC with ``Z``, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
-
-
-def image_url(name: str | None, size: int | None = None) -> str | None:
-    """The picture's address, in Amazon's scaled form when ``size`` pixels are given."""
-    if not name or not _IMAGE_NAME.fullmatch(name):
-        return None
-    if size and "._" not in name:
-        name = _SIZED.sub(f"._SL{size}_.", name)
-    return f"{IMAGE_HOST}/images/I/{name}"
-
-
-def amazon_url(domain_id: int, asin: str) -> str:
-    return f"https://www.amazon.{marketplace(domain_id).tld}/dp/{asin}"
-
-
-def keepa_url(domain_id: int, asin: str) -> str:
-    return f"https://keepa.com/#!product/{domain_id}-{asin}"
 
 
 def ago(moment: datetime, now: datetime) -> str:

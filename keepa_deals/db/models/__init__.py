@@ -1,5 +1,16 @@
 """The tables. Money is integer cents, time aware UTC; the migrations are the truth in production."""
 
+from keepa_deals.db.models.alerts import (
+    Alert,
+    AlertChange,
+    AlertChannel,
+    AlertMemory,
+    AlertState,
+    Channel,
+    Delivery,
+    DeliveryState,
+    MessageKind,
+)
 from keepa_deals.db.models.base import UNREADABLE, Base, Named, UtcDateTime
 from keepa_deals.db.models.dashboard import OperatorAction, SavedView
 from keepa_deals.db.models.deals import (
@@ -16,15 +27,24 @@ from keepa_deals.db.models.people import ApiToken, PersonRow, Role, Scope
 
 __all__ = [
     "UNREADABLE",
+    "Alert",
+    "AlertChange",
+    "AlertChannel",
+    "AlertMemory",
+    "AlertState",
     "ApiToken",
     "Base",
+    "Channel",
     "Deal",
     "DealEvent",
     "DealPast",
     "DealPoint",
     "DealVariation",
+    "Delivery",
+    "DeliveryState",
     "JobRun",
     "JobState",
+    "MessageKind",
     "Named",
     "OperatorAction",
     "Origin",

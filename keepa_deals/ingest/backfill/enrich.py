@@ -18,6 +18,7 @@ from keepa_deals.deals.price_history import pack
 from keepa_deals.ingest import keepa_history
 from keepa_deals.ingest.columns import columns_of, store
 from keepa_deals.ingest.context import IngestContext
+from keepa_deals.ingest.events import note_changes
 from keepa_deals.ingest.feed import families
 from keepa_deals.ingest.feed.family_lookup import note_families
 from keepa_deals.ingest.feed.mapping import detail_row
@@ -97,6 +98,7 @@ def enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
                 deal.risks = told[asin]
                 deal.changed_at = now
             store(calculation.of(deal, pricing), deal)
+        note_changes(session, context.domain_id, sorted(details.keys() & set(asked)), now)
         write_pasts(session, [columns_of(past) for past in pasts])
         if families.is_single(context.selection):
             note_families(run, session, answer.products)

@@ -17,7 +17,7 @@ from keepa_deals.db.upsert import lock_writers
 from keepa_deals.deals import lifecycle
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.lifecycle import CLOCK_TOLERANCE
-from keepa_deals.ingest.events import event_rows, record
+from keepa_deals.ingest.events import event_rows, note_changes, record
 from keepa_deals.ingest.feed.coverage import SHOWN_WITHIN
 from keepa_deals.ingest.run import Run
 from keepa_deals.ingest.upsert.state import SweepState
@@ -105,9 +105,12 @@ def end_deals(
     """End open deals, by ASIN, for these reasons."""
     lock_writers(session)
     query = select(Deal).where(Deal.domain_id == domain_id, Deal.asin.in_(sorted(reasons)))
+    changed: list[str] = []
     for deal in session.scalars(query):
         life, changes = lifecycle.end(lifecycle.life_of(deal), reasons[deal.asin], at, fresh_for)
         lifecycle.store(life, deal)
         if changes:
             deal.changed_at = at
+            changed.append(deal.asin)
         record(session, event_rows(domain_id, deal.asin, changes))
+    note_changes(session, domain_id, changed, at)

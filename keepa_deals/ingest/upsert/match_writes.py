@@ -17,7 +17,7 @@ from keepa_deals.deals.economics.pricing import DEFAULT, Pricing
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.deals.lifecycle import Change, Life
 from keepa_deals.ingest.columns import columns_of, store
-from keepa_deals.ingest.events import event_rows, record
+from keepa_deals.ingest.events import event_rows, note_changes, record
 from keepa_deals.ingest.feed import families
 from keepa_deals.ingest.feed.mapping import percentages
 from keepa_deals.ingest.upsert.matching import MatchResult
@@ -60,6 +60,7 @@ def apply_match_results(
         if result.asin in deals:
             changes = _apply(session, deals[result.asin], result, answer)
             record(session, event_rows(domain_id, result.asin, changes))
+    note_changes(session, domain_id, [asin for asin, deal in deals.items() if deal.changed_at == at], at)
 
 
 def _apply(session: Session, deal: Deal, result: MatchResult, answer: _Answer) -> Sequence[Change]:

@@ -1,0 +1,1 @@
+"""Alerts: which deals somebody is told of, when, and through which channel."""
