@@ -9,6 +9,10 @@ from hypothesis import settings
 
 PROFILE = "nightly"
 MARK = "nightly"
+POSTGRES_BY_NIGHT = pytest.mark.parametrize(
+    "empty_dsn", ["sqlite", pytest.param("postgresql", marks=pytest.mark.nightly)], indirect=True
+)
+"""For a test whose subject is not the database: by day it runs on SQLite alone."""
 _LEFT = pytest.StashKey[int]()
 
 

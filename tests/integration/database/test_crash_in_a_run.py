@@ -18,6 +18,7 @@ from keepa_deals.ingest.run import Run
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.keepa.errors import ServerTroubleError
+from tests.support.nightly import POSTGRES_BY_NIGHT
 from tests.support.world import START, World, make_deal, make_product, make_world
 
 MINUTE = timedelta(minutes=1)
@@ -95,6 +96,7 @@ def fail_once_on(page: int, error: BaseException) -> Callable[[str, object], Non
     return before_call
 
 
+@POSTGRES_BY_NIGHT
 @pytest.mark.parametrize("error", [ServerTroubleError("Keepa /deal: 500", status=500), Killed()])
 def test_a_call_that_fails_on_page_three(
     empty_dsn: str, undisturbed: dict[str, Any], error: BaseException
@@ -110,6 +112,7 @@ def test_a_call_that_fails_on_page_three(
     world.database.close()
 
 
+@POSTGRES_BY_NIGHT
 @pytest.mark.parametrize("page", [0, 3])
 def test_a_kill_between_the_fetch_and_the_commit_of_a_page(
     empty_dsn: str, undisturbed: dict[str, Any], page: int, monkeypatch: pytest.MonkeyPatch
@@ -135,7 +138,13 @@ def test_a_kill_between_the_fetch_and_the_commit_of_a_page(
     world.database.close()
 
 
-@pytest.mark.parametrize("jump", [timedelta(hours=5), timedelta(hours=-5), timedelta(days=400)])
+@pytest.mark.parametrize(
+    "jump",
+    [
+        timedelta(hours=5),
+        *(pytest.param(far, marks=pytest.mark.nightly) for far in (timedelta(hours=-5), timedelta(days=400))),
+    ],
+)
 def test_a_clock_that_jumps_in_the_middle_of_a_run_and_back_later(
     tmp_path: Path, undisturbed: dict[str, Any], jump: timedelta
 ) -> None:

@@ -15,6 +15,7 @@ from keepa_deals.db.session import Database
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.upsert import run as upsert
+from tests.support.nightly import POSTGRES_BY_NIGHT
 from tests.support.world import START, World, make_deal, make_product, make_world
 
 REVISIONS = [s.revision for s in ScriptDirectory(str(revisions.MIGRATIONS)).walk_revisions()][::-1]
@@ -57,6 +58,7 @@ def test_there_is_one_line_of_revisions() -> None:
     assert len(scripts.get_bases()) == 1
 
 
+@POSTGRES_BY_NIGHT
 def test_each_step_down_and_up_again_keeps_every_row_and_what_both_sides_know(full: World) -> None:
     database = full.database
     for below, above in zip(REVISIONS[-2::-1], REVISIONS[::-1], strict=False):
@@ -81,6 +83,7 @@ def test_each_step_down_and_up_again_keeps_every_row_and_what_both_sides_know(fu
     assert all(counts.values()), counts
 
 
+@POSTGRES_BY_NIGHT
 def test_the_jobs_go_on_after_a_step_down_and_up(full: World) -> None:
     migrate.downgrade(full.database, REVISIONS[0])
     migrate.upgrade(full.database)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks import freshness_simulation
 from tests.support.paths import ROOT
 from tests.support.worlds.door import CheckedWorld, WorldError, load, open_world
 
@@ -144,15 +145,16 @@ def test_a_family_without_a_name_is_refused() -> None:
         (["--weird"], "unrecognized arguments: --weird"),
     ],
 )
-def test_the_command_says_in_one_line_what_it_cannot_use(arguments: list[str], line: str) -> None:
-    found = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.freshness_simulation", "--json", *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert found.returncode == 2
-    assert found.stdout == ""
-    assert len(found.stderr.splitlines()) == 1
-    assert line in found.stderr
+def test_the_command_says_in_one_line_what_it_cannot_use(
+    arguments: list[str], line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["freshness_simulation", "--json", *arguments])
+    with pytest.raises(SystemExit, match="2"):
+        freshness_simulation.main()
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.splitlines()) == 1
+    assert line in told.err
 
 
 def test_a_world_that_talks_nonsense_in_the_middle_ends_the_command_with_one_line(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_a_page_that_is_shorter_than_its_counts_say_ends_nothing(
     assert asked(world) <= 2
 
 
-@pytest.mark.parametrize("looks", [1, 20])
+@pytest.mark.parametrize("looks", [1, pytest.param(20, marks=pytest.mark.nightly)])
 def test_a_feed_that_is_small_for_a_while_as_a_sweep_begins_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int
 ) -> None:
