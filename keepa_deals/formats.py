@@ -136,7 +136,7 @@ def as_data(notation: Notation) -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def rules() -> dict[str, Any]:
     """What every page tells its scripts."""
-    numbers = {"count": COUNT, "percent_tenths": PERCENT_TENTHS, "seconds": SECONDS}
+    numbers = {"count": COUNT, "percent_tenths": PERCENT_TENTHS, "seconds": SECONDS, "stars": STARS}
     return {
         "unknown": UNKNOWN,
         "minus": MINUS,

@@ -7,24 +7,22 @@ the deals feed. A value that is not known stays unknown: it is neither guessed n
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from keepa_deals.deals.economics.robust import NO_PAST, PastPrices, past_prices
-from keepa_deals.deals.price_history import Past, Step
-from keepa_deals.keepa.enums import CsvType
+from keepa_deals.deals.economics.robust import NO_PAST, PastPrices, falls, past_prices
+from keepa_deals.deals.price_history import Line, Past, Step, Steps, changes, thinned
+from keepa_deals.keepa.enums import USED, CsvType
 from keepa_deals.keepa.history import PricePoint
 from keepa_deals.keepa.product import Product
 from keepa_deals.keepa.time import unix_ms
 
 log = logging.getLogger(__name__)
 
-DAYS = 90
-"""Of history that are kept for a chart."""
 YEAR = 365
 """Of history that are asked for, at no further token (docs, Product Request: ``days`` only cuts it)."""
 MAX_STEPS = 360
-"""Of each series: one in six hours of 90 days. A price rarely has as many, a rank often more."""
+"""Of price and of rank: half of them for the last 90 days, two a day. A price rarely has as many."""
 MS_PER_MINUTE = 60_000
 
 
@@ -33,22 +31,55 @@ def prices_of(product: Product, kind: CsvType, now: datetime) -> PastPrices:
     told = _told(product, kind)
     if told is None:
         return NO_PAST
-    since, until = _minute(now - timedelta(days=YEAR)), _minute(now)
+    since, until = unix_minute(now - timedelta(days=YEAR)), unix_minute(now)
     prices, ranks = (_cut(series, since, until) for series in told)
     return past_prices(prices, ranks, until)
 
 
-def past_of(product: Product, kind: CsvType, now: datetime, days: int = DAYS) -> Past | None:
-    """The last ``days`` of the price of ``kind`` and of the sales rank.
+def past_of(product: Product, kind: CsvType, now: datetime, days: int = YEAR) -> Past | None:
+    """The last ``days`` of the price of ``kind``, of the sales rank, and of what explains them.
 
     ``None`` when the answer holds no history, or none that can be read: what was known before stands.
     """
     told = _told(product, kind)
     if told is None:
         return None
-    since, until = _minute(now - timedelta(days=days)), _minute(now)
+    since, until = unix_minute(now - timedelta(days=days)), unix_minute(now)
     prices, ranks = told
-    return Past(tuple(steps(prices, since, until)), tuple(steps(ranks, since, until)))
+    return Past(
+        tuple(steps(prices, since, until)),
+        tuple(steps(ranks, since, until)),
+        dict(_lines(product, kind, since, until)),
+        tuple(falls(_cut(ranks, since, until))),
+    )
+
+
+def _lines(product: Product, kind: CsvType, since: int, until: int) -> Iterator[tuple[Line, Steps]]:
+    """The other lines that came, without the deal's own price. One that cannot be read is left out."""
+    for line, source in _sources(kind).items():
+        if source is kind or source not in product.history:
+            continue
+        try:
+            told = _series(product, source)
+        except (ValueError, TypeError, OverflowError) as error:
+            log.warning("a line in the history of %s is left out: %s", product.asin, error)
+            continue
+        found = tuple(steps(told, since, until))
+        if any(value is not None for _, value in found):
+            yield line, found
+
+
+def _sources(kind: CsvType) -> dict[Line, CsvType]:
+    """Where each line comes from. A used deal has the buy box and the offers of used ones."""
+    used = kind in USED
+    return {
+        Line.AMAZON: CsvType.AMAZON,
+        Line.NEW: CsvType.NEW,
+        Line.USED: CsvType.USED,
+        Line.BUY_BOX: CsvType.BUY_BOX_USED_SHIPPING if used else CsvType.BUY_BOX_SHIPPING,
+        Line.OFFERS: CsvType.COUNT_USED if used else CsvType.COUNT_NEW,
+        Line.RATING: CsvType.RATING,
+    }
 
 
 def _told(product: Product, kind: CsvType) -> tuple[list[Step], list[Step]] | None:
@@ -56,12 +87,16 @@ def _told(product: Product, kind: CsvType) -> tuple[list[Step], list[Step]] | No
     if not product.history:
         return None
     try:
-        prices = [(_minute(p.at), _total(p, kind)) for p in product.history.get(kind, ())]
-        ranks = [(_minute(p.at), p.value) for p in product.history.get(CsvType.SALES, ())]
+        prices, ranks = _series(product, kind), _series(product, CsvType.SALES)
     except (ValueError, TypeError, OverflowError) as error:
         log.warning("the history of %s is not used: %s", product.asin, error)
         return None
     return prices, ranks
+
+
+def _series(product: Product, kind: CsvType) -> list[Step]:
+    """The whole series of a type; ``ValueError`` when it cannot be read."""
+    return [(unix_minute(point.at), _total(point, kind)) for point in product.history.get(kind, ())]
 
 
 def _total(point: PricePoint, kind: CsvType) -> int | None:
@@ -73,26 +108,18 @@ def _total(point: PricePoint, kind: CsvType) -> int | None:
 def steps(told: Iterable[Step], since: int, until: int) -> list[Step]:
     """``told`` from ``since`` to ``until``, at most ``MAX_STEPS``, each to another value.
 
-    What was in force at ``since`` begins there. Of too many, the last of each of ``MAX_STEPS`` equal spans
-    stays, with its own time.
+    What was in force at ``since`` begins there.
     """
-    series = _cut(told, since, until)
-    if len(series) <= MAX_STEPS:
-        return series
-    width = (until - since) // MAX_STEPS + 1
-    return _changes(list({(minute - since) // width: (minute, value) for minute, value in series}.values()))
+    return list(thinned(_cut(told, since, until), until, MAX_STEPS))
 
 
 def _cut(told: Iterable[Step], since: int, until: int) -> list[Step]:
     last_of_minute = dict(sorted((step for step in told if step[0] <= until), key=lambda step: step[0]))
     before = [value for minute, value in last_of_minute.items() if minute <= since]
     series = [(since, before[-1])] if before else []
-    return _changes([*series, *(step for step in last_of_minute.items() if step[0] > since)])
+    return list(changes([*series, *(step for step in last_of_minute.items() if step[0] > since)]))
 
 
-def _changes(series: list[Step]) -> list[Step]:
-    return [step for i, step in enumerate(series) if i == 0 or step[1] != series[i - 1][1]]
-
-
-def _minute(moment: datetime) -> int:
+def unix_minute(moment: datetime) -> int:
+    """The whole minutes since 1970."""
     return unix_ms(moment) // MS_PER_MINUTE

@@ -199,7 +199,7 @@ class DealPoint(Base):
 
 
 class DealPast(Base):
-    """What Keepa told of a deal's last 90 days when it was read last; packed by ``deals.price_history``."""
+    """What Keepa told of a deal's last year when it was read last; packed by ``deals.price_history``."""
 
     __tablename__ = "deal_pasts"
 

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from keepa_deals.deals.price_history import Step
+from keepa_deals.deals.price_shares import at_share, held_prices
 
 LEAST_FALL = 0.97
 """A rank that falls to more than this part of itself may only have drifted."""
@@ -46,13 +47,20 @@ def past_prices(prices: Sequence[Step], ranks: Sequence[Step], until: int) -> Pa
     return PastPrices(_median(sold), len(sold), low, high)
 
 
+def falls(ranks: Sequence[Step]) -> list[int]:
+    """The minutes at which the rank fell: what is taken for sales."""
+    return [
+        minute
+        for (_, before), (minute, after) in pairwise(ranks)
+        if before is not None and after is not None and after <= before * LEAST_FALL
+    ]
+
+
 def _prices_when_sold(prices: Sequence[Step], ranks: Sequence[Step]) -> list[int]:
     """The price that stood at each fall of the rank, in rising order."""
     minutes = [minute for minute, _ in prices]
     found = []
-    for (_, before), (minute, after) in pairwise(ranks):
-        if before is None or after is None or after > before * LEAST_FALL:
-            continue
+    for minute in falls(ranks):
         place = bisect_right(minutes, minute) - 1
         price = prices[place][1] if place >= 0 else None
         if price is not None:
@@ -76,23 +84,6 @@ def _median(rising: Sequence[int]) -> int | None:
 
 
 def _usual(prices: Sequence[Step], until: int) -> tuple[int | None, int | None]:
-    """The prices between which it stood for nine days in ten, by the time that each one held."""
-    ends = [*(minute for minute, _ in prices[1:]), until]
-    held = sorted(
-        (price, max(0, end - minute))
-        for (minute, price), end in zip(prices, ends, strict=True)
-        if price is not None
-    )
-    total = sum(time for _, time in held)
-    if not total:
-        return None, None
-    return _at(held, total * LOW), _at(held, total * HIGH)
-
-
-def _at(held: Sequence[tuple[int, int]], wanted: float) -> int:
-    passed = 0
-    for price, time in held:
-        passed += time
-        if passed >= wanted:
-            return price
-    return held[-1][0]
+    """The prices between which it stood for nine days in ten."""
+    held = held_prices(prices, until)
+    return at_share(held, LOW), at_share(held, HIGH)

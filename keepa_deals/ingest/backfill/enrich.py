@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 from sqlalchemy import or_, select
 
@@ -14,8 +14,8 @@ from keepa_deals.db.upsert import lock_writers, write_pasts
 from keepa_deals.deals.economics import calculation
 from keepa_deals.deals.economics.pricing import SellPrice
 from keepa_deals.deals.lifecycle import CLOCK_TOLERANCE
-from keepa_deals.deals.price_history import pack
 from keepa_deals.ingest import keepa_history
+from keepa_deals.ingest.backfill.past_rows import past_rows
 from keepa_deals.ingest.columns import columns_of, store
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.events import note_changes
@@ -26,7 +26,6 @@ from keepa_deals.ingest.feed.risk_facts import risks_told
 from keepa_deals.ingest.metered_calls import read_products
 from keepa_deals.ingest.run import Run
 from keepa_deals.keepa.enums import CsvType
-from keepa_deals.keepa.product import ProductBatch
 from keepa_deals.keepa.selection import price_type
 from keepa_deals.keepa.token_costs import MAX_ASINS_PER_REQUEST, ProductOptions
 
@@ -58,11 +57,6 @@ def asins_to_enrich(context: IngestContext) -> Sequence[str]:
         return asins
 
 
-def _days(context: IngestContext) -> int:
-    """How many days of Keepa's history are kept."""
-    return min(keepa_history.DAYS, context.settings.retain_points_days)
-
-
 def options_for(context: IngestContext) -> ProductOptions:
     """What the enrichment asks for: the buy box, 2 tokens more a product, only where it is used."""
     used = {price_type(context.selection)}
@@ -79,8 +73,8 @@ def enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
     context = run.context
     asked, answer = read_products(run, asins, options_for(context), timeout=timeout)
     kind = price_type(context.selection)
-    pasts = _past_rows(context, asked, answer, context.clock.now())
     read_at = context.clock.now()
+    pasts = past_rows(context, [product for product in answer.products if product.asin in asked], read_at)
     details = {
         product.asin: detail_row(product, kind, keepa_history.prices_of(product, kind, read_at))
         for product in answer.products
@@ -103,27 +97,3 @@ def enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
         if families.is_single(context.selection):
             note_families(run, session, answer.products)
     run.rows += len(asked)
-
-
-@dataclass(frozen=True, slots=True)
-class _PastRow:
-    """A row of ``deal_pasts``."""
-
-    domain_id: int
-    asin: str
-    read_at: datetime
-    price_type: int
-    packed: bytes
-
-
-def _past_rows(
-    context: IngestContext, asked: Sequence[str], answer: ProductBatch, now: datetime
-) -> list[_PastRow]:
-    """Keepa's history of each product that was asked for."""
-    kind, rows = price_type(context.selection), []
-    for product in answer.products:
-        if product.asin in asked:
-            past = keepa_history.past_of(product, kind, now, _days(context))
-            if past is not None:
-                rows.append(_PastRow(context.domain_id, product.asin, now, int(kind), pack(past)))
-    return rows

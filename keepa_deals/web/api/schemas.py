@@ -11,6 +11,7 @@ from keepa_deals.deals.economics.pricing import Fulfilment, SellPrice
 from keepa_deals.deals.economics.sell_price import Doubt
 from keepa_deals.deals.economics.terms import Certainty, Source, TermName
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
+from keepa_deals.deals.price_history import Line
 from keepa_deals.deals.risks import Risk, names
 from keepa_deals.jobs import FEEDING_JOBS
 from keepa_deals.marketplaces import MARKETPLACES
@@ -64,7 +65,13 @@ def schemas() -> Json:
         "Deal": _deal(reasons),
         "Economics": _economics(),
         "Point": record(history),
-        "Past": record({"read_at": MOMENT, **dict.fromkeys(("price", "sales_rank"), array(step))}),
+        "Past": record(
+            {
+                "read_at": MOMENT,
+                **dict.fromkeys(("price", "sales_rank", *map(str, Line)), array(step)),
+                "sales": array(MOMENT),
+            }
+        ),
         "Event": record({"at": MOMENT, "kind": kinds, "reason": nullable(reasons)}),
         "Problem": record({"name": text, "text": text}),
         "Status": _status(),

@@ -27,7 +27,7 @@ class DealDetail:
     row: DealRow
     points: Sequence[PointRow]
     past: Past | None
-    """What Keepa told of the 90 days before ``past_read_at``."""
+    """What Keepa told of the year before ``past_read_at``."""
     past_read_at: datetime | None
     events: Sequence[EventRow]
     as_of: AsOf

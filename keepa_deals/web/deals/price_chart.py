@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from keepa_deals.deals.money import money, whole
 from keepa_deals.deals.price_history import Past, Step
 from keepa_deals.query.rows import PointRow
+from keepa_deals.web.deals.chart_lines import ChartLines
 from keepa_deals.web.deals.detail import DealDetail
 
 MAX_CHARTED = 800
@@ -46,6 +47,8 @@ class Curve:
     until: datetime
     average: int | None
     """Of the 90 days before ``until``."""
+    lines: ChartLines
+    """What else Keepa told."""
     domain_id: int
 
     @property
@@ -93,7 +96,7 @@ class Curve:
         if not known:
             return "No price was recorded yet."
         low, high = min(known), max(known)
-        return f"{self._sources()}{self._range(low, high)}"
+        return f"{self._sources()}{self._range(low, high)} {self.lines.words()}".rstrip()
 
     def _sources(self) -> str:
         ours = f"{whole(len(self.points))} record{'' if len(self.points) == 1 else 's'}"
@@ -122,6 +125,7 @@ def curve(detail: DealDetail) -> Curve:
         points=points,
         until=detail.row.ended_at or detail.row.last_seen_at,
         average=detail.row.price_avg_90,
+        lines=ChartLines(told, detail.past_read_at, detail.row.domain_id),
         domain_id=detail.row.domain_id,
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from keepa_deals.deals import risks
 from keepa_deals.deals.economics.calculation import known_fee
 from keepa_deals.deals.freshness import AsOf
-from keepa_deals.deals.price_history import Past, Step
+from keepa_deals.deals.price_history import Line, Past, Step
 from keepa_deals.marketplaces import marketplace
 from keepa_deals.query.rows import DealRow, EventRow, PointRow
 from keepa_deals.web.deals.row import doubt_names, status_of
@@ -75,7 +75,13 @@ def past_json(past: Past, read_at: datetime | None) -> dict[str, Any]:
     def series(steps: Sequence[Step]) -> list[dict[str, Any]]:
         return [{"at": iso(datetime.fromtimestamp(60 * minute, UTC)), "value": v} for minute, v in steps]
 
-    return {"read_at": iso(read_at), "price": series(past.prices), "sales_rank": series(past.ranks)}
+    return {
+        "read_at": iso(read_at),
+        "price": series(past.prices),
+        "sales_rank": series(past.ranks),
+        **{str(line): series(past.lines.get(line, ())) for line in Line},
+        "sales": [iso(datetime.fromtimestamp(60 * minute, UTC)) for minute in past.sales],
+    }
 
 
 def event_json(event: EventRow) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 // table beside each figure, which needs no script.
 /* global uPlot */
 
-import { count, moment, seconds, write } from "./formats.js";
+import { count, moment, seconds, stars, write } from "./formats.js";
 
 const UTC = "Etc/UTC";
 const PIXELS_A_STEP = 4;
 const MARKS_BESIDE = 8; // pixels between a mark and the edge
+const SALE_PIXELS = 7;
+const REMEMBERED = "keepa_deals.lines";
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 
 const CLOCK = [
@@ -37,6 +39,20 @@ function pale(name) {
   return colour(name).replace(/^rgb\((.*)\)$/, "rgba($1, .6)");
 }
 
+// A figure's lines have moments of their own: one table for all of them. A value holds until the next one.
+function aligned(base, lines) {
+  const last = base[0].at(-1);
+  const moments = [...new Set([...base[0], ...lines.flatMap((line) => line.steps[0])])].filter((at) => at <= last).sort((a, b) => a - b);
+  const filled = (starts, values) => {
+    let known = -1;
+    return moments.map((at) => {
+      while (starts[known + 1] <= at) known += 1;
+      return known < 0 ? null : values[known];
+    });
+  };
+  return [moments, ...base.slice(1).map((values) => filled(base[0], values)), ...lines.map((line) => filled(...line.steps))];
+}
+
 // A mark of an axis may lie between two whole numbers: it has no text.
 const onWhole = (text) => (mark) => (Number.isInteger(mark) ? text(mark) : "");
 
@@ -61,14 +77,20 @@ const KINDS = {
     const rank = { scale: "rank", value: (u, v) => count(v), stroke: pale("warn") };
     // Where the two meet, Keepa's line ends and ours begins: the value is ours.
     const told = (kind) => ({ ...kind, value: (u, v, n, i) => kind.value(u, (u.data[n + 1][i] ?? null) === null ? v : null) });
+    const written = { money, count, rating: stars };
+    const others = linesOf(figure).map(({ name, label, scale }) =>
+      line(label, 1.25, { scale, value: (u, v) => written[scale](v), stroke: colour(name), ...(name === "year_before" && { dash: [2, 4] }) }));
+    const range = (u, low, high) => padded(low, high);
     return {
-      scales: { money: { range: (u, low, high) => padded(low, high) }, rank: { range: (u, low, high) => padded(low, high) } },
+      scales: { money: { range }, rank: { range }, count: { range: (u, low, high) => [0, high * 1.3] }, rating: { range: [0, 55] } },
+      hooks: { drawClear: [drawBands(figure)], draw: [drawSales(figure)] },
       series: [
         line("Price, Keepa", 1.25, told(price)),
         line("Price, here", 2.5, price),
         line("90-day avg", 1.5, { ...price, fill: null, stroke: colour("soft"), dash: [6, 4] }),
         line("Rank, Keepa", 1, told(rank)),
         line("Rank, here", 2, rank),
+        ...others,
       ],
       axes: [
         { scale: "money", size: fitting, values: ticked },
@@ -107,6 +129,99 @@ const KINDS = {
   },
 };
 
+const linesOf = (figure) => JSON.parse(figure.dataset.lines || "[]");
+
+// When Amazon had an offer, behind the lines.
+function drawBands(figure) {
+  const { amazon } = JSON.parse(figure.dataset.marks), ink = wash("amazon");
+  return (u) => {
+    if (!figure.shown?.has("amazon_bands")) return;
+    const { left, top, width, height } = u.bbox;
+    u.ctx.save();
+    u.ctx.beginPath();
+    u.ctx.rect(left, top, width, height);
+    u.ctx.clip();
+    u.ctx.fillStyle = ink;
+    for (const [from, to] of amazon) {
+      const begin = u.valToPos(from, "x", true);
+      u.ctx.fillRect(begin, top, u.valToPos(to, "x", true) - begin, height);
+    }
+    u.ctx.restore();
+  };
+}
+
+// A stroke at the foot for each sale.
+function drawSales(figure) {
+  const { sales } = JSON.parse(figure.dataset.marks), ink = colour("good");
+  return (u) => {
+    if (!figure.shown?.has("sales")) return;
+    const { left, top, width, height } = u.bbox, foot = top + height;
+    u.ctx.save();
+    u.ctx.fillStyle = ink;
+    for (const at of sales) {
+      const x = u.valToPos(at, "x", true);
+      if (x >= left && x <= left + width) u.ctx.fillRect(Math.round(x), foot - SALE_PIXELS * devicePixelRatio, Math.max(1, devicePixelRatio), SALE_PIXELS * devicePixelRatio);
+    }
+    u.ctx.restore();
+  };
+}
+
+// What a reader shows or hides; the browser remembers it for all deals.
+function switchesOf(figure) {
+  const { sales, amazon } = JSON.parse(figure.dataset.marks);
+  return [
+    { name: "average", label: "Average", ink: "soft", series: [3], on: true },
+    { name: "rank", label: "Rank", ink: "warn", series: [4, 5], on: true },
+    ...(sales.length ? [{ name: "sales", label: "Sales", ink: "good", series: [], on: true }] : []),
+    ...(amazon.length ? [{ name: "amazon_bands", label: "Amazon on it", ink: "amazon", series: [], on: true }] : []),
+    ...linesOf(figure).map(({ name, label }, place) => ({ name, label, ink: name, series: [6 + place], on: false })),
+  ];
+}
+
+function remembered() {
+  try {
+    return JSON.parse(localStorage.getItem(REMEMBERED)) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+function remember(name, on) {
+  try {
+    localStorage.setItem(REMEMBERED, JSON.stringify({ ...remembered(), [name]: on }));
+  } catch {
+    // Without a store it holds for this page.
+  }
+}
+
+function offerLines(figure) {
+  const group = figure.querySelector("[data-switches]");
+  if (!group || !figure.chart) return;
+  const known = remembered();
+  figure.shown = new Set();
+  const apply = (button, { name, series }, on) => {
+    figure.shown[on ? "add" : "delete"](name);
+    button.setAttribute("aria-pressed", String(on));
+    for (const number of series) figure.chart.setSeries(number, { show: on });
+  };
+  group.replaceChildren(...switchesOf(figure).map((line) => {
+    const button = document.createElement("button"), ink = document.createElement("i");
+    button.type = "button";
+    ink.className = `swatch ink-${line.ink}`;
+    button.append(ink, line.label);
+    button.onclick = () => {
+      const on = button.ariaPressed !== "true";
+      apply(button, line, on);
+      remember(line.name, on);
+      figure.chart.redraw(false);
+    };
+    apply(button, line, known[line.name] ?? line.on);
+    return button;
+  }));
+  group.hidden = false;
+  figure.chart.redraw(false);
+}
+
 function padded(low, high) {
   const room = Math.max((high - low) * 0.15, Math.abs(high) * 0.04, 1);
   return [Math.max(0, low - room), high + room];
@@ -125,9 +240,10 @@ function axis(options) {
 }
 
 function draw(figure) {
-  const data = JSON.parse(figure.dataset.series);
+  const base = JSON.parse(figure.dataset.series);
   const plot = figure.querySelector(".plot");
-  if (typeof uPlot === "undefined" || !data[0] || data[0].length < 2) return;
+  if (typeof uPlot === "undefined" || !base[0] || base[0].length < 2) return;
+  const lines = linesOf(figure), data = lines.length ? aligned(base, lines) : base;
   const kind = KINDS[figure.dataset.chart](figure);
   plot.replaceChildren();
   plot.classList.add("drawn");
@@ -137,11 +253,12 @@ function draw(figure) {
   figure.chart = new uPlot({
     width: plot.clientWidth, height, tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), UTC),
     cursor: { y: false, dataIdx: inForce, points: { size: 7 }, drag: { x: true, y: false } },
-    hooks: { ready: [latest], setCursor: [(u) => u.cursor.left < 0 && latest(u)] },
+    hooks: { ready: [latest], setCursor: [(u) => u.cursor.left < 0 && latest(u)], ...kind.hooks },
     scales: { x: { time: true }, ...kind.scales },
     series: [{ label: "UTC", value: (u, v) => (v === null ? "–" : moment(v)) }, ...kind.series],
     axes: [axis({ values: CLOCK, space: 64 }), ...kind.axes.map(axis)],
   }, data, plot);
+  offerLines(figure);
 }
 
 // How far back a deal's chart reaches. At first as far as the steps of the price can still be told apart.

@@ -32,6 +32,7 @@ export function write(value, notation, places = notation.places) {
 
 export const count = (value) => write(value, rules.count);
 export const percentTenths = (basisPoints) => write(basisPoints, rules.percent_tenths);
+export const stars = (tenths) => write(tenths, rules.stars);
 export const seconds = (milliseconds) => write(milliseconds, rules.seconds);
 
 // How long ago that is.

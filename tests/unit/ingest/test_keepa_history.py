@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import json
+import zlib
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
 from keepa_deals.db.models import Deal, DealPast
-from keepa_deals.deals.price_history import Past, Step, pack, unpack
-from keepa_deals.ingest import keepa_history
+from keepa_deals.deals.price_history import (
+    MAX_PACKED,
+    MAX_VALUE,
+    Line,
+    Past,
+    Step,
+    Steps,
+    pack,
+    pack_within,
+    thinned,
+    unpack,
+)
 from keepa_deals.ingest.backfill import run as backfill
-from keepa_deals.ingest.keepa_history import MAX_STEPS, past_of, steps
+from keepa_deals.ingest.keepa_history import MAX_STEPS, past_of, steps, unix_minute
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.keepa.enums import CsvType
 from keepa_deals.keepa.history import PricePoint
 from keepa_deals.keepa.product import Product
 from keepa_deals.keepa.time import from_keepa_minutes, to_keepa_minutes
+from tests.support.nightly import amount
 from tests.support.paths import SAMPLES
 from tests.support.world import START, World, make_deal, make_product, make_world
 
@@ -65,6 +77,115 @@ def test_what_is_packed_comes_out_again(prices: list[Step], ranks: list[Step]) -
     assert len(packed) < 12_000
 
 
+SERIES = st.lists(st.tuples(MINUTES, VALUES), max_size=2000).map(
+    lambda told: tuple(dict(sorted(told, key=lambda step: step[0])).items())
+)
+
+
+@given(SERIES, SERIES, st.dictionaries(st.sampled_from(Line), SERIES, max_size=len(Line)), st.data())
+@settings(max_examples=amount(15, at_night=300))
+def test_a_year_of_whatever_fits_into_its_field(
+    prices: Steps, ranks: Steps, lines: dict[Line, Steps], data: st.DataObject
+) -> None:
+    sales = tuple(data.draw(st.lists(MINUTES, unique=True, max_size=500).map(sorted)))
+    told = Past(prices, ranks, lines, sales)
+    packed = pack_within(told, 200_000)
+    assert len(packed) <= MAX_PACKED
+    found = unpack(packed)
+    for kept, whole in ((found.prices, prices), (found.ranks, ranks)):
+        assert set(kept) <= set(whole)
+        assert in_force(list(kept), 200_000) == in_force(list(whole), 200_000)
+    assert set(found.sales) <= set(sales)
+    assert found.lines.keys() == {line for line, steps in lines.items() if steps}
+
+
+def test_the_largest_values_fit_as_well() -> None:
+    loud = tuple((minute * 700, (minute % 2) * MAX_VALUE) for minute in range(750))
+    told = Past(loud, loud, dict.fromkeys(Line, loud), tuple(minute for minute, _ in loud))
+    assert len(pack_within(told, 525_600)) <= MAX_PACKED
+
+
+def test_a_thinned_year_is_finer_in_its_last_90_days() -> None:
+    hourly = tuple((60 * hour, hour) for hour in range(365 * 24))
+    until = 365 * 1440
+    kept = thinned(hourly, until, 360)
+    recent = [minute for minute, _ in kept if minute >= until - 90 * 1440]
+    assert len(kept) <= 360
+    assert 170 <= len(recent) <= 180
+    assert kept[-1] == hourly[-1]
+
+
+def test_the_field_of_an_earlier_version_is_read() -> None:
+    old = zlib.compress(b"[[[29000000,60],[2500,null]],[[29000000,5],[9000,8000]]]")
+    assert unpack(old) == Past(
+        ((29_000_000, 2500), (29_000_060, None)), ((29_000_000, 9000), (29_000_005, 8000))
+    )
+
+
+def test_a_line_of_a_later_version_is_left_out() -> None:
+    later = zlib.compress(b'{"price":[[5],[7]],"rank":[[],[]],"sales":[],"shoe_size":[[5],[7]]}')
+    assert unpack(later) == Past(((5, 7),), ())
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        '{"price":[[5],[7]]}',
+        '{"price":[[5],[7,8]],"rank":[[],[]],"sales":[]}',
+        '{"price":[[5,5],[2147483647,1]],"rank":[[],[]],"sales":[]}',
+        '{"price":[[5],[true]],"rank":[[],[]],"sales":[]}',
+        '{"price":[[5],[7]],"rank":[[],[]],"sales":[-1]}',
+        '{"price":[[5],[7]],"rank":[[],[]],"sales":5}',
+        "5",
+        '"price"',
+    ],
+)
+def test_a_field_that_holds_something_else_is_refused(told: str) -> None:
+    with pytest.raises(ValueError, match="no history"):
+        unpack(zlib.compress(told.encode()))
+
+
+def points(*told: tuple[int, int | None]) -> tuple[PricePoint, ...]:
+    """Values from so many days before the start."""
+    return tuple(PricePoint(START - timedelta(days=days), value) for days, value in told)
+
+
+def test_a_year_has_the_lines_that_explain_a_price_and_its_sales() -> None:
+    history = {
+        CsvType.NEW: points((400, 3000), (200, 2500)),
+        CsvType.AMAZON: points((300, 2900), (250, None), (30, 2800)),
+        CsvType.USED: points((100, None)),
+        CsvType.COUNT_NEW: points((350, 4), (20, 9)),
+        CsvType.COUNT_USED: points((350, 1)),
+        CsvType.BUY_BOX_USED_SHIPPING: points((90, 1200)),
+        CsvType.SALES: points((90, 9000), (80, 8900), (70, 6000), (60, None), (50, 5000), (40, 3000)),
+    }
+    product = make_product(make_deal("B000000001"), history=history)
+    told = past_of(product, CsvType.NEW, START)
+    assert told is not None
+    assert [value for _, value in told.prices] == [3000, 2500]
+    assert {line: [value for _, value in steps] for line, steps in told.lines.items()} == {
+        Line.AMAZON: [2900, None, 2800],
+        Line.OFFERS: [4, 9],
+    }  # nobody ever offered a used one, and the buy box of used ones is not this deal's
+    days = [(int(START.timestamp()) // 60 - minute) // 1440 for minute in told.sales]
+    assert days == [70, 40]  # 8900 is drift, and what follows a gap is no fall
+    used = past_of(product, CsvType.USED, START)
+    assert used is not None
+    assert {Line.NEW, Line.AMAZON, Line.BUY_BOX, Line.OFFERS} == used.lines.keys()
+
+
+def test_a_line_that_cannot_be_read_costs_itself_only(caplog: pytest.LogCaptureFixture) -> None:
+    minute = to_keepa_minutes(START) - 1440
+    csv = [[1, 2, 3], [minute, 2500]]
+    product = Product.from_json({"asin": "B000000001", "domainId": 1, "title": "x", "csv": csv})
+    told = past_of(product, CsvType.NEW, START)
+    assert told is not None
+    assert [value for _, value in told.prices] == [2500]
+    assert told.lines == {}
+    assert "a line in the history of B000000001 is left out: history of AMAZON has 3 numbers" in caplog.text
+
+
 @given(st.binary(max_size=200))
 def test_what_was_never_packed_is_refused(nonsense: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # zlib and json have their own words
@@ -90,7 +211,7 @@ def test_a_price_has_its_shipping_and_no_offer_is_a_gap() -> None:
     values = ((1000, 300), (1200, 0), (None, None), (900, None))
     points = tuple(PricePoint(when, *value) for when, value in zip(at, values, strict=True))
     product = make_product(make_deal("B000000001"), history={CsvType.BUY_BOX_SHIPPING: points})
-    told = past_of(product, CsvType.BUY_BOX_SHIPPING, now)
+    told = past_of(product, CsvType.BUY_BOX_SHIPPING, now, days=90)
     assert told is not None
     assert [value for _, value in told.prices] == [1300, 1200, None]  # shipping unknown: the sum is, too
     assert told.prices[0][0] == (now - timedelta(days=90)).timestamp() // 60
@@ -113,7 +234,7 @@ def test_recorded_answers_of_keepa(asin: str, kind: CsvType, prices: int, ranks:
     assert product.stats is not None
     assert told.prices[-1][1] == product.stats.current[kind]
     assert told.ranks[-1][1] == product.stats.current[CsvType.SALES]
-    assert len(pack(told)) < 1_000
+    assert len(pack_within(told, unix_minute(product.last_update))) <= MAX_PACKED
 
 
 def told_of(world: World, asin: str) -> DealPast | None:
@@ -137,6 +258,26 @@ def test_an_enrichment_asks_for_the_history_and_the_next_one_replaces_it(world: 
     options = world.keepa.options[-1]
     assert options is not None
     assert (options.history, options.days) == (True, 365)
+
+
+def test_the_year_before_is_what_an_earlier_look_kept(world: World) -> None:
+    deal = make_deal("B000000001")
+    world.keepa.list(deal)
+    for days, price in ((0, 5000), (400, 3000)):
+        world.clock.pass_time(timedelta(days=days))
+        told = (PricePoint(world.clock.now() - timedelta(days=360), price),)
+        world.keepa.products_by_asin["B000000001"] = make_product(deal, history={CsvType.NEW: told})
+        upsert.run(world.context)
+        backfill.run_slice(world.context)
+    found = told_of(world, "B000000001")
+    assert found is not None
+    past = unpack(found.packed)
+    assert [value for _, value in past.prices] == [3000]
+    since = unix_minute(world.clock.now() - timedelta(days=365))
+    (begin, price), (end, nothing) = past.lines[Line.YEAR_BEFORE][-2:]
+    assert (price, nothing) == (5000, None)
+    assert begin >= unix_minute(START - timedelta(days=360)) - 31 * 1440
+    assert unix_minute(START) <= end <= since
 
 
 def test_an_answer_without_a_readable_history_leaves_what_was_known(
@@ -187,6 +328,6 @@ def test_no_more_days_are_kept_than_points_are(world: World) -> None:
 
 
 def test_keepa_minutes_and_unix_minutes_are_of_one_clock() -> None:
-    assert steps([(keepa_history._minute(from_keepa_minutes(to_keepa_minutes(START))), 5)], 0, 2**31) == [
+    assert steps([(unix_minute(from_keepa_minutes(to_keepa_minutes(START))), 5)], 0, 2**31) == [
         (int(START.timestamp()) // 60, 5)
     ]

@@ -15,7 +15,7 @@ from sqlalchemy import delete, update
 
 from keepa_deals.db.models import Deal, DealEvent, DealPoint
 from keepa_deals.db.upsert import write_pasts
-from keepa_deals.deals.price_history import Past, pack
+from keepa_deals.deals.price_history import Line, Past, pack
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.keepa.enums import CsvType
@@ -197,6 +197,72 @@ def test_keepas_history_leads_up_to_our_first_record_and_says_whose_it_is(
     answer = client.get("/api" + ADDRESS).get_json()["keepa_history"]
     assert answer["read_at"] == "2026-03-01T12:30:00Z"
     assert answer["price"][1] == {"at": "2026-01-20T12:00:00Z", "value": None}
+
+
+def drawn(client: FlaskClient, name: str) -> Any:
+    """What the page gives its chart under a name."""
+    found = re.search(rf'data-{name}="([^"]*)"', client.get(ADDRESS).text)
+    assert found
+    return json.loads(unescape(found[1]))
+
+
+def keep(world: World, past: Past) -> None:
+    """Let Keepa have told this at the start."""
+    row = {"domain_id": 1, "asin": "B000000000", "read_at": START, "price_type": int(CsvType.NEW)}
+    with world.database.begin() as session:
+        write_pasts(session, [{**row, "packed": pack(past)}])
+
+
+def test_the_chart_has_other_lines_until_keepa_was_asked_and_the_marks_of_sales_and_amazon(
+    client: FlaskClient, stock: Stock, world: World
+) -> None:
+    stock(1)
+    now = int(START.timestamp()) // 60
+    day = 1440
+    past = Past(
+        ((now - 300 * day, 2000), (now - 100 * day, 3000)),
+        ((now - 300 * day, 9000), (now - 100 * day, 100)),
+        {
+            Line.AMAZON: ((now - 300 * day, 2500), (now - 200 * day, None), (now - 50 * day, 2400)),
+            Line.RATING: ((now - 300 * day, 45),),
+            Line.YEAR_BEFORE: ((now - 500 * day, 1500), (now - 400 * day, None)),
+        },
+        (now - 100 * day,),
+    )
+    keep(world, past)
+    world.clock.pass_time(timedelta(minutes=30))
+    upsert.run(world.context)
+    lines = {line["name"]: line for line in drawn(client, "lines")}
+    first = 60 * (now - 300 * day)
+    assert lines["amazon"]["steps"] == [
+        [first, 60 * (now - 200 * day), 60 * (now - 50 * day), 60 * now],
+        [2500, None, 2400, None],
+    ]
+    assert (lines["rating"]["scale"], lines["rating"]["label"]) == ("rating", "Rating")
+    assert lines["year_before"]["steps"] == [[60 * (now - 135 * day), 60 * (now - 35 * day)], [1500, None]]
+    assert drawn(client, "marks") == {
+        "sales": [60 * (now - 100 * day)],
+        "amazon": [[first, 60 * (now - 200 * day)], [60 * (now - 50 * day), 60 * now]],
+    }
+    page = client.get(ADDRESS).text
+    assert "The rank fell 1 time: each fall is taken for a sale." in page
+    assert "Amazon had an offer for 50 % of the time." in page
+    assert "The middle price of the year is $20.00, of the year before $15.00." in page
+    told = client.get("/api" + ADDRESS).get_json()["keepa_history"]
+    assert [step["value"] for step in told["amazon"]] == [2500, None, 2400]
+    assert (told["used"], told["sales"]) == ([], ["2025-11-21T12:00:00Z"])
+
+
+def test_a_past_without_other_lines_has_nothing_to_switch_and_says_nothing_of_them(
+    client: FlaskClient, stock: Stock, world: World
+) -> None:
+    stock(1)
+    now = int(START.timestamp()) // 60
+    keep(world, Past(((now - 1440, 2000),), ()))
+    assert (drawn(client, "lines"), drawn(client, "marks")) == ([], {"sales": [], "amazon": []})
+    page = client.get(ADDRESS).text
+    assert "Amazon had an offer" not in page
+    assert "taken for a sale" not in page
 
 
 def test_a_history_of_another_kind_of_price_or_a_broken_one_is_not_drawn(
