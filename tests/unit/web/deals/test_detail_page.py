@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
