@@ -22,6 +22,8 @@ LAST_MINUTE = 68_374_080
 """The Unix minute of 2100-01-01."""
 RECENT = 90 * 1440
 """Minutes at the end that get half of the steps when a series is thinned."""
+FINER = (8, 4, 2, 1)
+"""Spans for each step that may stay: where steps come in bursts, shorter spans do, and lose less."""
 SHARES = ((360, 180), (360, 90), (240, 60), (160, 40), (80, 20), (40, 10))
 """Steps of price and rank, and of each other line: the first pair of which all fits is taken."""
 
@@ -85,19 +87,23 @@ def _thinned(past: Past, until: int, main: int, other: int) -> Past:
 def thinned(steps: Sequence[Step], until: int, most: int) -> Steps:
     """At most so many steps, each to another value. The last of each span of time stays, with its own time.
 
-    The spans of the recent part are shorter: half of them are for it.
+    The spans are as short as they may be; those of the recent part are shorter, half of them are for it.
     """
-    if len(steps) <= most:
-        return tuple(steps)
+    found = tuple(steps)
+    for finer in FINER:
+        if len(found) <= most:
+            break
+        found = _last_of_spans(found, until, most * finer)
+    return found
+
+
+def _last_of_spans(steps: Steps, until: int, count: int) -> Steps:
     since = steps[0][0]
     recent = max(since, until - RECENT)
-    half = most // 2 if since < recent else 0
-    early, late = (recent - since) // max(1, half) + 1, (until - recent) // (most - half) + 1
+    half = count // 2 if since < recent else 0
+    early, late = (recent - since) // max(1, half) + 1, (until - recent) // (count - half) + 1
     last_of = {
-        (minute >= recent, (minute - recent) // late if minute >= recent else (minute - since) // early): (
-            minute,
-            value,
-        )
+        (minute - recent) // late if minute >= recent else (minute - since) // early - half: (minute, value)
         for minute, value in steps
     }
     return changes(list(last_of.values()))
