@@ -117,14 +117,18 @@ def changes(steps: Sequence[Step]) -> Steps:
 def unpack(packed: bytes) -> Past:
     """What was packed, now or by an earlier version; a ``ValueError`` when it is none."""
     try:
-        unpacking = zlib.decompressobj()
-        text = unpacking.decompress(packed, MAX_BYTES)
-        if not unpacking.eof:
-            raise ValueError("no history: it has no end")
-        told = json.loads(text)
+        told = json.loads(_unpacked(packed))
         return _past(told) if isinstance(told, dict) else _past_of_90_days(told)
-    except (zlib.error, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (zlib.error, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"no history: {error}") from None
+
+
+def _unpacked(packed: bytes) -> bytes:
+    unpacking = zlib.decompressobj()
+    text = unpacking.decompress(packed, MAX_BYTES)
+    if not unpacking.eof:
+        raise ValueError("it has no end")
+    return text
 
 
 def _past(told: Mapping[str, Any]) -> Past:
@@ -167,10 +171,10 @@ def _steps(waits: Sequence[int], differences: Sequence[int | None]) -> Steps:
     minute = known = 0
     for wait, difference in zip(waits, differences, strict=True):
         if type(wait) is not int or not (difference is None or type(difference) is int):
-            raise ValueError("no history: a step is none")
+            raise ValueError("a step is none")
         minute += wait
         known += difference or 0
         if not 0 <= minute <= LAST_MINUTE or abs(known) > MAX_VALUE:
-            raise ValueError("no history: a time or a value is none")
+            raise ValueError("a time or a value is none")
         steps.append((minute, None if difference is None else known))
     return tuple(steps)

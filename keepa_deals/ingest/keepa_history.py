@@ -57,7 +57,7 @@ def past_of(product: Product, kind: CsvType, now: datetime, days: int = YEAR) ->
 def _lines(product: Product, kind: CsvType, since: int, until: int) -> Iterator[tuple[Line, Steps]]:
     """The other lines that came, without the deal's own price. One that cannot be read is left out."""
     for line, source in _sources(kind).items():
-        if source is kind or source not in product.history:
+        if source is kind:
             continue
         try:
             told = _series(product, source)

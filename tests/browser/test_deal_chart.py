@@ -57,7 +57,7 @@ def test_lines_are_switched_by_hand_and_stay_so(open_page: Page, still: Still) -
     for name in ("Rating", "Offers", "A year before"):
         lines.get_by_role("button", name=name, exact=True).press("Enter")
     lines.get_by_role("button", name="Rank", exact=True).click()
-    page.get_by_role("button", name="Year", exact=True).click()
+    page.get_by_role("button", name="All", exact=True).click()
     box = page.locator(".u-over").bounding_box()
     assert box
     page.locator(".u-over").hover(position={"x": box["width"] / 2, "y": 60})

@@ -29,8 +29,8 @@ function colour(name) {
   return found;
 }
 
-function wash(name) {
-  return colour(name).replace(/^rgb\((.*)\)$/, "rgba($1, .14)");
+function wash(name, alpha = 0.14) {
+  return colour(name).replace(/^rgb\((.*)\)$/, `rgba($1, ${alpha})`);
 }
 
 const small = () => matchMedia("(max-width: 720px)").matches;
@@ -133,7 +133,7 @@ const linesOf = (figure) => JSON.parse(figure.dataset.lines || "[]");
 
 // When Amazon had an offer, behind the lines.
 function drawBands(figure) {
-  const { amazon } = JSON.parse(figure.dataset.marks), ink = wash("amazon");
+  const { amazon } = JSON.parse(figure.dataset.marks), ink = wash("amazon", 0.07);
   return (u) => {
     if (!figure.shown?.has("amazon_bands")) return;
     const { left, top, width, height } = u.bbox;

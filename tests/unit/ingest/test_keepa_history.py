@@ -157,7 +157,7 @@ def test_a_year_has_the_lines_that_explain_a_price_and_its_sales() -> None:
         CsvType.USED: points((100, None)),
         CsvType.COUNT_NEW: points((350, 4), (20, 9)),
         CsvType.COUNT_USED: points((350, 1)),
-        CsvType.BUY_BOX_USED_SHIPPING: points((90, 1200)),
+        CsvType.BUY_BOX_USED_SHIPPING: (PricePoint(START - timedelta(days=90), 1200, 0),),
         CsvType.SALES: points((90, 9000), (80, 8900), (70, 6000), (60, None), (50, 5000), (40, 3000)),
     }
     product = make_product(make_deal("B000000001"), history=history)
@@ -220,7 +220,7 @@ def test_a_price_has_its_shipping_and_no_offer_is_a_gap() -> None:
 
 @pytest.mark.parametrize(
     ("asin", "kind", "prices", "ranks"),
-    [("B0D8W1YVBX", CsvType.BUY_BOX_SHIPPING, 156, 169), ("B0F7XPYCSJ", CsvType.NEW, 1, 141)],
+    [("B0D8W1YVBX", CsvType.BUY_BOX_SHIPPING, 192, 288), ("B0F7XPYCSJ", CsvType.NEW, 3, 358)],
 )
 def test_recorded_answers_of_keepa(asin: str, kind: CsvType, prices: int, ranks: int) -> None:
     path = SAMPLES / f"product_{asin}.json"

@@ -182,11 +182,11 @@ def test_keepas_history_leads_up_to_our_first_record_and_says_whose_it_is(
     moments, *values = charted(client)
     first, day = int(START.timestamp()), 86_400
     days = [(moment - first) / day for moment in moments if moment is not None]
-    assert [round(number, 2) for number in days] == [-89.98, -80, -40, -30, -20, 0, 0.02]
+    assert [round(number, 2) for number in days] == [-100, -80, -40, -30, -20, 0, 0.02]
     assert values == [
         [None, 2500, None, None, 2000, 2000, None],
         [None, None, None, None, None, 1000, 1000],
-        [3000] * 7,
+        [None, *[3000] * 6],  # of the last 90 days
         [9000, 9000, 9000, 8000, 8000, 8000, None],
         [None, None, None, None, None, 5000, 5000],
     ]
