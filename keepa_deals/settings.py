@@ -20,6 +20,7 @@ from keepa_deals import env_file, redaction, text_file
 from keepa_deals.addresses import database, hosts, redis, web
 from keepa_deals.addresses.database import DatabaseAddress
 from keepa_deals.addresses.redis import RedisAddress
+from keepa_deals.deals import link_templates
 from keepa_deals.deals.economics import fees
 from keepa_deals.deals.economics.pricing import (
     Buying,
@@ -77,6 +78,11 @@ def _database_url(value: SecretStr | None) -> SecretStr | None:
 def _ping_url(value: SecretStr | None) -> SecretStr | None:
     if value is not None:
         web.whole(value.get_secret_value())
+    return value
+
+
+def _deal_links(value: str) -> str:
+    link_templates.parse(value)
     return value
 
 
@@ -270,6 +276,12 @@ class Settings(BaseSettings):
         None,
         "Amazon's fees, in the place of those that come with the program (docs/economics.md)",
         "a JSON file; relative paths start at the project's root",
+    )
+
+    deal_links: Annotated[str, AfterValidator(_deal_links)] = _setting(
+        "",
+        "Links of your own on the page of a deal, with {asin}, {price} and others (docs/dashboard.md)",
+        'NAME=https://…, parted by " | "',
     )
 
     retain_points_days: int = _setting(365, "Days for which prices and ranks are kept", ge=1, le=MAX_DAYS)

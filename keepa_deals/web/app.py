@@ -13,13 +13,22 @@ from keepa_deals.web import services
 from keepa_deals.web.api import views as api
 from keepa_deals.web.auth import change_limits, csrf, guard, sessions
 from keepa_deals.web.auth import views as access_pages
-from keepa_deals.web.deals import detail_page, export, feed, list_page, polling, row_cache, saved_views
+from keepa_deals.web.deals import (
+    buying_list,
+    detail_page,
+    export,
+    feed,
+    list_page,
+    polling,
+    row_cache,
+    saved_views,
+)
 from keepa_deals.web.http import addresses, errors, headers, response_cache, static_files
 from keepa_deals.web.status import actions, probes
 from keepa_deals.web.status import page as status_page
 
 PAGES = (
-    *(list_page, detail_page, polling, saved_views, export, feed),
+    *(list_page, detail_page, polling, saved_views, export, feed, buying_list),
     *(status_page, actions, probes, api, access_pages),
 )
 COMPRESSED = [

@@ -12,7 +12,9 @@ from keepa_deals.query.intervals import Interval
 from keepa_deals.query.sorts import SORTS, Order
 from keepa_deals.query.view import MAX_LIMIT, Density, Layout
 from keepa_deals.web.api.schemas import COUNT, Json, array, nullable, record, reference, schemas
+from keepa_deals.web.deals.export import Separator
 from keepa_deals.web.deals.what_if import LABELS, term_pattern
+from keepa_deals.web.deals.workbook import CONTENT_TYPE, MAX_DEALS
 
 _ABOUT = (
     "Live Keepa deals. Money is in the currency's smallest unit (cents; yen has none), moments are ISO 8601 "
@@ -59,7 +61,15 @@ def _operations() -> Json:
         ),
         "/api/status": _operation("The state of the service; null is what can't be read", _json(_status())),
         "/api/openapi.json": _operation("This description", _json(any_object)),
-        "/export.csv": _operation("All deals of a view, for spreadsheets", {"text/csv": text}, files),
+        "/export.csv": _operation(
+            "All deals of a view, for spreadsheets", {"text/csv": text}, [*files, _separator()]
+        ),
+        "/export.xlsx": _operation(
+            f"All deals of a view as an Excel workbook, at most {MAX_DEALS:,}",
+            {CONTENT_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+            files,
+        ),
+        "/export.txt": _operation("The ASINs of a view, one a line", {"text/plain": text}, files),
         "/export.json": _operation("All deals of a view", _json(_export()), files),
         "/feed.atom": _operation("The first page of a view as a feed", {"application/atom+xml": text}, files),
         "/healthz": _open("Whether the process answers", record({"status": {"type": "string"}})),
@@ -105,6 +115,16 @@ def _open(summary: str, schema: Json, more: Json | None = None) -> Json:
 
 def _json(schema: Json) -> Json:
     return {"application/json": {"schema": schema}}
+
+
+def _separator() -> Json:
+    """How a CSV is written."""
+    return {
+        "name": "separator",
+        "in": "query",
+        "description": "semicolon: with decimal commas, as spreadsheets of many locales read it",
+        "schema": {"type": "string", "enum": list(map(str, Separator)), "default": "comma"},
+    }
 
 
 def _error(status: str, text: str) -> Json:

@@ -10,6 +10,7 @@ from keepa_deals.formats import as_data
 from keepa_deals.web.deals import row as deal_row
 from keepa_deals.web.deals import timeline
 from keepa_deals.web.deals.detail import requested_deal, requested_row
+from keepa_deals.web.deals.own_links import own_links
 from keepa_deals.web.deals.price_chart import curve
 from keepa_deals.web.deals.what_if import understood_what_if, what_if_json
 from keepa_deals.web.http.addresses import parts_of
@@ -34,6 +35,7 @@ def deal(domain_id: int, asin: str) -> str:
             detail.row, services.settings.pricing_at(detail.as_of.now), request.args.to_dict()
         ),
         money_notation=as_data(notation(domain_id)),
+        own_links=own_links(services.settings.deal_links, detail.row),
         back=_way_back(),
         banner=banner(services.health.report()),
     )

@@ -1,4 +1,4 @@
-"""A view as a file: all of its deals, in its order, as CSV for spreadsheets and as JSON for programs."""
+"""A view as a file: all of its deals, in its order, for spreadsheets, for programs, and for pasting."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import io
 import json
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from itertools import chain, islice
 from typing import Any
 
@@ -16,19 +18,17 @@ from defusedcsv import csv
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import ServiceUnavailable
 
-from keepa_deals.deals import risks
-from keepa_deals.deals.economics.calculation import known_fee
 from keepa_deals.deals.freshness import AsOf
-from keepa_deals.deals.money import from_minor
-from keepa_deals.marketplaces import marketplace
 from keepa_deals.query.cache.snapshot import CacheSnapshot
 from keepa_deals.query.cursor import Cursor
+from keepa_deals.query.parameters import ParameterError
 from keepa_deals.query.rows import DealRow
 from keepa_deals.query.view import View
-from keepa_deals.web.deals.request import requested_view
-from keepa_deals.web.deals.row import doubt_names, status_of
+from keepa_deals.web.deals import workbook
+from keepa_deals.web.deals.export_columns import NAMES, Value, cells
+from keepa_deals.web.deals.request import arguments, requested_view
 from keepa_deals.web.deals.serializers import deal_json
-from keepa_deals.web.format import amazon_url, iso
+from keepa_deals.web.format import iso
 from keepa_deals.web.services import Services, current_services
 
 blueprint = Blueprint("export", __name__)
@@ -44,17 +44,67 @@ TRY_AGAIN = 15
 """Seconds, for whoever comes meanwhile."""
 _SLOTS = threading.BoundedSemaphore(MAX_AT_ONCE)
 
-Cell = Callable[[DealRow], Any]
+
+class Separator(StrEnum):
+    """What stands between two cells of a CSV, and what marks decimals: spreadsheets go by their locale."""
+
+    COMMA = "comma"
+    SEMICOLON = "semicolon"
+
+    @property
+    def sign(self) -> str:
+        return "," if self is Separator.COMMA else ";"
+
+    @property
+    def decimal(self) -> str:
+        return "." if self is Separator.COMMA else ","
 
 
 @blueprint.get("/export.csv")
 def as_csv() -> Response:
     """The deals of a view, a line each. Money in units of the currency, moments in ISO 8601 UTC."""
     services = current_services()
+    view, as_of = requested_view(services, extra=("separator",)), services.as_of()
+    separator = _separator()
+    with _Slot() as slot:
+        lines = _lines(_started(_deals(services, view, as_of)), as_of, separator)
+        return slot.until_closed(_download(_joined(lines), "csv", "text/csv; charset=utf-8", as_of))
+
+
+def _separator() -> Separator:
+    (text,) = arguments().get("separator", [Separator.COMMA])[:1]
+    try:
+        return Separator(text)
+    except ValueError:
+        raise ParameterError("separator", f"must be one of {', '.join(Separator)}") from None
+
+
+@blueprint.get("/export.xlsx")
+def as_workbook() -> Response:
+    """The deals of a view as a workbook. It is made before it is sent, so it has a bound."""
+    services = current_services()
+    view, as_of = requested_view(services), services.as_of()
+    with services.reading(as_of) as reader:
+        total = reader.count(view)
+    if total > workbook.MAX_DEALS:
+        raise ParameterError(
+            "view",
+            f"has {total:,} deals; a workbook holds {workbook.MAX_DEALS:,}. Filter it, or take the CSV",
+        )
+    with _Slot() as slot:
+        deals = islice(_deals(services, view, as_of), workbook.MAX_DEALS)
+        parts = workbook.pieces((cells(row, as_of) for row in deals), as_of.now)
+        return slot.until_closed(_download(parts, "xlsx", workbook.CONTENT_TYPE, as_of))
+
+
+@blueprint.get("/export.txt")
+def as_asins() -> Response:
+    """The ASINs of a view, one a line, to be pasted elsewhere."""
+    services = current_services()
     view, as_of = requested_view(services), services.as_of()
     with _Slot() as slot:
-        lines = _lines(_started(_deals(services, view, as_of)), as_of)
-        return slot.until_closed(_download(lines, "csv", "text/csv; charset=utf-8", as_of))
+        parts = _joined(f"{row.asin}\n" for row in _started(_deals(services, view, as_of)))
+        return slot.until_closed(_download(parts, "txt", "text/plain; charset=utf-8", as_of))
 
 
 @blueprint.get("/export.json")
@@ -66,7 +116,7 @@ def as_json() -> Response:
         deals = _started(_deals(services, view, as_of))
         head = {"as_of": iso(as_of.now), "view": f"{request.url_root}?{view.query()}"}
         parts = _objects(head, deals, as_of, request.script_root)
-        return slot.until_closed(_download(parts, "json", "application/json", as_of))
+        return slot.until_closed(_download(_joined(parts), "json", "application/json", as_of))
 
 
 class _Slot:
@@ -115,9 +165,9 @@ def _started(rows: Iterator[DealRow]) -> Iterator[DealRow]:
     return chain(list(islice(rows, 1)), rows)
 
 
-def _download(parts: Iterator[str], suffix: str, content_type: str, as_of: AsOf) -> Response:
+def _download(parts: Iterable[bytes], suffix: str, content_type: str, as_of: AsOf) -> Response:
     name = f"keepa-deals-{as_of.now:%Y%m%d-%H%M}.{suffix}"
-    response = Response(_joined(parts), content_type=content_type)
+    response = Response(parts, content_type=content_type)
     response.headers["Content-Disposition"] = f"attachment; filename={name}"
     return response
 
@@ -143,93 +193,19 @@ def _objects(head: dict[str, Any], rows: Iterator[DealRow], as_of: AsOf, root: s
 
 
 # -- CSV -----------------------------------------------------------------------------------------
-def _money(name: str) -> Cell:
-    def cell(row: DealRow) -> str | None:
-        amount = getattr(row, name)
-        return None if amount is None else from_minor(amount, row.domain_id)
-
-    return cell
-
-
-def _fee(row: DealRow) -> str | None:
-    fee = known_fee(row.fba_fee)
-    return None if fee is None else from_minor(fee, row.domain_id)
-
-
-def _text(name: str) -> Cell:
-    """A text on one line: what begins with a tab or a line break could hide a formula, too."""
-    return lambda row: " ".join((getattr(row, name) or "").split())
-
-
-def _plain(name: str) -> Cell:
-    return lambda row: getattr(row, name)
-
-
-def _decimal(name: str, places: int) -> Cell:
-    """A number that is stored in units of ``10 ** -places``."""
-
-    def cell(row: DealRow) -> str | None:
-        value = getattr(row, name)
-        return None if value is None else f"{Decimal(value).scaleb(-places):f}"
-
-    return cell
-
-
-def _moment(name: str) -> Cell:
-    return lambda row: iso(getattr(row, name))
-
-
-_CELLS: dict[str, Cell] = {
-    "asin": _plain("asin"),
-    "marketplace": lambda row: f"amazon.{marketplace(row.domain_id).tld}",
-    "title": _text("title"),
-    "brand": _text("brand"),
-    "category": _text("category_name"),
-    "currency": lambda row: marketplace(row.domain_id).currency,
-    **{
-        name: _money(name)
-        for name in ("price", "price_avg_day", "price_avg_week", "price_avg_month", "price_avg_90")
-    },
-    "drop_percent_day": _plain("delta_percent_day"),
-    "drop_percent_week": _plain("delta_percent_week"),
-    "drop_percent_month": _plain("delta_percent_month"),
-    "drop_percent_90": _plain("delta_percent"),
-    **{name: _plain(name) for name in ("sales_rank", "rank_drops_30", "rank_drops_90", "monthly_sold")},
-    "rating": _decimal("rating", 1),
-    "reviews": _plain("review_count"),
-    "offers": _plain("offer_count"),
-    "amazon_in_stock": _plain("amazon_in_stock"),
-    **{name: _money(name) for name in ("amazon_price", "buy_box_price", "sell_price")},
-    "fba_fee": _fee,
-    "referral_fee_percent": _decimal("referral_fee_bp", 2),
-    "risks": lambda row: ", ".join(risks.names(row.risks)),
-    "sell_doubts": lambda row: ", ".join(doubt_names(row.sell_doubt)),
-    "profit": _money("profit"),
-    "roi_percent": _decimal("roi_bp", 2),
-    "margin_percent": _decimal("margin_bp", 2),
-    "lowest_ever": _plain("is_lowest"),
-    "lowest_90_days": _plain("is_lowest_90"),
-    "found_at": _moment("found_at"),
-    "price_since": _moment("deal_created_at"),
-    "last_seen_at": _moment("last_seen_at"),
-    "ended_at": _moment("ended_at"),
-    "ended_reason": lambda row: str(row.ended_reason or ""),
-    "amazon_url": lambda row: amazon_url(row.domain_id, row.asin),
-}
-COLUMNS = ("status", *_CELLS)
-
-
-def _lines(rows: Iterator[DealRow], as_of: AsOf) -> Iterator[str]:
+def _lines(rows: Iterator[DealRow], as_of: AsOf, separator: Separator) -> Iterator[str]:
     """The lines of the file. The writer puts an apostrophe before what a spreadsheet would run."""
     line = io.StringIO()
-    writer = csv.writer(line)
+    writer = csv.writer(line, delimiter=separator.sign)
     line.write(BYTE_ORDER_MARK)
-    for cells in chain([COLUMNS], (_cells(row, as_of) for row in rows)):
-        writer.writerow(cells)
+    for values in chain([NAMES], (cells(row, as_of) for row in rows)):
+        writer.writerow([_written(value, separator) for value in values])
         yield line.getvalue()
         line.seek(0)
         line.truncate()
 
 
-def _cells(row: DealRow, as_of: AsOf) -> tuple[Any, ...]:
-    return (status_of(row, as_of), *(cell(row) for cell in _CELLS.values()))
+def _written(value: Value, separator: Separator) -> Value:
+    if isinstance(value, Decimal):
+        return f"{value:f}".replace(".", separator.decimal)
+    return iso(value) if isinstance(value, datetime) else value

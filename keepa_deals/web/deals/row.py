@@ -10,6 +10,7 @@ from keepa_deals.deals.economics.sell_price import Doubt
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.money import money
 from keepa_deals.deals.risks import MEANINGS, risks_of
+from keepa_deals.marketplaces import marketplace
 from keepa_deals.query.intervals import AVERAGES, PERCENTS, Interval
 from keepa_deals.query.rows import DealRow
 from keepa_deals.web.format import amazon_url, image_url, keepa_url, signed
@@ -100,6 +101,10 @@ class Presented:
     @property
     def tint(self) -> int:
         return tint(self.row)
+
+    @property
+    def market(self) -> str:
+        return f"amazon.{marketplace(self.row.domain_id).tld}"
 
     @property
     def amazon_url(self) -> str:
