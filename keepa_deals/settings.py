@@ -281,7 +281,7 @@ class Settings(BaseSettings):
     deal_links: Annotated[str, AfterValidator(_deal_links)] = _setting(
         "",
         "Links of your own on the page of a deal, with {asin}, {price} and others (docs/dashboard.md)",
-        'NAME=https://…, parted by " | "',
+        "NAME=https://…, parted by a bar between blanks",
     )
 
     retain_points_days: int = _setting(365, "Days for which prices and ranks are kept", ge=1, le=MAX_DAYS)

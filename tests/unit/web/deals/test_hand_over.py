@@ -24,11 +24,11 @@ Stock = Callable[..., None]
 SHEET = {"s": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
 
 
-def change(world: World, asin: str = "B000000000", **values: Any) -> None:
+def change(world: World, of: str = "B000000000", **values: Any) -> None:
     with world.database.begin() as session:
         session.execute(delete(DealPoint))  # they would hold the deal to its key
         session.execute(delete(DealEvent))
-        session.execute(update(Deal).where(Deal.asin == asin).values(**values))
+        session.execute(update(Deal).where(Deal.asin == of).values(**values))
 
 
 def cells_of(book: bytes) -> list[dict[str, tuple[str, str, str]]]:
@@ -66,9 +66,9 @@ def test_a_workbook_has_types_and_formats_and_loses_no_zero(
     assert answer.headers["Content-Disposition"] == "attachment; filename=keepa-deals-20260301-1200.xlsx"
     rows = cells_of(answer.data)
     assert len(rows) == 2
-    assert column(rows, "asin") == ("inlineStr", "0552990680", "49")  # 49 is Excel's text
-    assert column(rows, "title") == ("inlineStr", "=1+1", "49")
-    assert column(rows, "price") == ("n", "10", "4")  # 4 is 1,234.50
+    assert column(rows, "asin") == ("inlineStr", "0552990680", "@")
+    assert column(rows, "title") == ("inlineStr", "=1+1", "@")
+    assert column(rows, "price") == ("n", "10", "#,##0.00")
     assert column(rows, "rating") == ("n", "4.5", "0.0#")
     assert column(rows, "amazon_in_stock") == ("b", "1", "0")
     assert column(rows, "brand") is None
@@ -82,7 +82,7 @@ def test_yen_have_no_cents_in_a_workbook(client: FlaskClient, stock: Stock, worl
     stock(1)
     change(world, domain_id=5)
     rows = cells_of(client.get("/export.xlsx?domain=5").data)
-    assert column(rows, "price") == ("n", "1000", "3")  # 3 is 1,234
+    assert column(rows, "price") == ("n", "1000", "#,##0")
 
 
 def test_a_view_too_large_for_a_workbook_is_refused_with_its_size(
