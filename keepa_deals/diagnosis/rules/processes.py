@@ -146,7 +146,7 @@ def _beat_pid_file(evidence: Evidence) -> str:
     seen_by="no worker process of ours for one of the queues",
     fix=RESTART,
     stops=Stops.UPSERTER,
-    follows="not_running program_crashing",
+    follows="not_running program_crashing disk_full home_not_writable",
     alert=None,
 )
 def worker_down(evidence: Evidence) -> Iterator[Finding]:

@@ -37,21 +37,25 @@ from keepa_deals.keepa.product import Product
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
 from keepa_deals.web.services import EXTENSION
+from tests.support.alerts import make_alert
 from tests.support.world import PRICE, SELECTION, START, World, make_deal, make_product, make_world
 
 PATIENCE_MS = 100
 HOUR = timedelta(hours=1)
 KEY = {"domain_id": 1, "asin": "B000000001"}
+ALERT = 1
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Twenty deals, in a database whose connections wait a tenth of a second for another writer."""
+    """Twenty deals and an alert; connections wait a tenth of a second for another writer."""
     monkeypatch.setattr(db_session, "BUSY_TIMEOUT_MS", PATIENCE_MS)
     world = make_world(tmp_path / "deals.db")
     world.keepa.list(*(make_deal(f"B{n:09d}", created=START - timedelta(minutes=n)) for n in range(20)))
     upsert.run(world.context)
     world.clock.pass_time(timedelta(minutes=1))
+    with world.database.begin() as session:
+        assert make_alert(session, world.clock.now()) == ALERT
     yield world
     world.database.close()
 
@@ -94,6 +98,11 @@ def point(world: World) -> dict[str, Any]:
     return {**KEY, "at": world.clock.now(), "price": 1, "price_avg_90": 2, "sales_rank": 3}
 
 
+def memory(world: World) -> dict[str, Any]:
+    now = world.clock.now()
+    return {**KEY, "alert_id": ALERT, "occasion": now, "told_at": now, "price": 1}
+
+
 def related() -> Product:
     return make_product(make_deal("B000000001"), parent_asin="P", variations=("B000000001", "B000000002"))
 
@@ -122,6 +131,8 @@ WRITES: dict[Callable[..., Any], Write] = {
     events.record: lambda w, s: events.record(
         s, [{**KEY, "at": w.clock.now(), "kind": "stale", "reason": None}]
     ),
+    events.note_changes: lambda w, s: events.note_changes(s, 1, ["B000000001"], w.clock.now()),
+    db_upsert.write_memories: lambda w, s: db_upsert.write_memories(s, [memory(w)]),
     db_upsert.upsert_deals: lambda w, s: db_upsert.upsert_deals(s, [stored(w)]),
     db_upsert.touch_deals: lambda w, s: db_upsert.touch_deals(s, [{**KEY, "last_seen_at": w.clock.now()}]),
     db_upsert.insert_points: lambda w, s: db_upsert.insert_points(s, [point(w)]),

@@ -128,8 +128,8 @@ def test_a_stop_answers_what_it_was_asked(home: Path) -> None:
     with dashboard(home) as here:
         connection = http.client.HTTPConnection("127.0.0.1", here.port, timeout=30)
         connection.request("GET", "/export.json?status=all")
+        answer = connection.getresponse()  # its head: the rest is on its way
         here.process.terminate()
-        answer = connection.getresponse()
         assert answer.read().endswith(b"]}\n")
         here.process.wait(timeout=60)
         assert isinstance(here, Dashboard)

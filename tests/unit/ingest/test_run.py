@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -14,8 +15,8 @@ from tests.support.world import World, make_world
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    world = make_world("sqlite://")
+def world(tmp_path: Path) -> Iterator[World]:
+    world = make_world(tmp_path / "deals.db")
     yield world
     world.database.close()
 
