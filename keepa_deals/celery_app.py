@@ -88,6 +88,10 @@ def _time_limit() -> process_limits.TimeLimit:
     return process_limits.TimeLimit(app.conf.task_time_limit)
 
 
+_give_back = process_limits.Seldom(process_limits.GIVE_BACK_EVERY, process_limits.give_back)
+"""After a task: a slice of the backfill leaves 20 MB of what Keepa told of products."""
+
+
 @worker_init.connect
 def _load_the_jobs(**_: Any) -> None:
     """At the start, so that no ``git pull`` brings other code into a process that runs. Beat, which only
@@ -95,6 +99,7 @@ def _load_the_jobs(**_: Any) -> None:
     _time_limit()
     for name in _WORK:
         importlib.import_module(f"keepa_deals.{name}")
+    process_limits.spare_what_stays()
 
 
 @task_prerun.connect
@@ -105,6 +110,7 @@ def _begin(task_id: str, **_: Any) -> None:
 @task_postrun.connect
 def _end(task_id: str, **_: Any) -> None:
     _time_limit().end(task_id)
+    _give_back()
     if process_limits.memory_used() > process_limits.MAX_MEMORY and not _stopping.is_set():
         log.warning("more than %d MB in memory: another process takes over", process_limits.MAX_MEMORY >> 20)
         os.kill(os.getpid(), signal.SIGTERM)

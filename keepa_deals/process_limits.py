@@ -1,4 +1,4 @@
-"""What a worker must not exceed: time for a task, memory for its process.
+"""What a worker must not exceed: time for a task, memory for its process; and what it gives back.
 
 Its tasks run in threads, which nobody can end from outside. So what breaks a limit costs the process, and the
 supervisor starts another one: whatever a run has not committed is done by the next, as after any death.
@@ -6,7 +6,9 @@ supervisor starts another one: whatever a run has not committed is done by the n
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +17,11 @@ import psutil
 
 MAX_MEMORY = 400 << 20
 """Bytes of a process that has done a task, above which another one takes over."""
+GIVE_BACK_EVERY = 30.0
+"""Seconds: what a run leaves is used by the next one, where runs follow each other at once."""
 _STDERR = 2
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""Of glibc alone."""
 
 
 def _die_in(seconds: float) -> None:
@@ -64,3 +70,38 @@ class TimeLimit:
 def memory_used() -> int:
     """Bytes of this process that are in memory."""
     return int(psutil.Process().memory_info().rss)
+
+
+def spare_what_stays() -> None:
+    """Nothing that is loaded by now will ever be garbage: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
+def give_back() -> None:
+    """Hand to the system what work has left behind: cycles of objects, which the collector finds late, and
+    holes in the heap, which glibc keeps."""
+    gc.collect()
+    if _trim is not None:
+        _trim(0)
+
+
+class Seldom:
+    """Calls something, but not again within so many seconds."""
+
+    def __init__(
+        self, seconds: float, work: Callable[[], None], *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._seconds = seconds
+        self._work = work
+        self._monotonic = monotonic
+        self._again_at = 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> None:
+        with self._lock:
+            now = self._monotonic()
+            if now < self._again_at:
+                return
+            self._again_at = now + self._seconds
+        self._work()

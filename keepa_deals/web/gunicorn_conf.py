@@ -48,8 +48,10 @@ def post_fork(arbiter: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """In the process that answers: the copy of the deals must not be made before the fork, and the master
     needs nothing of what answers."""
+    from keepa_deals import process_limits
     from keepa_deals.web.http import response_cache
     from keepa_deals.web.services import EXTENSION
 
     worker.wsgi.config[response_cache.SECONDS] = response_cache.KEPT_SECONDS
-    worker.wsgi.extensions[EXTENSION].column_cache.start()
+    process_limits.spare_what_stays()
+    worker.wsgi.extensions[EXTENSION].column_cache.start(after_loads=process_limits.give_back)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 
-from keepa_deals.process_limits import TimeLimit, memory_used
+from keepa_deals.process_limits import Seldom, TimeLimit, give_back, memory_used
 
 STUCK = """
 import re
@@ -79,3 +81,48 @@ def test_the_memory_is_this_process_s() -> None:
     ballast = bytearray(b"x" * (64 << 20))
     assert memory_used() > before + (48 << 20)
     del ballast
+
+
+class Link:
+    """One that leads to itself."""
+
+    def __init__(self) -> None:
+        self.next = self
+
+
+def test_what_is_in_nobody_s_hands_is_gone_after_giving_back() -> None:
+    gc.disable()
+    try:
+        link = weakref.ref(Link())
+        assert link() is not None
+        give_back()
+        assert link() is None
+    finally:
+        gc.enable()
+
+
+HOLES = """
+from keepa_deals.process_limits import give_back, memory_used
+before = memory_used()
+pieces = [bytearray(b"x") * 20_000 for _ in range(2000)]
+last = pieces.pop()
+del pieces
+kept = memory_used() - before
+give_back()
+print(kept >> 20, (memory_used() - before) >> 20)
+"""
+"""Forty megabytes of small pieces, of which the last one keeps all of the heap below it."""
+
+
+def test_holes_in_the_heap_go_back_to_the_system() -> None:
+    done = subprocess.run([sys.executable, "-c", HOLES], check=True, capture_output=True, text=True)
+    kept, left = map(int, done.stdout.split())
+    assert left < 5 < 20 < kept
+
+
+def test_what_is_done_seldom_waits_for_its_time() -> None:
+    now, done = [0.0], []
+    work = Seldom(30, lambda: done.append(now[0]), monotonic=lambda: now[0])
+    for now[0] in (0, 1, 29.9, 30, 31, 90):
+        work()
+    assert done == [0, 30, 90]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -93,9 +93,12 @@ class ColumnCache:
         self._places_to_wait = threading.BoundedSemaphore(MAX_WAITING)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._after_loads: Callable[[], None] = lambda: None
 
-    def start(self) -> None:
-        """Keep the cache in step from now on, in a thread of its own."""
+    def start(self, *, after_loads: Callable[[], None] = lambda: None) -> None:
+        """Keep the cache in step from now on, in a thread of its own. ``after_loads`` is called when the rows
+        that a cache was made of, and the one that it replaces, are in nobody's hands any more."""
+        self._after_loads = after_loads
         self.announce()
         self._thread = threading.Thread(target=self._run, name="column-cache", daemon=True)
         self._thread.start()
@@ -173,10 +176,12 @@ class ColumnCache:
         """Bring the cache up to date, or make it."""
         cached = self._cached
         if cached is None or not cached.snapshot.is_whole or self._clock.monotonic() > self._load_again_at:
+            del cached
             try:
                 self._load()
             finally:
                 self._tell(is_making=False)
+            self._after_loads()
         else:
             self._refresh(cached)
 
