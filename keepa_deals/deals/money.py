@@ -28,13 +28,13 @@ def notation(domain_id: int) -> Notation:
     return money_notation(place.currency, place.locale)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=4096)
 def money(amount: int, domain_id: int) -> str:
     """``amount`` smallest units as the marketplace writes them: ``$12.50``, ``12,50 €``, ``￥1,250``."""
     return write(amount, notation(domain_id))
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=4096)
 def whole(number: int) -> str:
     """An integer with thousands separated: ``12,345``."""
     return write(number, COUNT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,11 @@ import pytest
 
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.supervisor import environment
+from keepa_deals.query.cache import text_index
+from keepa_deals.web.deals import row_cache
 from tests.benchmarks.footprint import Footprint, table
 from tests.support.imports import STARTED, imports_of
+from tests.support.paths import ROOT
 
 STORES = {"redis", "sqlalchemy", "alembic", "psycopg"}
 WEB = {"flask", "jinja2", "numpy", "babel", "prometheus_client", "limits"}
@@ -80,3 +84,21 @@ def test_the_table_leaves_the_sandbox_out_of_the_sum() -> None:
         "| sandbox | 1 | 90 MB |",
         "| **all but the sandbox** | 2 | **140 MB** |",
     ]
+
+
+SIZES = re.compile(r"lru_cache\((?:maxsize=)?([^)]*)\)")
+
+
+def test_what_is_remembered_by_its_arguments_is_bounded() -> None:
+    """A cache of a process that runs for a year is full; each answer takes some hundred bytes, a row 8 kB."""
+    found = {
+        f"{path.relative_to(ROOT)}: {size}": size
+        for path in (ROOT / "keepa_deals").rglob("*.py")
+        for size in SIZES.findall(path.read_text(encoding="utf-8"))
+    }
+    assert len(found) > 5
+    assert [place for place, size in found.items() if size.isdecimal() and int(size) > 4096] == []
+    named = {size for size in found.values() if not size.isdecimal()}
+    assert named <= {"MAX_LINES", "MAX_WORDS"}
+    assert row_cache.MAX_LINES <= 1024
+    assert text_index.MAX_WORDS <= 64

@@ -21,8 +21,9 @@ from keepa_deals.query.view import Layout, View
 from keepa_deals.web.deals.row import Change, Presented, change, status_of
 from keepa_deals.web.format import ago
 
-MAX_LINES = 4096
-"""Some 5 kB each: the rows of a few dozen views."""
+MAX_LINES = 1024
+"""Some 8 kB each with what it was made of: the rows of twenty views. Each minute makes other ones, for ages
+are told in words, so that the cache is always full."""
 
 
 @dataclass(frozen=True, slots=True)
