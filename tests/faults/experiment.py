@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import re
 import threading
 import time
@@ -87,7 +88,7 @@ def play(
             doubled=(*invariants.doubled(service), *beats.doubled),
             harmed=neighbours.harmed(),
         )
-    except (AssertionError, OSError, KeepaDealsError) as error:
+    except (AssertionError, OSError, subprocess.SubprocessError, KeepaDealsError) as error:
         return Round(None, error=f"{type(error).__name__}: {error}")
 
 

@@ -7,16 +7,27 @@ import socketserver
 import struct
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from random import Random
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
+from keepa_deals.clock import SystemClock
+from keepa_deals.db import migrate, revisions
 from keepa_deals.db.errors import DatabaseUnavailableError
 from keepa_deals.db.session import Database
+from keepa_deals.db.upsert import lock_writers, upsert_deals
 from keepa_deals.deployment.ports import free_port
 from keepa_deals.health.parts.database import probe_engine
+from keepa_deals.query.cache.cache import ColumnCache
+from tests.support.deal_rows import make_row
+from tests.support.servers.pgbouncer import bouncing, find_bouncer
 from tests.support.servers.postgres import PostgresServer
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 TRACKED = {"user", "database", "application_name", "client_encoding", "datestyle", "timezone"}
 """What PgBouncer takes at the start of a connection (its documentation: ignore_startup_parameters)."""
@@ -93,6 +104,40 @@ def test_nothing_of_a_session_outlives_its_transaction(bouncer: Bouncer) -> None
         assert connection.scalar(text("SHOW statement_timeout")) == "1s"
     engine.dispose()
     assert bouncer.refused == []
+
+
+def test_a_real_bouncer_that_pools_by_transaction_is_enough_for_everything(
+    postgres_server: PostgresServer,
+) -> None:
+    """Six at a time over two connections: migrations, writes that queue, the cache's look, the health's."""
+    program = find_bouncer()
+    if program is None:
+        pytest.skip("pgbouncer is not installed")
+    postgres_server.empty_dsn()
+    with bouncing(program, postgres_server) as dsn:
+        database = Database(dsn)
+        migrate.upgrade(database)
+        assert migrate.current(database) == revisions.head()
+
+        def write(number: int) -> None:
+            for step in range(8):  # psycopg prepares a statement that it sees for the sixth time
+                row = make_row(Random(number), number * 8 + step, NOW, ended=0)
+                with database.begin() as session:
+                    lock_writers(session)
+                    upsert_deals(session, [row])
+
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(write, range(6)))
+        with database.session() as session:
+            assert session.scalar(text("SELECT count(*) FROM deals")) == 48
+        cache = ColumnCache(database.engine, SystemClock())
+        cache.step()
+        assert cache.state().deals == 48
+        engine = probe_engine(dsn)
+        with engine.connect() as connection:
+            assert connection.scalar(text("SHOW statement_timeout")) == "1s"
+        engine.dispose()
+        database.close()
 
 
 def test_of_several_hosts_the_one_that_takes_writes_is_used(postgres_server: PostgresServer) -> None:
