@@ -15,8 +15,8 @@ TOOLS = ("buildah", "debootstrap", "git", "tar")
 BASE = "localhost/base"
 DEBIAN = "bookworm"
 PACKAGES = "python3,python3-venv,ca-certificates"
-SOURCES = ("index-url", "extra-index-url", "find-links")
-"""Settings of pip that say where packages come from; a build has to have them as well."""
+SOURCES = ("index-url", "extra-index-url", "find-links", "cert")
+"""Settings of pip that say where packages come from, and whom to trust; a build has to have them as well."""
 PATIENCE = 900
 
 
@@ -78,18 +78,18 @@ class Buildah:
         listed = subprocess.run(
             [sys.executable, "-m", "pip", "config", "list"], check=True, capture_output=True, text=True
         ).stdout
-        places: dict[str, list[str]] = {}
+        places: dict[str, dict[str, None]] = {}
         for line in listed.splitlines():
             name, _, value = line.partition("=")
             if (option := name.rpartition(".")[2]) in SOURCES:
-                places.setdefault(option, []).extend(value.strip("'").split())
+                places.setdefault(option, {}).update(dict.fromkeys(value.strip("'").split()))
         settings = self._folder / "pip.conf"
         settings.write_text(
             "[global]\n" + "".join(f"{name} = {' '.join(found)}\n" for name, found in places.items())
         )
         yield f"{settings}:/etc/pip.conf:ro"
         for place in {place.removeprefix("file://") for found in places.values() for place in found}:
-            if place.startswith("/"):
+            if Path(place).is_absolute() and Path(place).exists():
                 yield f"{Path(place)}:{Path(place)}:ro"
 
     def start(
