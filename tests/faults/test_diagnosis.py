@@ -29,8 +29,8 @@ from tests.support.paths import ROOT
 pytestmark = pytest.mark.slow
 
 SHORT = [case for case in (*CASES, *TWO_AT_ONCE) if case.short]
-BY_DAY = {"Redis stopped", "disk full"}
-"""A program and the disk. The other short ones, and two at once, run at night."""
+BY_DAY = {"zombie lock", "disk full"}
+"""A lock and the disk. The other short ones, and two at once, run at night."""
 OWN_DISK_ONLY = {"disk full"}
 
 
