@@ -10,6 +10,7 @@ from typing import Any
 
 import redis
 
+from keepa_deals.clock import SystemClock
 from keepa_deals.db import migrate
 from keepa_deals.db.errors import StoreError
 from keepa_deals.db.session import Database
@@ -23,11 +24,15 @@ from keepa_deals.errors import SettingsError
 from keepa_deals.health.error_text import describe
 from keepa_deals.keepa.selection import Selection, selection_of
 from keepa_deals.ops import redis_rights
+from keepa_deals.people.access_file import AccessFile
+from keepa_deals.people.errors import AccessError
+from keepa_deals.people.exposure import may_start
+from keepa_deals.people.takeover import take_over
 from keepa_deals.redis_store import connect_probe, who_may_write
 from keepa_deals.settings import Settings, ca_bundle
-from keepa_deals.web.credentials import AccessError, CredentialStore, may_start
 
 MIN_DISK_MB = 200
+OPEN = "none, so it is open and answers on loopback only"
 
 
 def check(deployment: Deployment, say: Say) -> None:
@@ -35,9 +40,9 @@ def check(deployment: Deployment, say: Say) -> None:
     home, settings, own_redis = deployment.home, deployment.settings, deployment.own_redis
     checks: list[tuple[str, Callable[[], str]]] = [
         ("disk", lambda: room(home)),
-        ("dashboard's password", lambda: _password(home, settings)),
         ("dashboard's port", lambda: _port(settings)),
         ("database", lambda: migrated(settings)),
+        ("dashboard's people", lambda: _people(home, settings)),
         ("Amazon's fees", lambda: _fees(settings)),
     ]
     if settings.keepa_api_url.startswith("https://") and ca_bundle() is not None:
@@ -117,15 +122,16 @@ def _port(settings: Settings) -> str:
     return f"{settings.dashboard_bind} is free"
 
 
-def _password(home: Home, settings: Settings) -> str:
+def _people(home: Home, settings: Settings) -> str:
     try:
-        known = CredentialStore(home.path).read()
+        known = AccessFile(home.path).read()
     except AccessError as error:
-        raise OpsError(f"dashboard's password: {error}") from None
+        raise OpsError(f"dashboard's people: {error}") from None
     refusal = may_start(settings, known)
     if refusal is not None:
-        raise OpsError(f"dashboard's password: {refusal}")
-    return "set" if known.password else "none needed on loopback"
+        raise OpsError(f"dashboard's people: {refusal}")
+    names = [one.person.name for one in known.register.accounts]
+    return f"{len(names)}, the first {names[0]!r}" if names else OPEN
 
 
 def redis_answers(settings: Settings) -> str:
@@ -194,15 +200,18 @@ def _notes_on_redis(settings: Settings) -> Iterator[str]:
 
 
 def migrated(settings: Settings) -> str:
-    """Bring the database's tables up to date; in words what was done. An ``OpsError`` when it can't be."""
+    """Bring the database's tables up to date, and the home's people into one that has none; in words what was
+    done. An ``OpsError`` when it can't be."""
     database = Database.from_settings(settings)
     try:
         before = migrate.current(database)
-        if before == migrate.head():
-            return f"at migration {before}"
-        migrate.upgrade(database)
-    except StoreError as error:
+        if before != migrate.head():
+            migrate.upgrade(database)
+        take_over(database, AccessFile(settings.keepa_deals_home), SystemClock().now())
+    except (StoreError, AccessError) as error:
         raise OpsError(f"database: {error}") from None
     finally:
         database.close()
+    if before == migrate.head():
+        return f"at migration {before}"
     return f"migrated from {before or 'nothing'} to {migrate.head()}"

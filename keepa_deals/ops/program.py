@@ -7,7 +7,9 @@ from pathlib import Path
 
 import redis
 
+from keepa_deals.clock import SystemClock
 from keepa_deals.db import revisions
+from keepa_deals.db.errors import StoreError
 from keepa_deals.db.session import Database
 from keepa_deals.deployment import dashboard_probe, supervisor, supervisor_config
 from keepa_deals.deployment.console import Say
@@ -16,6 +18,8 @@ from keepa_deals.deployment.errors import OpsError
 from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB
 from keepa_deals.keepa.selection import selection_of
 from keepa_deals.ops import database_origin, preflight
+from keepa_deals.people.access_file import AccessFile
+from keepa_deals.people.takeover import take_over
 from keepa_deals.redis_store import Keys, connect_probe
 
 NAMES = {
@@ -49,6 +53,18 @@ def prepare(deployment: Deployment) -> dict[str, str]:
     _ = deployment.settings.redis_dsn
     domain = selection_of(deployment.settings).domain_id
     return {"KEEPA_DOMAIN_ID": str(domain), **supervisor.SMALL}
+
+
+def know_people(deployment: Deployment) -> None:
+    """Let the dashboard's home have a copy of its people, before it decides where it may listen. A database
+    that does not answer is no reason not to start: the copy of before decides."""
+    database = Database.from_settings(deployment.settings)
+    try:
+        take_over(database, AccessFile(deployment.home.path), SystemClock().now())
+    except StoreError:
+        return
+    finally:
+        database.close()
 
 
 def migrate(deployment: Deployment, say: Say) -> None:

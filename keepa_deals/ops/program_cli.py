@@ -36,6 +36,8 @@ def run(*, name: str, check: bool) -> None:
         program.migrate(deployment, say)
         return
     environment = settings_module.own_environment(program.prepare(deployment))
+    if name == "dashboard":
+        program.know_people(deployment)
     command = program.command_of(name, deployment)
     os.chdir(PROJECT_ROOT)
     os.execve(command[0], command, environment)  # noqa: S606  # it takes our place, and our signals

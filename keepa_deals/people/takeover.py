@@ -16,15 +16,18 @@ from keepa_deals.people.registry import FIRST_ADMIN, lock_people, read_register,
 def take_over(database: Database, file: AccessFile, now: datetime) -> Register:
     """Everybody there is now. Into an empty table comes who stands in the home's file; the single password
     of before becomes the first admin's, and its tokens theirs. Once there is anybody, the table decides."""
-    with database.begin() as session:
-        lock_people(session)
-        register = read_register(session.connection())
-        if not register.accounts:
-            _bring_in(session, file.read(), now)
-            session.flush()
+    with database.session() as reading:  # a start must not wait for whoever holds the database
+        register = read_register(reading.connection())
+    held = file.read()
+    if not register.accounts and (held.register.accounts or held.password is not None):
+        with database.begin() as session:
+            lock_people(session)
             register = read_register(session.connection())
-    if register.accounts:
-        file.mirror(register)
+            if not register.accounts:
+                _bring_in(session, held, now)
+                session.flush()
+                register = read_register(session.connection())
+    file.mirror(register)
     return register
 
 

@@ -8,18 +8,25 @@ from functools import lru_cache
 
 from sqlalchemy import Connection, func, select
 
-from keepa_deals.db.models import SavedView
+from keepa_deals.db.models import OwnView, SavedView
 from keepa_deals.query.parameters import ParameterError
 from keepa_deals.query.parse import parse_query
 
 
 @dataclass(frozen=True, slots=True)
 class NamedView:
-    """A view with its name; ``builtin`` ones come with the dashboard and stay."""
+    """A view with its name. ``builtin`` ones come with the dashboard and stay; ``own`` ones only their person
+    sees; the others are shared."""
 
     name: str
     query: str
     builtin: bool = False
+    own: bool = False
+
+    @property
+    def key(self) -> str:
+        """Tells it from a view of the same name of another kind."""
+        return f"own {self.name}" if self.own else self.name
 
 
 BUILTIN = (
@@ -32,11 +39,17 @@ BUILTIN = (
 )
 
 
-def read_named_views(connection: Connection) -> Sequence[NamedView]:
-    """The views that come with the dashboard, then the saved ones by name."""
-    table = SavedView.__table__.c
+def read_named_views(connection: Connection, person_id: int | None) -> Sequence[NamedView]:
+    """The views that come with the dashboard, then by name the shared ones and those of the person."""
+    table, own = SavedView.__table__.c, OwnView.__table__.c
     rows = connection.execute(select(table.name, table.query).order_by(func.lower(table.name), table.name))
-    return (*BUILTIN, *(NamedView(row.name, row.query) for row in rows if is_view(row.name, row.query)))
+    shared = [NamedView(row.name, row.query) for row in rows if is_view(row.name, row.query)]
+    if person_id is None:
+        return (*BUILTIN, *shared)
+    mine = select(own.name, own.query).where(own.person_id == person_id)
+    rows = connection.execute(mine.order_by(func.lower(own.name), own.name))
+    kept = [NamedView(row.name, row.query, own=True) for row in rows if is_view(row.name, row.query)]
+    return (*BUILTIN, *shared, *kept)
 
 
 def is_view(name: object, query: object) -> bool:

@@ -62,14 +62,14 @@ def _configure_services(app: Flask, settings: Settings, clock: Clock | None) -> 
 
 
 def _configure_security(app: Flask, settings: Settings) -> None:
-    sessions.configure(app, settings, app.extensions[services.EXTENSION].credentials)
+    sessions.configure(app, settings, app.extensions[services.EXTENSION].people.file)
     guard.configure(app)
     csrf.configure(app)
     change_limits.configure(app)
     # What is registered last sees an answer first: kept, then made conditional and headed, then compressed.
     Compress(app)
     headers.configure(app, settings)
-    response_cache.configure(app, reader=guard.reader, form_token=csrf.csrf_token)
+    response_cache.configure(app, reader=guard.reader_key, form_token=csrf.csrf_token)
 
 
 def _configure_templates(app: Flask) -> None:

@@ -8,14 +8,15 @@ from typing import Any
 from keepa_deals import redaction, settings
 from keepa_deals.deployment.supervisor_config import WORKER_CLASS
 from keepa_deals.errors import KeepaDealsError
-from keepa_deals.web.credentials import CredentialStore, may_start
+from keepa_deals.people.access_file import AccessFile
+from keepa_deals.people.exposure import may_start
 
 redaction.guard_streams()  # before gunicorn makes its handlers
 try:
     _settings = settings.load()
-    _credentials = CredentialStore(_settings.keepa_deals_home)
-    _refusal = may_start(_settings, _credentials.read())
-    _credentials.session_key()  # a home that can't be written is said here, in a line
+    _access = AccessFile(_settings.keepa_deals_home)  # no database: this process answers nothing
+    _refusal = may_start(_settings, _access.read())
+    _access.session_key()  # a home that can't be written is said here, in a line
 except KeepaDealsError as error:
     raise SystemExit(f"keepa_deals: {error}") from None
 

@@ -16,12 +16,13 @@ from keepa_deals.db.session import Database
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.health.report import HealthReport
 from keepa_deals.jobs import Job
+from keepa_deals.people.access_file import AccessFile
+from keepa_deals.people.directory import Directory
 from keepa_deals.query.cache.cache import ColumnCache
 from keepa_deals.query.cache.snapshot import CacheSnapshot
 from keepa_deals.query.reader import DealReader, reading
 from keepa_deals.query.view_counts import ViewCounts
 from keepa_deals.settings import Settings
-from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.http import throttle
 from keepa_deals.web.http.throttle import Throttle
 from keepa_deals.worker.dispatch import send
@@ -67,7 +68,7 @@ class Services:
     database: Database
     clock: Clock
     health: HealthWatch
-    credentials: CredentialStore
+    people: Directory
     column_cache: ColumnCache
     view_counts: ViewCounts
     throttle: Throttle
@@ -102,13 +103,12 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         return replace(report, unreadable=column_cache.left_out.report())
 
     watch = HealthWatch(collect, clock)
-    credentials = CredentialStore(settings.keepa_deals_home)
     return Services(
         settings=settings,
         database=database,
         clock=clock,
         health=watch,
-        credentials=credentials,
+        people=Directory(database, AccessFile(settings.keepa_deals_home), clock),
         column_cache=column_cache,
         view_counts=ViewCounts(clock.monotonic),
         throttle=throttle.build(settings),

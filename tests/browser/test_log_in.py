@@ -119,7 +119,7 @@ def test_log_in_leads_back_to_the_view_and_log_out_ends_it(
             assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
         page.get_by_label("Password").fill("wrong password")
         page.get_by_role("button", name="Log in").click()
-        expect(page.get_by_role("alert")).to_contain_text("not the password")
+        expect(page.get_by_role("alert")).to_contain_text("not the name or not the password")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
         expect(page).to_have_url(f"{address}/?sort=price")

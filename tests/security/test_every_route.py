@@ -10,10 +10,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from keepa_deals.db.models import Base
-from keepa_deals.web.credentials import CredentialStore
+from keepa_deals.db.models import Base, Role, Scope
+from keepa_deals.people import passwords
+from keepa_deals.web.auth import change_limits
 from keepa_deals.web.services import EXTENSION
-from tests.support.world import World
+from tests.support.people import People
+from tests.support.world import START, World
 from tests.unit.web.auth.test_access import PASSWORD, log_in, token_on
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND")
@@ -47,13 +49,13 @@ def addresses(app: Flask) -> list[str]:
 def guesses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The passwords that were looked at."""
     seen: list[str] = []
-    verify = CredentialStore.verify
+    verify = passwords.is_password
 
-    def watched(store: CredentialStore, password: str) -> bool:
+    def watched(password_hash: str | None, password: str) -> bool:
         seen.append(password)
-        return verify(store, password)
+        return verify(password_hash, password)
 
-    monkeypatch.setattr(CredentialStore, "verify", watched)
+    monkeypatch.setattr(passwords, "is_password", watched)
     return seen
 
 
@@ -85,7 +87,7 @@ def session_is_open(client: FlaskClient) -> bool:
 def test_without_a_token_nothing_changes_by_any_method(
     client: FlaskClient,
     world: World,
-    store: CredentialStore,
+    store: People,
     tmp_path: Path,
     guesses: list[str],
     sent: list[str],
@@ -112,7 +114,7 @@ def test_without_a_token_nothing_changes_by_any_method(
 
 
 def test_a_password_in_the_body_of_a_head_opens_nothing(
-    client: FlaskClient, store: CredentialStore, guesses: list[str]
+    client: FlaskClient, store: People, guesses: list[str]
 ) -> None:
     store.set_password(PASSWORD)
     for password in ("wrong", PASSWORD):
@@ -132,3 +134,140 @@ def test_each_route_that_takes_a_post_takes_it_with_a_token(client: FlaskClient,
         assert answer.status_code == 303, rule.rule
         taken.add(rule.rule)
     assert {"/login", "/logout", "/views", "/views/delete", "/health/run", "/health/backfill"} <= taken
+
+
+# -- every route as every role ---------------------------------------------------------------------
+FOR_EVERYBODY = {"/login", "/logout", "/views", "/views/delete"}
+FOR_OPERATORS = {"/health/run", "/health/backfill"}
+PEOPLE = {"reader": Role.READER, "operator": Role.OPERATOR, "admin": Role.ADMIN}
+
+
+def session_of(client: FlaskClient, store: People, role: str) -> FlaskClient:
+    """The browser of a person with that role; an admin is there as well."""
+    store.set_password(PASSWORD)
+    if role != "admin":
+        store.add(role, PEOPLE[role], PASSWORD)
+    person = client.application.test_client()
+    assert log_in(person, name=role) == 303
+    return person
+
+
+def posts(app: Flask) -> list[str]:
+    """An address of each route that takes a form."""
+    taken = [rule.rule for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())]
+    return [rule.replace("<int:domain_id>", "1").replace("<asin>", "B000000000") for rule in taken]
+
+
+def test_no_route_is_forgotten_here(client: FlaskClient) -> None:
+    """A new one says in this table whom it is for."""
+    assert set(posts(client.application)) == FOR_EVERYBODY | FOR_OPERATORS
+
+
+@pytest.mark.parametrize("role", PEOPLE)
+def test_every_change_is_for_those_whom_it_is_for(
+    client: FlaskClient, store: People, world: World, tmp_path: Path, sent: list[str], role: str
+) -> None:
+    person = session_of(client, store, role)
+    for address in posts(client.application):
+        if address == "/logout":
+            continue  # the last one, below
+        before = state(world, tmp_path)
+        token = token_on(person.get("/health").text)
+        answer = person.post(address, data={**EVERYTHING, "csrf_token": token})
+        if address in FOR_OPERATORS and role == "reader":
+            assert answer.status_code == 403, address
+            assert "That is for operators, and reader is reader" in answer.text
+            assert state(world, tmp_path) == before
+        else:
+            assert answer.status_code == 303, address
+    asked = state(world, tmp_path)["operator_actions"]
+    assert isinstance(asked, list)
+    assert len(asked) == (0 if role == "reader" else len(FOR_OPERATORS))
+    token = token_on(person.get("/health").text)
+    assert person.post("/logout", data={"csrf_token": token}).status_code == 303
+
+
+@pytest.mark.parametrize("role", PEOPLE)
+def test_every_page_is_for_those_whom_it_is_for(client: FlaskClient, store: People, role: str) -> None:
+    person = session_of(client, store, role)
+    for address in addresses(client.application):
+        answer = person.get(address)
+        assert answer.status_code in (200, 303, 400, 404, 405) or address == "/readyz", address
+        answer.close()
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+@pytest.mark.parametrize("role", PEOPLE)
+def test_a_token_changes_nothing_but_marks_whatever_its_person_may(
+    client: FlaskClient, store: People, world: World, tmp_path: Path, role: str, scope: Scope
+) -> None:
+    store.set_password(PASSWORD)
+    if role != "admin":
+        store.add(role, PEOPLE[role], PASSWORD)
+    bearer = {"Authorization": f"Bearer {store.add_token('t', START, owner=role, scope=scope)}"}
+    before = state(world, tmp_path)
+    for address in posts(client.application):
+        answer = client.post(address, data=EVERYTHING, headers=bearer)
+        assert answer.status_code == 403, address
+    assert state(world, tmp_path) == before
+
+
+def test_a_role_that_is_taken_away_and_a_person_who_is_removed_are_so_at_once(
+    client: FlaskClient, store: People, sent: list[str]
+) -> None:
+    person = session_of(client, store, "operator")
+    token = token_on(person.get("/health").text)
+    run = {"job": "update_recent_deals", "csrf_token": token}
+    assert person.post("/health/run", data=run).status_code == 303
+    store.set_role("operator", Role.READER)
+    assert person.post("/health/run", data=run).status_code == 403
+    assert 'action="/health/run"' not in person.get("/health").text
+    store.remove("operator")
+    assert person.get("/health").status_code == 303  # to the log-in
+
+
+def test_views_of_ones_own_are_ones_own(client: FlaskClient, store: People) -> None:
+    reader, admin = session_of(client, store, "reader"), client.application.test_client()
+    assert log_in(admin, name="admin") == 303
+
+    def send(person: FlaskClient, address: str, **data: str) -> int:
+        token = token_on(person.get("/health").text)
+        return person.post(address, data={**data, "csrf_token": token}).status_code
+
+    assert send(reader, "/views", name="Mine", query="price_max=20") == 303
+    assert send(admin, "/views", name="Mine", query="price_max=30") == 303  # another one
+    assert send(admin, "/views", name="House", query="price_max=40", shared="1") == 303
+    seen = {person: client.get("/").text for person, client in (("reader", reader), ("admin", admin))}
+    assert ("price_max=20.00" in seen["reader"], "price_max=20.00" in seen["admin"]) == (True, False)
+    assert ("price_max=30.00" in seen["reader"], "price_max=30.00" in seen["admin"]) == (False, True)
+    assert "price_max=40.00" in seen["reader"]
+    assert send(reader, "/views/delete", name="House") == 403
+    assert reader.get("/views/delete?name=House").status_code == 403
+    assert send(reader, "/views", name="House", query="price_max=1", shared="1", replace="1") == 409
+    assert send(admin, "/views/delete", name="Mine", own="1") == 303
+    assert "price_max=20.00" in reader.get("/").text
+    assert send(reader, "/views", name="Reader’s", query="price_max=50", shared="1") == 303
+    assert send(admin, "/views/delete", name="Reader’s") == 303  # an operator may
+
+
+def test_what_was_asked_is_recorded_with_a_name(client: FlaskClient, store: People, sent: list[str]) -> None:
+    person = session_of(client, store, "operator")
+    token = token_on(person.get("/health").text)
+    person.post("/health/run", data={"job": "update_recent_deals", "csrf_token": token})
+    assert "by operator" in person.get("/health").text
+
+
+def test_changes_are_limited_by_person_wherever_they_sit(
+    client: FlaskClient, store: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(change_limits, "PER_READER", "2 per hour")
+    reader, admin = session_of(client, store, "reader"), client.application.test_client()
+    assert log_in(admin, name="admin") == 303
+
+    def save(person: FlaskClient, address: str) -> int:
+        person.environ_base["REMOTE_ADDR"] = address
+        token = token_on(person.get("/health").text)
+        return person.post("/views", data={"name": "a", "query": "", "csrf_token": token}).status_code
+
+    assert [save(reader, f"192.0.2.{n}") for n in range(3)] == [303, 303, 429]
+    assert save(admin, "192.0.2.1") == 303

@@ -17,10 +17,10 @@ from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.query.view import VIEW_PARAMETERS
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
-from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.services import EXTENSION
 from tests.security.test_every_route import EVERYTHING, addresses
 from tests.support.examples import examples
+from tests.support.people import People
 from tests.support.world import make_deal, make_world
 from tests.unit.web.auth.test_access import PASSWORD, log_in, token_on
 
@@ -104,7 +104,7 @@ def application(home: Path, guarded: bool) -> Flask:
     upsert.run(world.context)
     world.database.close()
     if guarded:
-        CredentialStore(home).set_password(PASSWORD)
+        People(home).set_password(PASSWORD)
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
         keepa_api_key="k" * 64,  # type: ignore[arg-type]

@@ -11,9 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from limits.storage import MemoryStorage
 
+from keepa_deals.people import passwords
 from keepa_deals.web.auth.rate_limit import networks
-from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.http.throttle import Rule, Throttle, ThrottledError
+from tests.support.people import People
 from tests.support.world import World
 from tests.unit.web.auth.test_access import PASSWORD, token_on
 
@@ -21,10 +22,10 @@ KNOWN = "keepa_deals_8000_known"
 
 
 @pytest.fixture
-def guarded(client: FlaskClient, store: CredentialStore, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+def guarded(client: FlaskClient, store: People, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     """The dashboard with a password that costs nothing to look at: these tests are about the counting."""
     store.set_password(PASSWORD)
-    monkeypatch.setattr(CredentialStore, "verify", lambda _self, password: password == PASSWORD)
+    monkeypatch.setattr(passwords, "is_password", lambda _hash, password: password == PASSWORD)
     return client
 
 
@@ -43,12 +44,12 @@ def test_of_thirty_tries_at_once_five_pass(guarded: FlaskClient, monkeypatch: py
     looked_at: list[str] = []
     everybody_counted = threading.Barrier(5)
 
-    def slow(_self: CredentialStore, password: str) -> bool:
+    def slow(_hash: str | None, password: str) -> bool:
         looked_at.append(password)
         everybody_counted.wait(timeout=30)  # a sixth would break it: five are under way at once
         return False
 
-    monkeypatch.setattr(CredentialStore, "verify", slow)
+    monkeypatch.setattr(passwords, "is_password", slow)
     readers = [browser(guarded.application, "192.0.2.1") for _ in range(30)]
     with ThreadPoolExecutor(30) as pool:
         answers = list(pool.map(log_in, readers))

@@ -12,7 +12,7 @@ from keepa_deals.db.models.alerts import (
     MessageKind,
 )
 from keepa_deals.db.models.base import UNREADABLE, Base, Named, UtcDateTime
-from keepa_deals.db.models.dashboard import OperatorAction, SavedView
+from keepa_deals.db.models.dashboard import OperatorAction, OwnView, SavedView
 from keepa_deals.db.models.deals import (
     Deal,
     DealEvent,
@@ -49,6 +49,7 @@ __all__ = [
     "OperatorAction",
     "Origin",
     "OriginKind",
+    "OwnView",
     "PersonRow",
     "Role",
     "Sample",

@@ -1,9 +1,10 @@
-"""What changes something is limited by reader: a form that is sent in a loop must not fill the tables."""
+"""What changes something is limited, by person or by address: a form sent in a loop must not fill tables."""
 
 from __future__ import annotations
 
 from flask import Flask, request
 
+from keepa_deals.web.auth.guard import current_person
 from keepa_deals.web.http.methods import READ_ONLY_METHODS
 from keepa_deals.web.http.networks import reader_networks
 from keepa_deals.web.http.throttle import Rule
@@ -27,5 +28,6 @@ def _count() -> None:
         or request.blueprint == _COUNTED_ELSEWHERE
     ):
         return
-    reader = reader_networks(request.remote_addr)[0]
+    person = current_person()
+    reader = reader_networks(request.remote_addr)[0] if person.id is None else f"person {person.id}"
     current_services().throttle.take("changes", [Rule(PER_READER, ("changes", reader))])

@@ -14,6 +14,7 @@ import secrets
 from flask import Flask, Response
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 
+from keepa_deals.web.auth.guard import bears_token
 from keepa_deals.web.http import errors
 
 
@@ -22,6 +23,8 @@ class _MaskedCsrf(CSRFProtect):  # type: ignore[misc]  # Flask-WTF comes without
         return unmasked(super()._get_csrf_token())
 
     def protect(self, apply_exemptions: bool = False) -> None:
+        if bears_token():
+            return
         try:
             super().protect(apply_exemptions=apply_exemptions)
         except ValueError:  # over TLS the library splits the Referer that a stranger sent

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from flask import Flask, Response, abort, g, redirect, request, url_for
+from flask import Flask, Response, g, redirect, request, url_for
 from flask.globals import request_ctx
 
-from keepa_deals.people.person import UNNAMED, Person
-from keepa_deals.web.auth import sessions
-from keepa_deals.web.credentials import AccessError, Credentials
+from keepa_deals.db.models.people import Role, Scope
+from keepa_deals.people.errors import AccessError
+from keepa_deals.people.person import UNNAMED, Person, Register, Token
+from keepa_deals.web.auth import roles, sessions
 from keepa_deals.web.http import errors
 from keepa_deals.web.http.addresses import parts_of
 from keepa_deals.web.http.methods import READ_ONLY_METHODS
@@ -18,10 +19,14 @@ from keepa_deals.web.services import current_services
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 OPEN_TO_ALL = frozenset({"static", "probes.healthz", "probes.readyz", "access.log_in", "access.try_password"})
 """What a reader without a log-in may see: no deal, no figure, no name."""
+OPEN_WITHOUT_LOOKING = frozenset({"static", "probes.healthz"})
+"""What is the same for everybody: answered whether or not anybody knows who may log in."""
+NOBODY = Person(None, "", Role.READER)
+"""A stranger."""
 
 
 class Reader(StrEnum):
-    """Who asks. ``ANYBODY`` is a reader of a dashboard without a password."""
+    """How somebody asks. ``ANYBODY`` is a reader of a dashboard without people."""
 
     STRANGER = "stranger"
     ANYBODY = "anybody"
@@ -33,7 +38,16 @@ def configure(app: Flask) -> None:
     app.before_request(_check_host)
     app.before_request(_check_reader)
     app.register_error_handler(AccessError, _unreadable)
-    app.context_processor(lambda: {"logged_in": reader() is Reader.SESSION})
+    app.context_processor(_for_templates)
+
+
+def _for_templates() -> dict[str, object]:
+    person = current_person()
+    return {
+        "logged_in": reader() is Reader.SESSION,
+        "person": person,
+        "may_operate": person.role.may(Role.OPERATOR),
+    }
 
 
 def reader() -> Reader:
@@ -42,9 +56,26 @@ def reader() -> Reader:
     return identified
 
 
+def reader_key() -> str:
+    """Stands for all that an answer may depend on by who asks."""
+    return f"{reader()} {current_person()}"
+
+
+def bears_token() -> bool:
+    """Whether the request carries a token in a header that no page elsewhere can make a browser send."""
+    given = request.authorization
+    return reader() is Reader.TOKEN and given is not None and given.type == "bearer"
+
+
+def current_token() -> Token | None:
+    """The token of the program that asks; ``None`` for people."""
+    token: Token | None = g.get("token")
+    return token
+
+
 def current_person() -> Person:
     """Who asks for the present answer; ``id`` is ``None`` for the unnamed reader of an open dashboard."""
-    person: Person = g.get("person", UNNAMED)
+    person: Person = g.get("person", NOBODY)
     return person
 
 
@@ -80,27 +111,51 @@ def _name_of(host: str) -> str | None:
 
 def _check_reader() -> Response | None:
     services = current_services()
-    known = services.credentials.read()
-    g.reader = _identify(known)
-    if known.password is None and services.settings.dashboard_is_public:
-        return errors.answer(503, "No password is set: 'keepa-deals dashboard password' sets one.")
-    if g.reader is Reader.TOKEN and request.method not in READ_ONLY_METHODS:
-        abort(403, "A token may only read.")
-    if g.reader is not Reader.STRANGER or request.endpoint in OPEN_TO_ALL:
+    if request.endpoint in OPEN_WITHOUT_LOOKING:
         return None
-    return _refuse()
+    known = services.people.read()
+    _identify(known)
+    if not known.accounts and services.settings.dashboard_is_public:
+        return errors.answer(503, "No password is set: 'keepa-deals dashboard password' sets one.")
+    if g.reader is Reader.STRANGER:
+        return None if request.endpoint in OPEN_TO_ALL else _refuse()
+    return _lacks_right()
 
 
-def _identify(known: Credentials) -> Reader:
+def _identify(known: Register) -> None:
+    """Note who asks, and for whom."""
     services = current_services()
-    if known.password is None:
-        return Reader.ANYBODY
-    if sessions.is_logged_in(services.credentials, services.clock.now()):
-        return Reader.SESSION
+    g.reader, g.person = Reader.STRANGER, NOBODY
+    if not known.accounts:
+        g.reader, g.person = Reader.ANYBODY, UNNAMED
+    elif (account := sessions.logged_in(services.people, services.clock.now())) is not None:
+        g.reader, g.person = Reader.SESSION, account.person
+    elif (token := _token(known)) is not None and (owner := known.numbered(token.person_id)) is not None:
+        g.reader, g.person, g.token = Reader.TOKEN, owner.person, token
+
+
+def _token(known: Register) -> Token | None:
     given = request.authorization
     # Feed readers and browsers know Basic only: there the token is the password, under any user name.
     secret = (given.token or given.password) if given is not None else None
-    return Reader.TOKEN if secret and known.token(secret) else Reader.STRANGER
+    return known.token(secret) if secret else None
+
+
+def _lacks_right() -> Response | None:
+    """The refusal of what this person, or their token, may not do."""
+    if request.endpoint is None:
+        return None  # no route: not found
+    if g.reader is Reader.TOKEN and request.method not in READ_ONLY_METHODS:
+        if g.token.scope is not Scope.WRITE:
+            return errors.answer(403, "A token may only read; one made with --write may set marks.")
+        if request.endpoint not in roles.BY_PROGRAMS or not bears_token():
+            return errors.answer(403, "A token may change marks by the API alone, sent as Bearer.")
+    wanted = roles.needed(request.endpoint, request.method)
+    if g.person.role.may(wanted):
+        return None
+    return errors.answer(
+        403, f"That is for {wanted}s, and {g.person.name} is {g.person.role}: ask an admin of this dashboard."
+    )
 
 
 def _refuse() -> Response:
@@ -125,6 +180,4 @@ def wants_page() -> bool:
 
 def _unreadable(error: AccessError) -> Response:
     del error  # names a path
-    return errors.answer(
-        503, "The dashboard can't read who may log in. 'keepa-deals dashboard token list' says why."
-    )
+    return errors.answer(503, "The dashboard can't read who may log in. 'keepa-deals user list' says why.")

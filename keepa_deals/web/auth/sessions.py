@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from flask import Flask, request, session
 from flask.sessions import SecureCookieSessionInterface
 
+from keepa_deals.people.access_file import AccessFile
+from keepa_deals.people.directory import Directory
+from keepa_deals.people.person import Account
 from keepa_deals.settings import Settings
-from keepa_deals.web.credentials import CredentialStore
 
 LIFETIME = timedelta(days=14)
-_ID, _STAMP, _UNTIL = "id", "stamp", "until"
+_ID, _PERSON, _STAMP, _UNTIL = "id", "person", "stamp", "until"
 
 
 class _Cookies(SecureCookieSessionInterface):
@@ -27,8 +29,8 @@ class _Cookies(SecureCookieSessionInterface):
         return request.is_secure
 
 
-def configure(app: Flask, settings: Settings, credentials: CredentialStore) -> None:
-    app.secret_key = credentials.session_key()
+def configure(app: Flask, settings: Settings, file: AccessFile) -> None:
+    app.secret_key = file.session_key()
     app.session_interface = _Cookies()
     app.config.update(
         # Cookies know no ports: two deployments on one host would throw each other's readers out.
@@ -40,27 +42,32 @@ def configure(app: Flask, settings: Settings, credentials: CredentialStore) -> N
     )
 
 
-def begin(credentials: CredentialStore, now: datetime) -> None:
-    """Log the present reader in, under a new session."""
+def begin(account: Account, now: datetime) -> None:
+    """Log a person in, under a new session."""
     session.clear()
     session.permanent = True
     session[_ID] = secrets.token_hex(16)
-    session[_STAMP] = credentials.read().stamp
+    session[_PERSON] = account.person.id
+    session[_STAMP] = account.stamp
     session[_UNTIL] = int((now + LIFETIME).timestamp())
 
 
-def is_logged_in(credentials: CredentialStore, now: datetime) -> bool:
-    """Whether the request comes from a session that is still good."""
-    known = credentials.read()
-    return (
-        session.get(_STAMP) == known.stamp
+def logged_in(people: Directory, now: datetime) -> Account | None:
+    """Whose session the request comes from; ``None`` without one that is still good."""
+    if _PERSON not in session:
+        return None
+    account = people.read().numbered(session[_PERSON])
+    good = (
+        account is not None
+        and session.get(_STAMP) == account.stamp
         and now.timestamp() < session.get(_UNTIL, 0)
-        and session.get(_ID) not in known.ended
+        and not people.is_ended(session.get(_ID, ""))
     )
+    return account if good else None
 
 
-def end(credentials: CredentialStore, now: datetime) -> None:
+def end(people: Directory, now: datetime) -> None:
     """Log the present reader out, and whoever else holds a copy of the cookie."""
     if _ID in session:
-        credentials.end_session(session[_ID], now, datetime.fromtimestamp(session[_UNTIL], now.tzinfo))
+        people.file.end_session(session[_ID], now, datetime.fromtimestamp(session[_UNTIL], now.tzinfo))
     session.clear()

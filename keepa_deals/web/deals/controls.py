@@ -54,27 +54,42 @@ def statuses(view: View, counts: Mapping[Status, int | None]) -> Sequence[tuple[
 class NamedChoice:
     """A named view as a link. ``is_exact`` when it is the present one to the last parameter."""
 
-    name: str
+    view: NamedView
     query: str
-    builtin: bool
     is_here: bool
     is_exact: bool
     count: int | None
     """How many deals it has; ``None`` when that is not known, or the same as of all."""
+
+    @property
+    def name(self) -> str:
+        return self.view.name
+
+    @property
+    def key(self) -> str:
+        return self.view.key
+
+    @property
+    def builtin(self) -> bool:
+        return self.view.builtin
+
+    @property
+    def own(self) -> bool:
+        return self.view.own
 
 
 def named(view: View, views: Sequence[NamedView], view_counts: Mapping[str, int]) -> Sequence[NamedChoice]:
     """The named views; one that does not say how its deals look is shown as the reader looks at them now."""
     current = view.query()
     bare = urlencode([pair for pair in view.parameters() if pair[0] not in LAYOUT_PARAMETERS])
-    exact = [one.name for one in views if one.query == current]
+    exact = [one.key for one in views if one.query == current]
     choices = []
     for one in views:
         has_looks = any(name in LAYOUT_PARAMETERS for name, _ in parse_qsl(one.query))
         query = one.query if has_looks else "&".join(filter(None, (one.query, urlencode(view.looks))))
-        is_here = one.name in exact if exact else one.query == bare
+        is_here = one.key in exact if exact else one.query == bare
         count = view_counts.get(one.query)
-        choices.append(NamedChoice(one.name, query, one.builtin, is_here, one.name in exact, count))
+        choices.append(NamedChoice(one, query, is_here, one.key in exact, count))
     return choices
 
 

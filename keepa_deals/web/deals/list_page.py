@@ -18,6 +18,7 @@ from keepa_deals.query.named_views import NamedView, read_named_views
 from keepa_deals.query.reader import Category, DealReader
 from keepa_deals.query.sorts import SORTS
 from keepa_deals.query.view import View
+from keepa_deals.web.auth.guard import current_person
 from keepa_deals.web.deals import controls
 from keepa_deals.web.deals.active_filters import chips
 from keepa_deals.web.deals.request import requested_cursor, requested_since, understood_view
@@ -84,7 +85,7 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
     """The page of ``view`` at ``cursor`` and what surrounds it; deals that came after ``since`` are new."""
     as_of = services.as_of()
     with services.reading(as_of) as reader:
-        named = read_named_views(reader.connection)
+        named = read_named_views(reader.connection, current_person().id)
         newest = reader.newest_event(view)
         statuses = count_statuses(reader, view)  # first: the other questions search among its deals
         page = reader.page(view, cursor)

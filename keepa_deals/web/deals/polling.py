@@ -16,6 +16,7 @@ from keepa_deals.query.filters import FILTERS
 from keepa_deals.query.named_views import read_named_views
 from keepa_deals.query.parameters import ParameterError
 from keepa_deals.query.view import MAX_LIMIT
+from keepa_deals.web.auth.guard import current_person
 from keepa_deals.web.deals import controls
 from keepa_deals.web.deals.list_page import OLDEST_PAGE, count_statuses, count_views
 from keepa_deals.web.deals.request import requested_since, understood_view
@@ -38,7 +39,7 @@ def live() -> Response:
     with services.reading(as_of) as reader:
         rows = reader.rows(requested_keys())
         counts = count_statuses(reader, view)
-        named = read_named_views(reader.connection)
+        named = read_named_views(reader.connection, current_person().id)
         page = render_template(
             "deals/polled.html",
             view=view,

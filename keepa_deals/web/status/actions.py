@@ -16,7 +16,7 @@ from keepa_deals.db.upsert import ensure_job
 from keepa_deals.health.report import HealthReport
 from keepa_deals.jobs import BACKFILL_JOB, Job
 from keepa_deals.query.parameters import ParameterError
-from keepa_deals.web.auth.guard import Reader, reader
+from keepa_deals.web.auth.guard import current_person
 from keepa_deals.web.services import Services, current_services
 from keepa_deals.web.status.panels import why_blocked
 from keepa_deals.web.status.rows import ActionRow
@@ -90,8 +90,7 @@ def _sent(services: Services, job: Job) -> str:
 
 # -- the record ----------------------------------------------------------------------------------
 def _action(services: Services, action: str, target: str, outcome: str) -> OperatorAction:
-    logged_in = ", logged in" if reader() is Reader.SESSION else ""
-    actor = f"{(request.remote_addr or 'unknown')[:48]}{logged_in}"
+    actor = current_person().name or (request.remote_addr or "unknown")[:48]
     return OperatorAction(at=services.clock.now(), actor=actor, action=action, target=target, outcome=outcome)
 
 

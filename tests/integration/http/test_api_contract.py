@@ -16,10 +16,10 @@ from schemathesis.generation import GenerationMode
 from keepa_deals.settings import Settings
 from keepa_deals.web.api.openapi import describe
 from keepa_deals.web.app import create_app
-from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.services import EXTENSION
 from tests.support.deal_rows import fill_deals
 from tests.support.nightly import amount
+from tests.support.people import People
 from tests.support.world import START, World, make_world
 
 load_all_checks()
@@ -47,7 +47,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="module")
 def app(world: World) -> Iterator[Flask]:
     home = Path(world.database.engine.url.database or "").parent
-    CredentialStore(home).set_password("correct horse battery")
+    People(home).set_password("correct horse battery")
     app = create_app(
         Settings(
             _env_file=None,  # type: ignore[call-arg]
@@ -63,7 +63,7 @@ def app(world: World) -> Iterator[Flask]:
 
 @pytest.fixture(scope="module")
 def token(app: Flask) -> str:
-    return CredentialStore(app.extensions[EXTENSION].settings.keepa_deals_home).add_token("tests", START)
+    return People(app.extensions[EXTENSION].settings.keepa_deals_home).add_token("tests", START)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
-from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.services import EXTENSION
+from tests.support.people import People
 from tests.support.servers.redis import RedisServer
 from tests.unit.web.auth.test_access import PASSWORD, log_in
 
@@ -32,7 +32,7 @@ def reader(home: Path, redis: RedisServer) -> Iterator[FlaskClient]:
 
 
 def test_two_dashboards_count_together_under_our_prefix(own_redis: RedisServer, tmp_path: Path) -> None:
-    CredentialStore(tmp_path).set_password(PASSWORD)
+    People(tmp_path).set_password(PASSWORD)
     with reader(tmp_path, own_redis) as first, reader(tmp_path, own_redis) as second:
         assert [log_in(client, "wrong") for client in (first, second, first, second, first)] == [401] * 5
         assert log_in(second) == 429
@@ -43,7 +43,7 @@ def test_two_dashboards_count_together_under_our_prefix(own_redis: RedisServer, 
 
 
 def test_tries_stay_limited_when_redis_dies(own_redis: RedisServer, tmp_path: Path) -> None:
-    CredentialStore(tmp_path).set_password(PASSWORD)
+    People(tmp_path).set_password(PASSWORD)
     with reader(tmp_path, own_redis) as client:
         assert log_in(client, "wrong") == 401
         own_redis.kill()

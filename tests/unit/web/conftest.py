@@ -14,10 +14,12 @@ from werkzeug.test import TestResponse
 
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.people.access_file import AccessFile
+from keepa_deals.people.person import Register
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
-from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.services import EXTENSION
+from tests.support.people import People, quick_passwords
 from tests.support.world import START, World, make_deal, make_world
 
 
@@ -35,6 +37,7 @@ def client(world: World, tmp_path: Path) -> Iterator[FlaskClient]:
         keepa_deals_home=tmp_path,
         redis_url=f"unix://{tmp_path}/none.sock",  # type: ignore[arg-type]
     )
+    AccessFile(tmp_path).mirror(Register())  # as a start does
     app = create_app(settings, clock=world.clock)
     yield app.test_client()
     app.extensions[EXTENSION].engine.dispose()
@@ -74,6 +77,7 @@ def stock(world: World) -> Callable[..., None]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> CredentialStore:
-    """The credentials of the dashboard that ``client`` reads."""
-    return CredentialStore(tmp_path)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> People:
+    """The people of the dashboard that ``client`` reads."""
+    quick_passwords(monkeypatch)
+    return People(tmp_path)

@@ -13,11 +13,16 @@ from click.testing import CliRunner
 from flask.testing import FlaskClient
 
 from keepa_deals import cli
+from keepa_deals.db.models import Role, Scope
+from keepa_deals.people import passwords
+from keepa_deals.people.access_file import AccessFile
+from keepa_deals.people.errors import AccessError
+from keepa_deals.people.exposure import may_start
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
 from keepa_deals.web.auth.csrf import unmasked
-from keepa_deals.web.credentials import AccessError, CredentialStore, may_start
 from keepa_deals.web.services import EXTENSION
+from tests.support.people import People
 from tests.support.world import START, World
 
 PASSWORD = "correct horse battery"
@@ -25,7 +30,7 @@ Stock = Callable[..., None]
 
 
 @pytest.fixture
-def guarded(client: FlaskClient, store: CredentialStore) -> FlaskClient:
+def guarded(client: FlaskClient, store: People) -> FlaskClient:
     """The dashboard after a password was set beside it, without a restart."""
     store.set_password(PASSWORD)
     return client
@@ -61,14 +66,14 @@ def test_loopbacks_own_names_are_good(client: FlaskClient, host: str) -> None:
     assert client.get("/", headers={"Host": host}).status_code == 200
 
 
-def test_another_host_is_refused_until_a_password_is_set(tmp_path: Path, store: CredentialStore) -> None:
+def test_another_host_is_refused_until_a_password_is_set(tmp_path: Path, store: People) -> None:
     settings = Settings(_env_file=None, dashboard_host="0.0.0.0")  # type: ignore[call-arg]
-    refusal = may_start(settings, store.read())
+    refusal = may_start(settings, AccessFile(tmp_path).read())
     assert refusal is not None
     assert "DASHBOARD_HOST=0.0.0.0" in refusal
     assert "keepa-deals dashboard password" in refusal
     store.set_password(PASSWORD)
-    assert may_start(settings, store.read()) is None
+    assert may_start(settings, AccessFile(tmp_path).read()) is None
 
 
 def test_a_public_dashboard_whose_password_was_removed_shows_nothing(tmp_path: Path, world: World) -> None:
@@ -119,7 +124,7 @@ def test_a_wrong_password_is_refused_and_said(guarded: FlaskClient) -> None:
     token = token_on(guarded.get("/login").text)
     answer = guarded.post("/login", data={"password": "wrong", "csrf_token": token})
     assert answer.status_code == 401
-    assert "not the password" in answer.text
+    assert "not the name or not the password" in answer.text
     assert guarded.get("/").status_code == 303
 
 
@@ -132,6 +137,31 @@ def test_only_wrong_passwords_are_counted_and_the_sixth_waits(guarded: FlaskClie
     answer = guarded.post("/login", data={"password": PASSWORD, "csrf_token": token})
     assert answer.status_code == 429  # Redis is not there: counted in the process
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(("name", "status"), [("Bo", 303), (" bO ", 303), ("admin", 401), ("", 401)])
+def test_people_log_in_by_their_name(guarded: FlaskClient, store: People, name: str, status: int) -> None:
+    """Without a name nobody is meant, where there are several."""
+    store.add("Bo", Role.READER, PASSWORD + "!")
+    assert log_in(guarded, PASSWORD + "!", name=name) == status
+    assert (guarded.get("/").status_code == 200) is (status == 303)
+
+
+def test_a_name_that_nobody_has_costs_a_look_and_is_not_logged(
+    guarded: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looked_at: list[str | None] = []
+    is_password = passwords.is_password
+
+    def watched(password_hash: str | None, password: str) -> bool:
+        looked_at.append(password_hash)
+        return is_password(password_hash, password)
+
+    monkeypatch.setattr(passwords, "is_password", watched)
+    assert log_in(guarded, "wrong", name=PASSWORD) == 401  # somebody typed it into the other field
+    assert looked_at == [None]
+    assert PASSWORD not in caplog.text
+    assert "nobody known" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -161,7 +191,7 @@ def test_a_session_ends_by_time(guarded: FlaskClient, world: World) -> None:
     assert guarded.get("/").status_code == 303
 
 
-def test_a_session_ends_by_a_new_password(guarded: FlaskClient, store: CredentialStore) -> None:
+def test_a_session_ends_by_a_new_password(guarded: FlaskClient, store: People) -> None:
     log_in(guarded)
     store.set_password(PASSWORD + "!")
     assert guarded.get("/").status_code == 303
@@ -186,7 +216,7 @@ def test_a_cookie_signed_by_another_key_is_no_session(guarded: FlaskClient) -> N
 
 @pytest.mark.parametrize(("proxies", "believed"), [(0, False), (1, True)])
 def test_a_proxys_headers_are_believed_by_setting_only(
-    tmp_path: Path, world: World, store: CredentialStore, proxies: int, believed: bool
+    tmp_path: Path, world: World, store: People, proxies: int, believed: bool
 ) -> None:
     store.set_password(PASSWORD)
     settings = Settings(
@@ -227,7 +257,7 @@ def test_a_token_looks_different_every_time_and_is_the_same_below(guarded: Flask
 
 
 # -- tokens ----------------------------------------------------------------------------------------
-def test_a_token_reads_and_nothing_else(guarded: FlaskClient, store: CredentialStore) -> None:
+def test_a_token_reads_and_nothing_else(guarded: FlaskClient, store: People) -> None:
     bearer = {"Authorization": f"Bearer {store.add_token('script', START)}"}
     assert guarded.get("/api/deals", headers=bearer).status_code == 200
     assert guarded.get("/metrics", headers=bearer).status_code == 200
@@ -235,7 +265,7 @@ def test_a_token_reads_and_nothing_else(guarded: FlaskClient, store: CredentialS
     assert guarded.post("/logout", headers=bearer).status_code == 403
 
 
-def test_a_feed_reader_sends_the_token_as_a_password(guarded: FlaskClient, store: CredentialStore) -> None:
+def test_a_feed_reader_sends_the_token_as_a_password(guarded: FlaskClient, store: People) -> None:
     secret = store.add_token("reader", START)
     assert guarded.get("/api/deals", auth=("anybody", secret)).status_code == 200
     assert guarded.get("/api/deals", auth=("anybody", PASSWORD)).status_code == 401
@@ -248,7 +278,7 @@ def test_a_wrong_token_reads_nothing(guarded: FlaskClient, header: str) -> None:
     assert guarded.get("/api/deals", headers={"Authorization": header}).status_code == 401
 
 
-def test_a_revoked_token_reads_nothing_at_once(guarded: FlaskClient, store: CredentialStore) -> None:
+def test_a_revoked_token_reads_nothing_at_once(guarded: FlaskClient, store: People) -> None:
     bearer = {"Authorization": f"Bearer {store.add_token('script', START)}"}
     assert guarded.get("/api/deals", headers=bearer).status_code == 200
     store.revoke_token("script")
@@ -256,10 +286,10 @@ def test_a_revoked_token_reads_nothing_at_once(guarded: FlaskClient, store: Cred
 
 
 # -- the file --------------------------------------------------------------------------------------
-def test_the_files_are_private_and_hold_no_secret(store: CredentialStore, tmp_path: Path) -> None:
+def test_the_files_are_private_and_hold_no_secret(store: People, tmp_path: Path) -> None:
     store.set_password(PASSWORD)
     secret = store.add_token("script", START)
-    assert store.session_key() == store.session_key()
+    assert AccessFile(tmp_path).session_key() == AccessFile(tmp_path).session_key()
     text = (tmp_path / "access.json").read_text()
     assert PASSWORD not in text
     assert secret not in text
@@ -272,12 +302,15 @@ def test_a_damaged_file_closes_the_dashboard(client: FlaskClient, tmp_path: Path
     assert client.get("/").status_code == 503
     assert client.get("/api/deals").status_code == 503
     with pytest.raises(AccessError, match=r"access\.json: is damaged"):
-        CredentialStore(tmp_path).read()
+        AccessFile(tmp_path).read()
 
 
-def test_the_commands_set_show_and_revoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_commands_set_show_and_revoke(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: People
+) -> None:
     monkeypatch.setenv("KEEPA_DEALS_HOME", str(tmp_path / "home"))
-    store = CredentialStore(tmp_path / "home")
+    monkeypatch.setenv("KEEPA_API_KEY", "k" * 64)
+    store = People(tmp_path / "home")
 
     def run(*arguments: str, typed: str = "") -> str:
         return (
@@ -286,17 +319,30 @@ def test_the_commands_set_show_and_revoke(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     with pytest.raises(AccessError, match="12 to 1000 characters"):
         run("password", typed="short\n")
+    with pytest.raises(AccessError, match="there is nobody"):
+        run("token", "add", "prometheus")
     assert "in force" in run("password", typed=PASSWORD + "\n")
-    assert store.verify(PASSWORD)
+    (admin,) = store.read().accounts
+    assert admin.person.name == "admin"
+    assert passwords.is_password(admin.password_hash, PASSWORD)
     secret = run("token", "add", "prometheus").splitlines()[0]
     assert store.read().token(secret) is not None
     assert "prometheus" in run("token", "list")
     assert secret not in run("token", "list")
     with pytest.raises(AccessError, match="already"):
         run("token", "add", "prometheus")
+    writing = run("token", "add", "extension", "--write").splitlines()[0]
+    token = store.read().token(writing)
+    assert token is not None
+    assert token.scope is Scope.WRITE
     run("token", "revoke", "prometheus")
-    assert store.read().tokens == ()
+    assert store.read().token(secret) is None
     with pytest.raises(AccessError, match="no token 'prometheus'"):
         run("token", "revoke", "prometheus")
+    store.add("Bo", Role.READER, PASSWORD)
+    for arguments in (["password"], ["password", "--remove"]):
+        with pytest.raises(AccessError, match="there are 2 people: 'keepa-deals user password NAME'"):
+            run(*arguments, typed=PASSWORD + "\n")
+    store.remove("Bo")
     run("password", "--remove")
-    assert store.read().password is None
+    assert store.read().accounts == ()

@@ -15,9 +15,9 @@ from werkzeug.test import TestResponse
 
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
-from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.http.prefix import clean
 from keepa_deals.web.services import EXTENSION
+from tests.support.people import People
 from tests.support.world import World
 
 Stock = Callable[..., None]
@@ -116,7 +116,7 @@ def test_the_log_in_its_cookies_and_all_redirects_stay_below_the_prefix(
     proxied: FlaskClient, tmp_path: Path, stock: Stock
 ) -> None:
     stock(1)
-    CredentialStore(tmp_path).set_password(PASSWORD)
+    People(tmp_path).set_password(PASSWORD)
     base = "https://deals.example"
     asked = proxied.get("/?price_max=20", headers=PROXIED, base_url=base)
     assert unquote(asked.location) == "/keepa/login?next=/?price_max=20"

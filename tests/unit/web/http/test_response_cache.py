@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
-from keepa_deals.web.credentials import CredentialStore
 from keepa_deals.web.http import response_cache
+from tests.support.people import People
 from tests.support.world import START
 from tests.unit.web.auth.test_access import PASSWORD, log_in, token_on
 
@@ -35,7 +35,7 @@ def test_errors_are_not_kept(keeping: FlaskClient) -> None:
 
 
 def test_every_reader_gets_a_token_of_his_own_in_a_kept_page(
-    keeping: FlaskClient, tmp_path: object, stock: Stock, store: CredentialStore
+    keeping: FlaskClient, tmp_path: object, stock: Stock, store: People
 ) -> None:
     stock(1)
     store.set_password(PASSWORD)
@@ -50,7 +50,7 @@ def test_every_reader_gets_a_token_of_his_own_in_a_kept_page(
 
 
 def test_what_was_kept_for_a_reader_is_not_given_to_a_stranger(
-    keeping: FlaskClient, stock: Stock, store: CredentialStore
+    keeping: FlaskClient, stock: Stock, store: People
 ) -> None:
     stock(1)
     store.set_password(PASSWORD)
@@ -59,7 +59,7 @@ def test_what_was_kept_for_a_reader_is_not_given_to_a_stranger(
     assert keeping.get("/api/deals").status_code == 401
 
 
-def test_a_change_shows_at_once(keeping: FlaskClient, stock: Stock, store: CredentialStore) -> None:
+def test_a_change_shows_at_once(keeping: FlaskClient, stock: Stock, store: People) -> None:
     store.set_password(PASSWORD)
     log_in(keeping)
     before = keeping.get("/").text
