@@ -88,9 +88,10 @@ class Buildah:
             "[global]\n" + "".join(f"{name} = {' '.join(found)}\n" for name, found in places.items())
         )
         yield f"{settings}:/etc/pip.conf:ro"
-        for place in {place.removeprefix("file://") for found in places.values() for place in found}:
-            if Path(place).is_absolute() and Path(place).exists():
-                yield f"{Path(place)}:{Path(place)}:ro"
+        named = {Path(place.removeprefix("file://")) for found in places.values() for place in found}
+        for path in {path.parent if path.name == "simple" else path for path in named}:
+            if path.is_absolute() and path.exists():  # an index has its files beside its pages
+                yield f"{path}:{path}:ro"
 
     def start(
         self,
