@@ -92,3 +92,9 @@ def test_what_goes_into_the_image_is_named_and_there() -> None:
         for name in line.split()[:-1]
     }
     assert copied == set(named) - {"Containerfile"}
+
+
+def test_the_home_of_the_service_is_not_the_user_s_own_folder() -> None:
+    """Which is refused as a home: it may hold other things. Then no program would start."""
+    variables = dict(re.findall(r"^(?:ENV)?\s+([A-Z_]+)=(\S+)", IMAGE, re.MULTILINE))
+    assert variables["KEEPA_DEALS_HOME"] not in (variables["HOME"], "")
