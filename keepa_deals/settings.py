@@ -10,10 +10,11 @@ import hashlib
 import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from keepa_deals import env_file, redaction, text_file
@@ -422,6 +423,10 @@ class Settings(BaseSettings):
             schedule=fees.schedule(self.amazon_fees),
         )
 
+    def with_terms(self, terms: Mapping[str, Any]) -> Settings:
+        """The same with some of ``SELLER_TERMS`` in the place of its own; they were checked one by one."""
+        return self.model_copy(update=dict(terms)) if terms else self
+
     @property
     def fresh_for(self) -> timedelta:
         """How long after a sight a deal counts as live."""
@@ -715,3 +720,26 @@ def _shown(value: object) -> str:
     if "://" in text and any(char in text for char in "@?#"):
         return "(hidden)"
     return repr(text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…")
+
+
+SELLER_TERMS = (
+    *("buy_quantity", "buy_shipping_cost", "buy_tax_percent", "prep_cost", "shipping_cost"),
+    *("sell_price", "fulfilment", "fbm_shipping_cost", "inbound_placement_cost", "storage_months"),
+    *("returns_percent", "returns_percent_low", "returns_percent_high"),
+    *("vat_scheme", "vat_flat_rate_percent", "vat_on_buying"),
+)
+"""The settings that people may change on the dashboard: how the seller reckons."""
+
+
+@lru_cache(maxsize=len(SELLER_TERMS))
+def _term_adapter(name: str) -> TypeAdapter[Any]:
+    field = Settings.model_fields[name]
+    kind: Any = field.annotation
+    return TypeAdapter(Annotated[kind, *field.metadata] if field.metadata else kind)
+
+
+def check_term(name: str, value: object) -> Any:
+    """The value of a seller's term as the setting of its name would have it; ``ValueError`` for none."""
+    if name not in SELLER_TERMS:
+        raise ValueError(f"{name} is no term that can be changed")
+    return _term_adapter(name).validate_python(value)

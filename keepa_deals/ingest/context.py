@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from keepa_deals.call_log import AnswerLog
 from keepa_deals.clock import Clock, SystemClock
+from keepa_deals.db import seller_terms
 from keepa_deals.db.session import Database
 from keepa_deals.deals.economics.pricing import Pricing
 from keepa_deals.errors import StoppedError
@@ -68,7 +71,12 @@ class IngestContext:
     @property
     def pricing(self) -> Pricing:
         """How the seller reckons, at this moment."""
-        return self.settings.pricing_at(self.clock.now())
+        with self.database.session() as session:
+            return self.pricing_by(session)
+
+    def pricing_by(self, session: Session) -> Pricing:
+        """The same within a transaction, which needs no second connection."""
+        return seller_terms.pricing(session.connection(), self.settings, self.clock.now())
 
     @property
     def interval(self) -> timedelta:

@@ -44,7 +44,9 @@ def write_page(
     if single and rows:
         rows = _without_unclear(run, rows, ask, thorough=thorough)
     with run.commit(**job_state) as session:
-        written = apply_listed(session, rows, at, context.fresh_for, context.pricing, single=single)
+        written = apply_listed(
+            session, rows, at, context.fresh_for, context.pricing_by(session), single=single
+        )
         if coverage is not None:
             note_unlisted(session, context.domain_id, coverage, at)
     run.rows += written

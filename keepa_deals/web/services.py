@@ -12,7 +12,9 @@ from sqlalchemy import Engine
 
 from keepa_deals import health
 from keepa_deals.clock import Clock, SystemClock
+from keepa_deals.db import seller_terms
 from keepa_deals.db.session import Database
+from keepa_deals.deals.economics.pricing import Pricing
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.health.report import HealthReport
 from keepa_deals.jobs import Job
@@ -83,6 +85,11 @@ class Services:
     def as_of(self) -> AsOf:
         """This moment, and which deals are live at it."""
         return AsOf(self.clock.now(), self.settings.fresh_for)
+
+    def pricing(self) -> Pricing:
+        """How the seller reckons, at this moment."""
+        with self.engine.connect() as connection:
+            return seller_terms.pricing(connection, self.settings, self.clock.now())
 
     def reading(
         self, as_of: AsOf, snapshot: CacheSnapshot | None = None

@@ -27,6 +27,7 @@ EVERYTHING = {
     "job": "update_recent_deals",
     "action": "pause",
     "next": "/",
+    "seen": "0",
 }
 """All that any form of ours says."""
 
@@ -138,7 +139,7 @@ def test_each_route_that_takes_a_post_takes_it_with_a_token(client: FlaskClient,
 
 # -- every route as every role ---------------------------------------------------------------------
 FOR_EVERYBODY = {"/login", "/logout", "/views", "/views/delete"}
-FOR_OPERATORS = {"/health/run", "/health/backfill"}
+FOR_OPERATORS = {"/health/run", "/health/backfill", "/terms"}
 PEOPLE = {"reader": Role.READER, "operator": Role.OPERATOR, "admin": Role.ADMIN}
 
 

@@ -24,6 +24,7 @@ from keepa_deals.db.models.deals import (
 )
 from keepa_deals.db.models.jobs import JobRun, JobState, Sample
 from keepa_deals.db.models.people import ApiToken, PersonRow, Role, Scope
+from keepa_deals.db.models.terms import TermChange
 
 __all__ = [
     "UNREADABLE",
@@ -55,5 +56,6 @@ __all__ = [
     "Sample",
     "SavedView",
     "Scope",
+    "TermChange",
     "UtcDateTime",
 ]

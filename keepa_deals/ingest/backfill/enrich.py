@@ -83,7 +83,7 @@ def enrich(run: Run, asins: Sequence[str], *, timeout: float) -> None:
     told = {product.asin: risks_told(product, storage) for product in answer.products}
     with run.commit() as session:
         lock_writers(session)  # else a price that changes meanwhile leaves the profit of the old one
-        now, pricing = context.clock.now(), context.pricing
+        now, pricing = context.clock.now(), context.pricing_by(session)
         for asin in asked:
             deal = session.get_one(Deal, (context.domain_id, asin))
             deal.enriched_at = now

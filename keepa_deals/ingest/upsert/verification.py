@@ -166,7 +166,7 @@ def _settle(
         if families.is_single(selection):
             note_families(run, session, answer.products)
         apply_match_results(
-            session, context.domain_id, results, now, context.fresh_for, context.pricing,
+            session, context.domain_id, results, now, context.fresh_for, context.pricing_by(session),
             carried_for=carried_for,
         )  # fmt: skip
     run.rows += len(results)

@@ -51,7 +51,7 @@ def economics(domain_id: int, asin: str) -> Response:
     services = current_services()
     row = requested_row(services, domain_id, asin)
     typed = read_terms(request.args.to_dict(flat=False))
-    return jsonify(what_if_json(what_if(row, services.settings.pricing_at(services.clock.now()), typed), row))
+    return jsonify(what_if_json(what_if(row, services.pricing(), typed), row))
 
 
 @blueprint.get("/status")

@@ -15,6 +15,7 @@ CHANGES: dict[str, Role] = {
     "saved.remove": Role.READER,
     "operate.run_now": Role.OPERATOR,
     "operate.pause_or_resume": Role.OPERATOR,
+    "terms.change_terms": Role.OPERATOR,
 }
 """The role that a change by this route needs."""
 PAGES: dict[str, Role] = {}

@@ -67,7 +67,7 @@ def buying_list() -> str:
     with services.reading(as_of) as reader:
         rows = reader.page(replace(view, limit=MAX_DEALS), None).rows
         total = reader.count(view)
-    found = lines(rows, services.settings.pricing_at(as_of.now), as_of, request.script_root)
+    found = lines(rows, services.pricing(), as_of, request.script_root)
     return render_template(
         "deals/buying_list.html", lines=found, totals=totals(found), total=total, view=view, as_of=as_of
     )

@@ -31,9 +31,7 @@ def deal(domain_id: int, asin: str) -> str:
         curve=curve(detail),
         entries=timeline.entries(detail),
         reasons=ENDED_REASONS,
-        what_if=understood_what_if(
-            detail.row, services.settings.pricing_at(detail.as_of.now), request.args.to_dict()
-        ),
+        what_if=understood_what_if(detail.row, services.pricing(), request.args.to_dict()),
         money_notation=as_data(notation(domain_id)),
         own_links=own_links(services.settings.deal_links, detail.row),
         back=_way_back(),
@@ -46,9 +44,7 @@ def economics(domain_id: int, asin: str) -> Response:
     """The same economics for the page's script, while somebody types: a wrong term says why."""
     services = current_services()
     row = requested_row(services, domain_id, asin)
-    asked = understood_what_if(
-        row, services.settings.pricing_at(services.clock.now()), request.args.to_dict()
-    )
+    asked = understood_what_if(row, services.pricing(), request.args.to_dict())
     return jsonify({**what_if_json(asked, row), "problems": asked.problems})
 
 
