@@ -77,3 +77,5 @@ FEEDING_JOBS = (UPSERT_JOB, BACKFILL_JOB)
 """Those that ask Keepa and write deals: one run at a time each, by its lock."""
 QUEUES = tuple(dict.fromkeys(job.queue for job in JOBS.values()))
 WORKERS = tuple(worker_of(queue) for queue in QUEUES)
+NOTIFIER = "notifier"
+"""The supervised program that looks at what changed for alerts, and sends: its queue is the outbox."""

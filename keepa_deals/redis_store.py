@@ -95,6 +95,11 @@ class Keys:
         return f"{self.prefix}:notify:wake"
 
     @property
+    def notifier_looked(self) -> str:
+        """Unix milliseconds of the notifier's last look."""
+        return f"{self.prefix}:notify:looked"
+
+    @property
     def metrics(self) -> str:
         """The counters that all processes share."""
         return f"{self.prefix}:metrics"

@@ -87,6 +87,13 @@ def _deal_links(value: str) -> str:
     return value
 
 
+def _public_url(value: str | None) -> str | None:
+    try:
+        return None if value is None else web.base(value)
+    except ValueError:
+        raise ValueError("must be an http:// or https:// address without user and options") from None
+
+
 def _host(value: str) -> str:
     try:
         return hosts.as_host(value.strip())
@@ -202,6 +209,12 @@ class Settings(BaseSettings):
         0, "Reverse proxies in front whose X-Forwarded-* headers are believed", ge=0, le=5
     )
 
+    dashboard_public_url: Annotated[str | None, AfterValidator(_public_url)] = _setting(
+        None,
+        "Where readers reach the dashboard, for the links in messages. Unset: where it listens",
+        "http:// or https://, without user and options",
+    )
+
     upsert_interval_seconds: int = _setting(
         60, "Seconds between two runs of update_recent_deals", ge=1, le=3600
     )
@@ -294,6 +307,13 @@ class Settings(BaseSettings):
         90, "Days for which the samples of each minute are kept", ge=1, le=MAX_DAYS
     )
     retain_runs_days: int = _setting(14, "Days for which the runs of the jobs are kept", ge=1, le=MAX_DAYS)
+
+    retain_deliveries_days: int = _setting(
+        30, "Days for which messages of alerts are kept after they were sent or given up", ge=1, le=MAX_DAYS
+    )
+    alert_give_up_hours: int = _setting(
+        24, "Hours for which a message that its channel does not take is tried again", ge=1, le=24 * 30
+    )
 
     upserter_ping_url: Annotated[SecretStr | None, AfterValidator(_ping_url)] = _setting(
         None, "Called after each run of the upserter: a dead-man's switch (docs/operations.md)", PING
@@ -432,6 +452,11 @@ class Settings(BaseSettings):
         """How long after a sight a deal counts as live."""
         return timedelta(minutes=self.deal_fresh_minutes)
 
+    @property
+    def alert_given_up_after(self) -> timedelta:
+        """How long a message that its channel does not take is tried again."""
+        return timedelta(hours=self.alert_give_up_hours)
+
     def behind_after(self, runs: int = BEHIND_RUNS) -> timedelta:
         """How old its last success may be: ``runs`` intervals, and as many ticks to wait for tokens."""
         run = timedelta(seconds=self.upsert_interval_seconds + self.keepa_tick_seconds)
@@ -478,6 +503,11 @@ class Settings(BaseSettings):
     def dashboard_bind(self) -> str:
         """Where the dashboard listens, as ``host:port``."""
         return hosts.with_port(self.dashboard_host, self.dashboard_port)
+
+    @property
+    def readers_url(self) -> str:
+        """Where readers reach the dashboard, with a slash at the end."""
+        return f"{self.dashboard_public_url}/" if self.dashboard_public_url else self.dashboard_url
 
     @property
     def dashboard_url(self) -> str:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.engine import CursorResult
@@ -93,6 +94,11 @@ def find(connection: Connection, as_of: AsOf, domain_id: int) -> Findings:
     return findings
 
 
+@lru_cache(maxsize=1024)
+def _view(query: str, domain_id: int) -> View:
+    return parse_query(query, domain_id=domain_id)
+
+
 def _alerts(
     connection: Connection, now: datetime, domain_id: int, findings: Findings
 ) -> Iterator[ActiveAlert]:
@@ -105,7 +111,7 @@ def _alerts(
         if row.muted_until is not None and row.muted_until > now:
             continue
         try:
-            view = parse_query(row.query, domain_id=domain_id)
+            view = _view(row.query, domain_id)
             rule = read_rule(row.rule)
         except (ParameterError, RuleError, AttributeError) as error:
             findings.broken[row.id] = str(error)

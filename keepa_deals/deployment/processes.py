@@ -25,7 +25,7 @@ from pathlib import Path
 
 import psutil
 
-from keepa_deals.jobs import QUEUES, WORKERS, worker_of
+from keepa_deals.jobs import NOTIFIER, QUEUES, WORKERS, worker_of
 from keepa_deals.redaction import redact
 from keepa_deals.settings import MARK, PROJECT_ROOT
 
@@ -45,13 +45,14 @@ PROGRAMS: Mapping[str, re.Pattern[str]] = {
         worker_of(queue): re.compile(rf"{_CELERY}(?=.*\bworker\b).*(?:-Q|--queues)[ =]?{queue}\b")
         for queue in QUEUES
     },
+    NOTIFIER: re.compile(r"\bkeepa_deals\.worker\.notifier\b"),
     "dashboard": re.compile(r"\bgunicorn\b.*\bkeepa_deals\b"),
     "guard": re.compile(r"\bkeepa[-_]deals ops guard\b"),
     "redis": re.compile(r"^(?:redis|valkey)-server\b"),
     "sandbox": re.compile(r"\bkeepa[-_]deals (?:.* )?sandbox\b"),
 }
 """Program → what its command line (:func:`words_of`) looks like."""
-ALWAYS_THERE = (SUPERVISOR, *WORKERS, "beat", "dashboard", "guard")
+ALWAYS_THERE = (SUPERVISOR, *WORKERS, "beat", NOTIFIER, "dashboard", "guard")
 """The programs of every deployment; some have a Redis or a sandbox of their own as well."""
 _OTHER_CELERY = re.compile(_CELERY)
 """A worker of ours on other queues: somebody tries something."""

@@ -14,7 +14,7 @@ from keepa_deals.deployment import embedded_redis
 from keepa_deals.deployment.deployment import Deployment
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.log_files import SUPERVISOR_LOG, log_of
-from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB, worker_of
+from keepa_deals.jobs import BACKFILL_JOB, NOTIFIER, UPSERT_JOB, worker_of
 from keepa_deals.settings import PROJECT_ROOT, Settings
 
 STORES, SERVICE = 1, 2
@@ -51,7 +51,7 @@ def programs(deployment: Deployment) -> list[Program]:
         chosen.append(Program("redis", (server, str(home.redis_conf)), priority=STORES))
     if deployment.with_sandbox:
         chosen.append(_sandbox(home, deployment.settings))
-    return [*chosen, *_workers(), _beat(), _dashboard(), _watchdog()]
+    return [*chosen, *_workers(), _beat(), _notifier(), _dashboard(), _watchdog()]
 
 
 def _workers() -> list[Program]:
@@ -69,6 +69,10 @@ def _worker(queue: str, *, threads: int) -> Program:
 
 def _beat() -> Program:
     return Program("beat", (*_celery(), "beat", "-l", "INFO"))
+
+
+def _notifier() -> Program:
+    return Program(NOTIFIER, (sys.executable, "-m", "keepa_deals.worker.notifier"), stop_wait=30)
 
 
 def _celery() -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from keepa_deals.deployment import dashboard_probe, supervisor, supervisor_confi
 from keepa_deals.deployment.console import Say
 from keepa_deals.deployment.deployment import Deployment
 from keepa_deals.deployment.errors import OpsError
-from keepa_deals.jobs import BACKFILL_JOB, UPSERT_JOB
+from keepa_deals.jobs import BACKFILL_JOB, NOTIFIER, UPSERT_JOB
 from keepa_deals.keepa.selection import selection_of
 from keepa_deals.ops import database_origin, preflight
 from keepa_deals.people.access_file import AccessFile
@@ -26,6 +26,7 @@ NAMES = {
     "upsert-worker": UPSERT_JOB.worker,
     "backfill-worker": BACKFILL_JOB.worker,
     "beat": "beat",
+    NOTIFIER: NOTIFIER,
     "dashboard": "dashboard",
 }
 """As the command line calls it → as the supervisor does."""

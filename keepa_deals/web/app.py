@@ -10,6 +10,9 @@ from keepa_deals.clock import Clock
 from keepa_deals.settings import Settings
 from keepa_deals.web import format as web_format
 from keepa_deals.web import services
+from keepa_deals.web.alerts import api as alerts_api
+from keepa_deals.web.alerts import feed as alert_feed
+from keepa_deals.web.alerts import views as alerts
 from keepa_deals.web.api import views as api
 from keepa_deals.web.auth import change_limits, csrf, guard, sessions
 from keepa_deals.web.auth import views as access_pages
@@ -31,6 +34,7 @@ from keepa_deals.web.status import page as status_page
 PAGES = (
     *(list_page, detail_page, polling, saved_views, export, feed, buying_list, seller_terms),
     *(status_page, actions, probes, api, access_pages),
+    *(alerts, alerts_api, alert_feed),
 )
 COMPRESSED = [
     *("text/html", "text/css", "text/csv", "text/plain", "text/javascript"),

@@ -16,14 +16,17 @@ from keepa_deals.db import seller_terms
 from keepa_deals.db.session import Database
 from keepa_deals.deals.economics.pricing import Pricing
 from keepa_deals.deals.freshness import AsOf
+from keepa_deals.errors import SettingsError
 from keepa_deals.health.report import HealthReport
 from keepa_deals.jobs import Job
+from keepa_deals.notifier_wake import NotifierWake
 from keepa_deals.people.access_file import AccessFile
 from keepa_deals.people.directory import Directory
 from keepa_deals.query.cache.cache import ColumnCache
 from keepa_deals.query.cache.snapshot import CacheSnapshot
 from keepa_deals.query.reader import DealReader, reading
 from keepa_deals.query.view_counts import ViewCounts
+from keepa_deals.redis_store import Keys, connect_probe
 from keepa_deals.settings import Settings
 from keepa_deals.web.http import throttle
 from keepa_deals.web.http.throttle import Throttle
@@ -76,6 +79,8 @@ class Services:
     throttle: Throttle
     send: Callable[[Job], None]
     """Sends a job to its queue."""
+    wake_notifier: Callable[[], None]
+    """Tells the notifier that there is something to send."""
 
     @property
     def engine(self) -> Engine:
@@ -120,7 +125,22 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         view_counts=ViewCounts(clock.monotonic),
         throttle=throttle.build(settings),
         send=send,
+        wake_notifier=wake_of(settings),
     )
+
+
+def wake_of(settings: Settings) -> Callable[[], None]:
+    """Wakes the notifier; one that can't be woken looks by itself within seconds."""
+
+    def wake() -> None:
+        try:
+            client = connect_probe(settings)
+        except SettingsError:
+            return
+        with client:
+            NotifierWake(client, Keys(settings.redis_key_prefix)).wake()
+
+    return wake
 
 
 EXTENSION = "keepa_deals"

@@ -28,13 +28,20 @@ EVERYTHING = {
     "action": "pause",
     "next": "/",
     "seen": "0",
+    "address": "https://hooks.example/x",
 }
 """All that any form of ours says."""
 
 
 def addresses(app: Flask) -> list[str]:
     """An address of each route, with values in place of its variables."""
-    values: dict[str, Any] = {"domain_id": 1, "asin": "B000000000", "filename": "base.css"}
+    values: dict[str, Any] = {
+        "domain_id": 1,
+        "asin": "B000000000",
+        "filename": "base.css",
+        "number": 1,
+        "token": "1-x",
+    }
     with app.test_request_context():
         adapter = app.create_url_adapter(None) or app.url_map.bind("localhost")
         return sorted(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from keepa_deals.call_log import Answers
+from keepa_deals.health.parts.alerts import AlertsHealth
 from keepa_deals.health.parts.database import DatabaseHealth
 from keepa_deals.health.parts.deals import DealsHealth
 from keepa_deals.health.parts.flow import FlowHealth
@@ -78,6 +79,21 @@ def deals(live: int = 450, stale: int = 3, ended: int = 20) -> DealsHealth:
     return DealsHealth(live, stale, ended, tuple((quarter * i, live if i == 1 else 0) for i in (1, 2, 3, 4)))
 
 
+def alerts(**changes: Any) -> AlertsHealth:
+    """Alerts of which nothing is late."""
+    none: dict[str, Any] = {
+        "active": 0,
+        "changes": 0,
+        "oldest_change_at": None,
+        "waiting": 0,
+        "oldest_due_at": None,
+        "failing": (),
+        "given_up": 0,
+        "looked_at": ago(seconds=2),
+    }
+    return AlertsHealth(**{**none, **changes})
+
+
 def healthy(**parts: Any) -> HealthReport:
     """A report of a service in order; each keyword replaces a part (a value, or a ``Reading``)."""
     base: dict[str, Any] = {
@@ -93,6 +109,7 @@ def healthy(**parts: Any) -> HealthReport:
         "host": HostHealth(50 << 30, 100 << 30, 1_000_000, 8 << 30, 16 << 30),
         "keepa": Answers({}, {}, {}, {}),
         "history": HistoryHealth(ago(hours=5), ago(seconds=30), (), (), ()),
+        "alerts": alerts(),
     }
     readings = {
         name: value if isinstance(value, Reading) else Reading(value=value)

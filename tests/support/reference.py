@@ -46,6 +46,7 @@ GROUPS = {
     "upsert_interval_seconds": "Freshness",
     "prep_cost": "Economics",
     "retain_points_days": "History",
+    "retain_deliveries_days": "Alerts",
     "upserter_ping_url": "Dead-man's switches",
     "deploy_verify_commits": "Deploy",
     "min_token_threshold": "Token policy",

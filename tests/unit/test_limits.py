@@ -18,6 +18,7 @@ FIGURES = {
     "asking Keepa about our assumptions": "keepa_check.purse:MAX_TOKENS",
     "history before the first look": "ingest.keepa_history:MAX_STEPS",
     "deals of a page": "query.view:MAX_LIMIT",
+    "alerts": "alerts.outbox:MAX_DEALS",
     "saved views": "web.deals.saved_views:MAX_VIEWS",
     "exports at once": "web.deals.export:MAX_AT_ONCE",
     "connections": "web.server.worker:MAX_CONNECTIONS",

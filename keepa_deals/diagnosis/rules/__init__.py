@@ -1,6 +1,7 @@
 """The rules of the diagnosis, a module a subject. Importing this package makes all of them known."""
 
 from keepa_deals.diagnosis.rules import (
+    alerts,
     dashboard,
     database,
     deals,
@@ -16,7 +17,7 @@ from keepa_deals.diagnosis.rules.base import Rule, classify, registered
 
 __all__ = ["RULES", "Rule", "classify"]
 
-SUBJECTS = (host, processes, redis, database, locks_and_queues, keepa, tokens, jobs, deals, dashboard)
+SUBJECTS = (host, processes, redis, database, locks_and_queues, keepa, tokens, jobs, deals, dashboard, alerts)
 """The subjects, those first on which the others depend."""
 
 _ORDER = [module.__name__.rpartition(".")[2] for module in SUBJECTS]

@@ -6,6 +6,7 @@ from typing import Any
 
 from keepa_deals.health.part import Part
 from keepa_deals.health.parts import (
+    alerts,
     beat,
     database,
     deals,
@@ -36,6 +37,7 @@ PARTS: tuple[Part[Any], ...] = (
     locks.PART,
     database.PART,
     history.PART,
+    alerts.PART,
     host.PART,
 )
 """The one list of parts, in the order in which machines are told of them."""

@@ -27,11 +27,13 @@ from sqlalchemy.engine import CursorResult
 
 from keepa_deals.clock import CLOCK_TOLERANCE, is_overdue
 from keepa_deals.db.models import (
+    AlertMemory,
     Deal,
     DealEvent,
     DealPast,
     DealPoint,
     DealVariation,
+    Delivery,
     JobRun,
     JobState,
     Sample,
@@ -100,6 +102,12 @@ def _batches(context: IngestContext) -> Iterator[Callable[[], Delete]]:
     variations = _row_of(context, DealVariation, DealVariation.domain_id, DealVariation.asin)
     yield lambda: _oldest(DealVariation, variations, DealVariation.noted_at, now - families.FORGOTTEN_AFTER)
     yield lambda: _deals(context, before(settings.retain_ended_days))
+    sent = before(settings.retain_deliveries_days)
+    yield lambda: _oldest(Delivery, (Delivery.id,), Delivery.finished_at, sent)
+    told = _row_of(context, AlertMemory, AlertMemory.alert_id, AlertMemory.domain_id, AlertMemory.asin)
+    gone = ~exists().where(Deal.domain_id == AlertMemory.domain_id, Deal.asin == AlertMemory.asin)
+    forgotten = before(settings.retain_ended_days)
+    yield lambda: _oldest(AlertMemory, told, AlertMemory.told_at, forgotten, gone)
 
 
 def _row_of(context: IngestContext, table: Any, *key: Any) -> tuple[Any, ...]:

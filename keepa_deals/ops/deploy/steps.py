@@ -15,12 +15,12 @@ from keepa_deals.deployment import backups, supervisor, supervisor_config
 from keepa_deals.deployment.console import Say
 from keepa_deals.deployment.deployment import Deployment
 from keepa_deals.deployment.home import Home, keep_key_private
-from keepa_deals.jobs import WORKERS
+from keepa_deals.jobs import NOTIFIER, WORKERS
 from keepa_deals.ops import wait_healthy
 from keepa_deals.ops.deploy.plan import Plan
 from keepa_deals.settings import PROJECT_ROOT
 
-PIPELINE = ("beat", *WORKERS)
+PIPELINE = ("beat", NOTIFIER, *WORKERS)
 """What stops for a deploy; the dashboard stays, and Redis."""
 SCRIPTS = ("start_celery.sh", "kill_everything_force.sh", "deploy_update.sh")
 GATE = 90.0

@@ -22,6 +22,8 @@ _ABOUT = (
     "dashboard has a password, send a token: `Authorization: Bearer …`, or Basic with the token as password."
 )
 
+TEXT: Json = {"type": "string"}
+
 
 def describe(root: str = "") -> Json:
     """The description as a JSON object (OpenAPI 3.1); ``root`` is the prefix of all addresses."""
@@ -61,6 +63,27 @@ def _operations() -> Json:
         ),
         "/api/status": _operation("The state of the service; null is what can't be read", _json(_status())),
         "/api/openapi.json": _operation("This description", _json(any_object)),
+        "/api/alerts": _operation("Your alerts", _json(record({"alerts": array(any_object)}))),
+        "/api/alerts/{number}": _operation(
+            "One of your alerts",
+            _json(any_object),
+            [{"name": "number", "in": "path", "required": True, "schema": _whole(1, 2**31 - 1)}],
+            _error("404", "There is no such alert of yours"),
+        ),
+        "/api/channels": _operation(
+            "Your channels, without their addresses", _json(record({"channels": array(any_object)}))
+        ),
+        "/api/deliveries": _operation(
+            "Your messages, the newest first",
+            _json(record({"deliveries": array(any_object), "next": nullable({"type": "integer"})})),
+            [
+                _parameter(
+                    "search", "A part of a name, a state, a reason or an ASIN", {**TEXT, "maxLength": 100}
+                ),
+                _parameter("before", "Those made before the message with this number", _whole(1, 2**53)),
+                _parameter("limit", "Messages at most", _whole(1, 200)),
+            ],
+        ),
         "/export.csv": _operation(
             "All deals of a view, for spreadsheets", {"text/csv": text}, [*files, _separator()]
         ),

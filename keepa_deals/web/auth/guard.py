@@ -17,8 +17,14 @@ from keepa_deals.web.http.methods import READ_ONLY_METHODS
 from keepa_deals.web.services import current_services
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-OPEN_TO_ALL = frozenset({"static", "probes.healthz", "probes.readyz", "access.log_in", "access.try_password"})
-"""What a reader without a log-in may see: no deal, no figure, no name."""
+OPEN_TO_ALL = frozenset(
+    (
+        *("static", "probes.healthz", "probes.readyz", "access.log_in", "access.try_password"),
+        *("alerts.muting", "alerts.mute"),
+    )
+)
+"""What a reader without a log-in may see: no deal and no figure; of an alert whose signed link they have, its
+name."""
 OPEN_WITHOUT_LOOKING = frozenset({"static", "probes.healthz"})
 """What is the same for everybody: answered whether or not anybody knows who may log in."""
 NOBODY = Person(None, "", Role.READER)

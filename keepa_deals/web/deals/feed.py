@@ -41,16 +41,25 @@ def atom() -> Response:
 
 def _feed(view: View, changes: list[datetime], as_of: AsOf) -> Xml.Element:
     """The feed without entries. It was updated when its newest entry was, so that it stays the same."""
-    feed = Xml.Element(_name("feed"))
-    page = f"{request.url_root}?{view.query()}"
     own = f"{request.url_root}feed.atom?{view.query()}"
-    _add(feed, "id", own)
-    _add(feed, "title", f"Deals: {view.query()}" if view.query() else "Deals")
-    _add(feed, "updated", iso(max(changes, default=as_of.now)))
-    _add(feed, "link", None, rel="self", href=own, type="application/atom+xml")
-    _add(feed, "link", None, rel="alternate", href=page, type="text/html")
-    _add(Xml.SubElement(feed, _name("author")), "name", "keepa_deals")
+    title = f"Deals: {view.query()}" if view.query() else "Deals"
+    return root_of(own, f"{request.url_root}?{view.query()}", title, max(changes, default=as_of.now))
+
+
+def root_of(own: str, page: str, title: str, updated: datetime) -> Xml.Element:
+    """A feed without entries, at the address ``own``, of a page."""
+    feed = element("feed")
+    add(feed, "id", own)
+    add(feed, "title", title)
+    add(feed, "updated", iso(updated))
+    add(feed, "link", None, rel="self", href=own, type="application/atom+xml")
+    add(feed, "link", None, rel="alternate", href=page, type="text/html")
+    add(Xml.SubElement(feed, _name("author")), "name", "keepa_deals")
     return feed
+
+
+def element(name: str) -> Xml.Element:
+    return Xml.Element(_name(name))
 
 
 def _updated(row: DealRow) -> datetime:
@@ -62,16 +71,16 @@ def _updated(row: DealRow) -> datetime:
 def _entry(row: DealRow, as_of: AsOf) -> Xml.Element:
     deal = deal_row.shown(row, as_of)
     change = deal_row.change(row, Interval.DAYS_90)
-    entry = Xml.Element(_name("entry"))
-    _add(entry, "id", f"urn:keepa-deals:{row.domain_id}:{row.asin}")  # of the deal, whatever becomes of it
-    _add(entry, "title", f"{deal.title_text} – {deal.money(row.price)}")
-    _add(entry, "published", iso(row.found_at))
-    _add(entry, "updated", iso(_updated(row)))
+    entry = element("entry")
+    add(entry, "id", f"urn:keepa-deals:{row.domain_id}:{row.asin}")  # of the deal, whatever becomes of it
+    add(entry, "title", f"{deal.title_text} – {deal.money(row.price)}")
+    add(entry, "published", iso(row.found_at))
+    add(entry, "updated", iso(_updated(row)))
     address = url_for("detail_page.deal", domain_id=row.domain_id, asin=row.asin, _external=True)
-    _add(entry, "link", None, rel="alternate", href=address, type="text/html")
-    _add(entry, "link", None, rel="related", href=deal.amazon_url)
+    add(entry, "link", None, rel="alternate", href=address, type="text/html")
+    add(entry, "link", None, rel="related", href=deal.amazon_url)
     if row.category_name:
-        _add(entry, "category", None, term=row.category_name)
+        add(entry, "category", None, term=row.category_name)
     parts = (
         f"{deal.money(row.price)}, 90-day average {deal.money(row.price_avg_90)} ({change.percent_text})",
         f"rank {number(row.sales_rank)}",
@@ -79,11 +88,11 @@ def _entry(row: DealRow, as_of: AsOf) -> Xml.Element:
         f"profit {deal.money(row.profit)}",
         f"{deal.status}, seen at {iso(row.last_seen_at)}",
     )
-    _add(entry, "summary", " · ".join(parts), type="text")
+    add(entry, "summary", " · ".join(parts), type="text")
     return entry
 
 
-def _add(parent: Xml.Element, name: str, text: str | None, **attributes: str) -> None:
+def add(parent: Xml.Element, name: str, text: str | None, **attributes: str) -> None:
     """An element with escaped text, without the characters that XML can't hold."""
     element = Xml.SubElement(parent, _name(name), {key: _clean(value) for key, value in attributes.items()})
     element.text = _clean(text) if text is not None else None

@@ -29,6 +29,7 @@ from keepa_deals.health.probing import Reading
 from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.tokens.counters import Counters
 from tests.support.evidence import HOME, PROGRAMS, ago, down, evidence, healthy, home, process, table
+from tests.support.health_reports import alerts as alerts_health
 from tests.support.health_reports import deals, job, jobs, redis_health
 
 TOKENS = TokenHealth(40, 20, 1200, ago(seconds=20))
@@ -226,6 +227,12 @@ CASES: dict[str, list[Any]] = {
     "deals_unreadable": [
         evidence(replace(healthy(), unreadable=Unreadable(1, ("'x' of domain 1 is no deal's key",))))
     ],
+    "notifications_behind": [
+        evidence(processes=table(without=("notifier",))),
+        evidence(healthy(alerts=alerts_health(changes=3, oldest_change_at=ago(minutes=3)))),
+        evidence(healthy(alerts=alerts_health(waiting=1, oldest_due_at=ago(minutes=3)))),
+    ],
+    "notifications_failing": [evidence(healthy(alerts=alerts_health(failing=((4, 5),))))],
     "upserter_behind": [
         evidence(healthy(jobs=jobs(job(last_success_at=ago(minutes=7), last_started_at=ago(seconds=5)))))
     ],

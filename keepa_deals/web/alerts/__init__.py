@@ -1,0 +1,1 @@
+"""Alerts on the dashboard: their page, and the same for programs."""
