@@ -20,7 +20,7 @@ from keepa_deals.alerts import message, retry
 from keepa_deals.alerts.message import Links, Message, Told
 from keepa_deals.alerts.rules import read_rule
 from keepa_deals.alerts.schedule import RuleError
-from keepa_deals.alerts.secret_box import SecretBox, SecretBoxError
+from keepa_deals.alerts.secret_box import MUTE, SecretBox, SecretBoxError
 from keepa_deals.alerts.senders import Envelope, Send, SendError
 from keepa_deals.clock import Clock
 from keepa_deals.db.errors import StoreError
@@ -37,8 +37,6 @@ log = logging.getLogger(__name__)
 
 CLAIMED_FOR = timedelta(seconds=60)
 """Longer than any channel is waited for."""
-MUTE = "mute"
-"""The purpose of a link that mutes an alert."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from keepa_deals import atomic_file, redaction
 KEY_FILE = "channels.key"
 """In the home. With a lost key the addresses must be given again; a new first line changes the key."""
 _LINK_BYTES = 16
+MUTE = "mute"
+"""The purpose of a link that mutes an alert."""
 
 
 class SecretBoxError(Exception):

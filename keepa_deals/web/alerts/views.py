@@ -14,11 +14,10 @@ from werkzeug.wrappers import Response
 from keepa_deals.alerts import book, check
 from keepa_deals.alerts.addresses import WEBHOOK, AddressError
 from keepa_deals.alerts.book import Change, NotThereError
-from keepa_deals.alerts.courier import MUTE
 from keepa_deals.alerts.preview import would_have_told
 from keepa_deals.alerts.rules import Rule, read_rule
 from keepa_deals.alerts.schedule import RuleError
-from keepa_deals.alerts.secret_box import SecretBox, SecretBoxError
+from keepa_deals.alerts.secret_box import MUTE, SecretBox, SecretBoxError
 from keepa_deals.db.models import Alert, Channel
 from keepa_deals.query.parameters import ParameterError
 from keepa_deals.query.parse import parse_query

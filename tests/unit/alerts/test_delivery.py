@@ -16,10 +16,10 @@ import pytest
 from sqlalchemy import select, update
 
 from keepa_deals.alerts import retry, senders
-from keepa_deals.alerts.courier import CLAIMED_FOR, MUTE, Courier, CourierSettings, Sent
+from keepa_deals.alerts.courier import CLAIMED_FOR, Courier, CourierSettings, Sent
 from keepa_deals.alerts.evaluate import evaluate
 from keepa_deals.alerts.notifier import Channels, Notifier
-from keepa_deals.alerts.secret_box import SecretBox
+from keepa_deals.alerts.secret_box import MUTE, SecretBox
 from keepa_deals.alerts.senders import Envelope, SendError
 from keepa_deals.db.models import AlertState, Channel, Deal, Delivery, DeliveryState
 from keepa_deals.deals.freshness import AsOf
