@@ -35,7 +35,7 @@ from keepa_deals.query.cache.cache import CacheState
 from keepa_deals.settings import PROJECT_ROOT, Settings
 from keepa_deals.tokens.counters import Counters
 from keepa_deals.web.status.metrics import exposition
-from tests.support.health_reports import ago, healthy, job, jobs
+from tests.support.health_reports import ago, alerts, healthy, job, jobs
 
 PAGE = "reference.md"
 EXAMPLE = ".env.example"
@@ -210,7 +210,8 @@ def complete_report() -> HealthReport:
     )
     flow = replace(healthy().flow.value, last_hour={("ended", "out_of_stock"): 1})  # type: ignore[type-var]
     upserter = job(UPSERT_JOB.name, cursor=SweepState("selection", ago(days=1), plan=plan).to_json())
-    report = healthy(tokens=tokens, keepa=keepa, locks=(lock,), flow=flow, jobs=jobs(upserter))
+    told = alerts(oldest_change_at=ago(seconds=1), oldest_due_at=ago(seconds=1), failing=((1, 5),))
+    report = healthy(tokens=tokens, keepa=keepa, locks=(lock,), flow=flow, jobs=jobs(upserter), alerts=told)
     return replace(report, unreadable=Unreadable(0), problems=find_problems(healthy(beat=None)))
 
 

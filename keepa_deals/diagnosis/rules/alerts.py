@@ -45,7 +45,7 @@ def notifications_behind(evidence: Evidence) -> Iterator[Finding]:
     seen_by=f"{alerts.FAILING_AFTER} failures in a row on a channel",
     fix="its owner sees the reason on the page of the alerts; a test there tries it at once",
     follows="notifications_behind",
-    alert=Alert("keepa_deals_alert_channel_failures > 0", "30m"),
+    alert=Alert("keepa_deals_alert_channels_failing > 0", "30m"),
 )
 def notifications_failing(evidence: Evidence) -> Iterator[Finding]:
     state = evidence.report.value(alerts.PART)

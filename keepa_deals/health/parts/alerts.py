@@ -99,6 +99,7 @@ def _metrics(snapshot: Snapshot) -> Iterator[AnyMetric]:
         yield from gauge("alerts_active", "Alerts that look", state.active)
         yield from gauge("alert_changes_waiting", "Changed deals that alerts have yet to see", state.changes)
         yield from gauge("alert_messages_waiting", "Messages that wait to be sent", state.waiting)
+        yield from gauge("alert_channels_failing", "Channels that fail again and again", len(state.failing))
         failures = [(str(number), count) for number, count in state.failing]
         yield from gauges(
             "alert_channel_failures", "Failures in a row of each channel that fails", "channel", failures

@@ -13,6 +13,8 @@ CHANGES: dict[str, Role] = {
     "access.try_password": Role.READER,
     "saved.save": Role.READER,
     "saved.remove": Role.READER,
+    **dict.fromkeys(("alerts.add", "alerts.change", "alerts.mute"), Role.READER),
+    **dict.fromkeys(("alerts.add_channel", "alerts.change_channel"), Role.READER),
     "operate.run_now": Role.OPERATOR,
     "operate.pause_or_resume": Role.OPERATOR,
     "terms.change_terms": Role.OPERATOR,

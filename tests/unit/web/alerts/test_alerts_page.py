@@ -13,10 +13,21 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from keepa_deals.alerts.secret_box import SecretBox
-from keepa_deals.db.models import Alert, AlertState, Channel, Delivery, DeliveryState, MessageKind
+from keepa_deals.db.models import (
+    Alert,
+    AlertState,
+    Channel,
+    Delivery,
+    DeliveryState,
+    MessageKind,
+    PersonRow,
+    Role,
+)
 from keepa_deals.ingest.upsert import run as upsert
 from tests.support.alerts import deliveries, make_alert, make_channel
+from tests.support.people import People
 from tests.support.world import World, make_deal
+from tests.unit.web.auth.test_access import PASSWORD, log_in
 
 Send = Callable[[str, dict[str, str]], TestResponse]
 
@@ -134,15 +145,17 @@ def test_an_alert_is_paused_resumed_muted_tested_and_deleted(world: World, send:
     assert send("/alerts/change", {"alert": number, "action": "explode"}).status_code == 400
 
 
-def test_nobody_changes_what_is_anothers(client: FlaskClient, world: World, send: Send) -> None:
-    from keepa_deals.db.models import PersonRow, Role
-
+def test_nobody_changes_what_is_anothers(
+    client: FlaskClient, world: World, send: Send, store: People
+) -> None:
+    store.set_password(PASSWORD)
+    store.add("ann", Role.READER, PASSWORD)
+    assert log_in(client, name="admin") == 303
     with world.database.begin() as session:
         now = world.clock.now()
-        session.add(PersonRow(name="ann", role=Role.READER, password_hash="-", created_at=now))
-        session.flush()
-        channel = make_channel(session, now, person_id=1, name="Anns channel")
-        number = make_alert(session, now, channel, person_id=1, name="Anns alert")
+        ann = session.scalars(select(PersonRow.id).where(PersonRow.name == "ann")).one()
+        channel = make_channel(session, now, person_id=ann, name="Anns channel")
+        number = make_alert(session, now, channel, person_id=ann, name="Anns alert")
         session.add_all(
             Delivery(
                 key="k",
