@@ -166,8 +166,8 @@ def copied_checkout(service: Service) -> Iterator[None]:
         said = copy.run("kill_everything_force.sh").stdout
         assert "nothing of this deployment was running" in said, said
         assert before <= {process.pid for process in service.processes()}, "the copy's kill has harmed us"
-        yield
         copy.start()
+        yield
         copy.kill()
     assert before <= {process.pid for process in service.processes()}, "the copy has harmed us"
 
