@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from keepa_deals import atomic_file
-from keepa_deals.db.models.people import Role, Scope
 from keepa_deals.people.errors import AccessError
 from keepa_deals.people.person import Account, Person, Register, Token
+from keepa_deals.roles import Role, Scope
 
 FILE = "access.json"
 KEY_FILE = "session.key"

@@ -11,13 +11,13 @@ import click
 from keepa_deals import settings as settings_module
 from keepa_deals.clock import SystemClock
 from keepa_deals.db import migrate
-from keepa_deals.db.models.people import Role
 from keepa_deals.db.session import Database
 from keepa_deals.deployment.home import Home
 from keepa_deals.people.access_file import AccessFile
 from keepa_deals.people.passwords import MIN_PASSWORD
 from keepa_deals.people.registry import Registry
 from keepa_deals.people.takeover import take_over
+from keepa_deals.roles import Role
 
 ROLES = click.Choice([role.value for role in Role])
 

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
-from keepa_deals.db.models.people import Role, Scope
+from keepa_deals.roles import Role, Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, text
 from sqlalchemy.orm import Session
 
-from keepa_deals.db.models.people import ApiToken, PersonRow, Role, Scope
+from keepa_deals.db.models.people import ApiToken, PersonRow
 from keepa_deals.db.session import Database
 from keepa_deals.people.access_file import AccessFile
 from keepa_deals.people.errors import AccessError
 from keepa_deals.people.passwords import hashed
 from keepa_deals.people.person import Account, Person, Register, Token, digest_of, key_of
+from keepa_deals.roles import Role, Scope
 
 MAX_PEOPLE = 500
 MAX_NAME = 64

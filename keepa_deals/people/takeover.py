@@ -6,11 +6,12 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from keepa_deals.db.models.people import PersonRow, Role, Scope
+from keepa_deals.db.models.people import PersonRow
 from keepa_deals.db.session import Database
 from keepa_deals.people.access_file import Access, AccessFile
 from keepa_deals.people.person import Register
 from keepa_deals.people.registry import FIRST_ADMIN, lock_people, read_register, token_row
+from keepa_deals.roles import Role, Scope
 
 
 def take_over(database: Database, file: AccessFile, now: datetime) -> Register:

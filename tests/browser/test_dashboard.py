@@ -202,7 +202,7 @@ def test_a_bracket_that_a_keyboard_has_on_altgr_leads_on(
 def test_everything_is_reached_with_the_tab_key(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the deals")).to_be_focused()
-    for _ in range(90):
+    for _ in range(150):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.closest('[data-key]') !== null"):
             return

@@ -83,7 +83,7 @@ def test_a_view_is_downloaded_as_it_is_shown(browser: Browser, address: str, tmp
     page.goto("/?price_max=100&sort=price")
     shown = page.locator("[data-key]").evaluate_all("rows => rows.map(row => row.dataset.key.slice(2))")
     with page.expect_download() as download:
-        page.get_by_role("link", name="CSV").click()
+        page.get_by_role("link", name="CSV", exact=True).click()
     file = tmp_path / download.value.suggested_filename
     download.value.save_as(file)
     with file.open(encoding="utf-8-sig", newline="") as lines:

@@ -10,8 +10,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from keepa_deals.db.models import Base, Role, Scope
+from keepa_deals.db.models import Base
 from keepa_deals.people import passwords
+from keepa_deals.roles import Role, Scope
 from keepa_deals.web.auth import change_limits
 from keepa_deals.web.services import EXTENSION
 from tests.support.people import People

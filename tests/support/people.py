@@ -11,12 +11,12 @@ import pytest
 from argon2 import PasswordHasher
 
 from keepa_deals.db import migrate
-from keepa_deals.db.models import Role, Scope
 from keepa_deals.db.session import Database
 from keepa_deals.people import passwords
 from keepa_deals.people.access_file import AccessFile
 from keepa_deals.people.person import Register
 from keepa_deals.people.registry import FIRST_ADMIN, Registry
+from keepa_deals.roles import Role, Scope
 from tests.support.world import START
 
 

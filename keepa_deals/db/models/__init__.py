@@ -23,8 +23,9 @@ from keepa_deals.db.models.deals import (
     OriginKind,
 )
 from keepa_deals.db.models.jobs import JobRun, JobState, Sample
-from keepa_deals.db.models.people import ApiToken, PersonRow, Role, Scope
+from keepa_deals.db.models.people import ApiToken, PersonRow
 from keepa_deals.db.models.terms import TermChange
+from keepa_deals.roles import Role, Scope
 
 __all__ = [
     "UNREADABLE",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from keepa_deals.clock import SystemClock
-from keepa_deals.db.models.people import Role, Scope
 from keepa_deals.people.cli import registry, typed_password
 from keepa_deals.people.errors import AccessError
 from keepa_deals.people.person import Register
 from keepa_deals.people.registry import FIRST_ADMIN
+from keepa_deals.roles import Role, Scope
 
 
 @click.group()

@@ -7,9 +7,9 @@ from enum import StrEnum
 from flask import Flask, Response, g, redirect, request, url_for
 from flask.globals import request_ctx
 
-from keepa_deals.db.models.people import Role, Scope
 from keepa_deals.people.errors import AccessError
 from keepa_deals.people.person import UNNAMED, Person, Register, Token
+from keepa_deals.roles import Role, Scope
 from keepa_deals.web.auth import roles, sessions
 from keepa_deals.web.http import errors
 from keepa_deals.web.http.addresses import parts_of

@@ -5,7 +5,7 @@ What changes something and stands nowhere here is for admins: a new route is clo
 
 from __future__ import annotations
 
-from keepa_deals.db.models.people import Role
+from keepa_deals.roles import Role
 from keepa_deals.web.http.methods import READ_ONLY_METHODS
 
 CHANGES: dict[str, Role] = {

@@ -18,12 +18,13 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from keepa_deals.db.models import OwnView, Role, SavedView
+from keepa_deals.db.models import OwnView, SavedView
 from keepa_deals.people.person import Person
 from keepa_deals.query.named_views import BUILTIN, NamedView, is_view
 from keepa_deals.query.parameters import ParameterError
 from keepa_deals.query.parse import MAX_QUERY, parse_query
 from keepa_deals.query.view import View
+from keepa_deals.roles import Role
 from keepa_deals.web.auth.guard import current_person
 from keepa_deals.web.http import errors
 from keepa_deals.web.http.addresses import root

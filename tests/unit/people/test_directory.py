@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from keepa_deals.db.models import Role
 from keepa_deals.db.session import Database
 from keepa_deals.people import directory as directory_module
 from keepa_deals.people.access_file import AccessFile
 from keepa_deals.people.directory import FRESH_SECONDS, RETRY_SECONDS, Directory
 from keepa_deals.people.errors import AccessError
+from keepa_deals.roles import Role
 from tests.support.people import People, quick_passwords
 from tests.support.world import World, make_world
 

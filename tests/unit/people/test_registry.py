@@ -12,13 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from keepa_deals import cli
-from keepa_deals.db.models import Role, Scope
 from keepa_deals.db.session import Database
 from keepa_deals.people import passwords, registry
 from keepa_deals.people.access_file import AccessFile
 from keepa_deals.people.errors import AccessError
 from keepa_deals.people.registry import Registry
 from keepa_deals.people.takeover import take_over
+from keepa_deals.roles import Role, Scope
 from tests.support.people import quick_passwords
 from tests.support.world import START, make_world
 

@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from flask.testing import FlaskClient
 
 from keepa_deals import cli
-from keepa_deals.db.models import Role, Scope
 from keepa_deals.people import passwords
 from keepa_deals.people.access_file import AccessFile
 from keepa_deals.people.errors import AccessError
 from keepa_deals.people.exposure import may_start
+from keepa_deals.roles import Role, Scope
 from keepa_deals.settings import Settings
 from keepa_deals.web.app import create_app
 from keepa_deals.web.auth.csrf import unmasked

@@ -12,9 +12,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select, text
 
 from keepa_deals.db import seller_terms
-from keepa_deals.db.models import Role, TermChange
+from keepa_deals.db.models import TermChange
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.people.person import Person
+from keepa_deals.roles import Role
 from keepa_deals.settings import SELLER_TERMS
 from keepa_deals.web.deals import seller_terms as page
 from keepa_deals.web.services import EXTENSION
