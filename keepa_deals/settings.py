@@ -761,7 +761,7 @@ SELLER_TERMS = (
 """The settings that people may change on the dashboard: how the seller reckons."""
 
 
-@lru_cache(maxsize=len(SELLER_TERMS))
+@lru_cache(maxsize=32)
 def _term_adapter(name: str) -> TypeAdapter[Any]:
     field = Settings.model_fields[name]
     kind: Any = field.annotation
