@@ -16,7 +16,7 @@ from keepa_deals.web.format import percent_tenth
 from tests.support.typed import CASES, GERMANY, US, Case
 
 DOMAINS = st.sampled_from(sorted(MARKETPLACES))
-STORED = st.integers(-(10**9), 10**9)
+STORED = st.integers(-(10**9) + 1, 10**9 - 1)  # nine digits, also where money has no decimals
 
 
 @pytest.mark.parametrize(
