@@ -29,6 +29,8 @@ from keepa_deals.db.models import (
 MAX_ALERTS = 50
 MAX_CHANNELS = 20
 MAX_NAME = 60
+MAX_NUMBER = 2**63 - 1
+"""Neither database takes a larger one for a row's number."""
 MUTED_FOR = timedelta(hours=24)
 
 T = TypeVar("T", Alert, Channel)
@@ -57,6 +59,8 @@ def is_of(kind: type[T], person_id: int | None) -> ColumnElement[bool]:
 
 def owned(session: Session, kind: type[T], person_id: int | None, number: int) -> T:
     """An alert or a channel of a person; ``NotThereError`` when it is another's, or none."""
+    if number > MAX_NUMBER:
+        raise NotThereError(number)
     row = session.scalar(select(kind).where(kind.id == number, is_of(kind, person_id)))
     if row is None:
         raise NotThereError(number)

@@ -37,6 +37,8 @@ from keepa_deals.redis_store import Keys, connect_probe
 from keepa_deals.settings import PROJECT_ROOT, Settings
 
 KILL_WAIT = 5.0
+LOCKS_TIMEOUT = 5.0
+"""Seconds that Redis has for an answer: a busy machine is no reason to leave locks behind."""
 SUPERVISOR_WAIT = 1.0
 """A supervisor that is stopped by a signal does not hear ours: it is killed after this time."""
 
@@ -135,7 +137,7 @@ def free_locks(home: Home, say: Say) -> None:
     """Delete the two single-flight locks and say whose they were; those of a run that is not ours stay."""
     try:
         settings = _settings_of_locks(home)
-        client = connect_probe(settings)
+        client = connect_probe(settings, timeout=LOCKS_TIMEOUT)
     except SettingsError:
         return
     keys = Keys(settings.redis_key_prefix)

@@ -69,7 +69,7 @@ def test_kill_ends_what_hangs_and_frees_the_locks_but_harms_no_stranger(
         said = (
             service.kill() + (service.layout.log / "guard.log").read_text()
         )  # the watchdog may have been first
-        assert "deleted update_recent_deals_lock of host:1:1:zombie" in said
+        assert "deleted update_recent_deals_lock of host:1:1:zombie" in said, said
         assert client.exists("update_recent_deals_lock", "backfill_deals_lock") == 0
         assert client.get("somebody:else") == "1"
     assert stranger.poll() is None

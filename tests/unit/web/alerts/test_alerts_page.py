@@ -181,6 +181,12 @@ def test_nobody_changes_what_is_anothers(
     assert isinstance(one(world, Channel), Channel)
 
 
+@pytest.mark.parametrize("number", [2**63, 10**40])
+def test_a_number_that_no_row_can_have_is_not_there(client: FlaskClient, number: int) -> None:
+    assert client.get(f"/api/alerts/{number}").status_code == 404
+    assert client.get(f"/alerts/{number}.atom").status_code == 404
+
+
 def test_a_link_of_a_message_asks_before_it_mutes(
     client: FlaskClient, world: World, send: Send, tmp_path: Path
 ) -> None:

@@ -59,7 +59,9 @@ def dashboard(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 
 def stored(client: FlaskClient, query: str = "status=all&limit=200") -> dict[str, dict[str, Any]]:
-    return {deal["asin"]: deal for deal in client.get(f"/api/deals?{query}").get_json()["deals"]}
+    answer = client.get(f"/api/deals?{query}")
+    assert answer.status_code == 200, answer.text
+    return {deal["asin"]: deal for deal in answer.get_json()["deals"]}
 
 
 def test_what_if_and_api_are_what_the_list_says(dashboard: FlaskClient) -> None:
