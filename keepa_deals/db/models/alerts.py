@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Text, false, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from keepa_deals.db.models.base import Base, Named
@@ -29,8 +29,6 @@ class MessageKind(StrEnum):
     CONFIRMATION = "confirmation"
     """That an alert was made: the first that its channels hear of it."""
     TEST = "test"
-    SERVICE = "service"
-    """How the service itself is."""
 
 
 class DeliveryState(StrEnum):
@@ -60,8 +58,6 @@ class Channel(Base):
     shown: Mapped[str] = mapped_column(Text)
     """The address without what is secret in it."""
     created_at: Mapped[datetime]
-    hears_service: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Whether it is told when the service is unwell."""
     failures: Mapped[int] = mapped_column(default=0)
     """In a row."""
     resting_until: Mapped[datetime | None]

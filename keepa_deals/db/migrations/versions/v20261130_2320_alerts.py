@@ -37,7 +37,6 @@ def upgrade() -> None:
         sa.Column("address", sa.Text, nullable=False),
         sa.Column("shown", sa.Text, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
-        sa.Column("hears_service", sa.Boolean, server_default=sa.false(), nullable=False),
         sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("resting_until", MOMENT),
         sa.Column("last_sent_at", MOMENT),
