@@ -9,35 +9,24 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, TypeAdapter, ValidationError, field_validator
+from pydantic import AfterValidator, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from keepa_deals import env_file, redaction, text_file
 from keepa_deals.addresses import database, hosts, redis, web
 from keepa_deals.addresses.database import DatabaseAddress
 from keepa_deals.addresses.redis import RedisAddress
-from keepa_deals.deals import link_templates
-from keepa_deals.deals.economics import fees
-from keepa_deals.deals.economics.pricing import (
-    Buying,
-    Costs,
-    Fulfilment,
-    Pricing,
-    Returns,
-    SellPrice,
-    Vat,
-    VatScheme,
-)
 from keepa_deals.errors import SettingsError
 from keepa_deals.jobs import BACKFILL_JOB, MAINTENANCE_JOB, UPSERT_JOB
 from keepa_deals.marketplaces import MARKETPLACES
+from keepa_deals.seller_terms import SellerTerms
+from keepa_deals.setting_fields import PROJECT_ROOT as PROJECT_ROOT
+from keepa_deals.setting_fields import as_path, setting
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
 RUNTIME_FILE = "run/runtime.env"
 """Below the home: the settings that the start script chose or was given, as ``NAME=value`` lines."""
 MARK = "KEEPA_DEALS_SUPERVISED"
@@ -46,7 +35,6 @@ HOME_LINE = "# home: "
 """A line of that file. In a copied home it names the original, whose Redis and Keepa are not ours."""
 
 KEY_LENGTH = 64
-MAX_CENTS = 100_000_000
 MAX_DAYS = 36_500
 MAX_TOKENS = 1_000_000
 """More than any plan's bucket holds: what is larger is a slip of the finger."""
@@ -82,11 +70,6 @@ def _ping_url(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
-def _deal_links(value: str) -> str:
-    link_templates.parse(value)
-    return value
-
-
 def _public_url(value: str | None) -> str | None:
     try:
         return None if value is None else web.base(value)
@@ -110,234 +93,139 @@ def _host_names(value: str) -> str:
     return value
 
 
-def _path(value: Path) -> Path:
-    """Absolute, from the project's root, also where no such file is."""
-    try:
-        return (PROJECT_ROOT / value.expanduser()).resolve()
-    except (RuntimeError, OSError, ValueError):  # ~nobody-here, a link to itself, a NUL
-        raise ValueError("must be a path on this machine") from None
-
-
 def _key_prefix(value: str) -> str:
     if not value or not all(c.isalnum() or c in "_-." for c in value):
         raise ValueError("must be letters, digits, '_', '-' or '.'")
     return value
 
 
-def _basis_points(percent: float) -> int:
-    return round(percent * 100)
-
-
-def _setting(
-    default: Any, meaning: str, allowed: str = "", *, ge: float | None = None, le: float | None = None
-) -> Any:
-    """A setting with its words for people, which docs/reference.md lists. Bounds need none in ``allowed``."""
-    return Field(default, description=meaning, json_schema_extra={"allowed": allowed}, ge=ge, le=le)
-
-
-class Settings(BaseSettings):
+class Settings(SellerTerms, BaseSettings):
     """The settings of one deployment. Build it with :func:`load`, which words the errors for people."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    keepa_api_key: SecretStr | None = _setting(
+    keepa_api_key: SecretStr | None = setting(
         None, "Your Keepa API key. Without one: ./start_celery.sh --sandbox", f"{KEY_LENGTH} characters"
     )
-    keepa_api_url: Annotated[str, AfterValidator(web.base)] = _setting(
+    keepa_api_url: Annotated[str, AfterValidator(web.base)] = setting(
         "https://api.keepa.com",
         "The API, or a sandbox's address",
         "http:// or https://, without user and options",
     )
-    keepa_domain_id: int = _setting(
+    keepa_domain_id: int = setting(
         1,
         "Amazon's locale. Set, it wins over the deal query's own domainId; unset, that one counts, and 1 "
         "where it has none",
         ", ".join(f"{number} ({market.tld})" for number, market in MARKETPLACES.items()),
     )
-    keepa_deal_selection: Path = _setting(
+    keepa_deal_selection: Annotated[Path, AfterValidator(as_path)] = setting(
         Path(__file__).parent / "deal_selection.json",
         'The deal query, as keepa.com\'s "Show API query" gives it (docs/selection.md)',
         "a JSON file; relative paths start at the project's root",
     )
-    keepa_tick_seconds: float = _setting(
+    keepa_tick_seconds: float = setting(
         60.0,
         "Seconds between two refills of the account. Keepa's is 60; a smaller one makes a sandbox run faster",
         ge=0.05,
         le=3600,
     )
 
-    redis_url: Annotated[SecretStr | None, AfterValidator(_redis_url)] = _setting(
+    redis_url: Annotated[SecretStr | None, AfterValidator(_redis_url)] = setting(
         None,
         "Redis 6.2 or newer, or Valkey, with maxmemory-policy noeviction. Unset: one of our own is started",
         "a redis://, rediss://, unix:// or redis+sentinel:// address (docs/access.md)",
     )
-    redis_key_prefix: Annotated[str, AfterValidator(_key_prefix)] = _setting(
+    redis_key_prefix: Annotated[str, AfterValidator(_key_prefix)] = setting(
         "keepa_deals",
         "First part of every Redis key: give each deployment on a shared Redis its own",
         "letters, digits, _, - and .",
     )
-    database_url: Annotated[SecretStr | None, AfterValidator(_database_url)] = _setting(
+    database_url: Annotated[SecretStr | None, AfterValidator(_database_url)] = setting(
         None,
         "The database. Unset: SQLite in the home",
         "a sqlite:/// or postgresql:// address (docs/access.md)",
     )
-    keepa_deals_home: Path = _setting(
+    keepa_deals_home: Annotated[Path, AfterValidator(as_path)] = setting(
         Path("var"),
         "Database, logs, pid files, data of the embedded Redis",
         "a folder; relative paths start at the project's root",
     )
-    lock_ttl_seconds: int = _setting(
+    lock_ttl_seconds: int = setting(
         45,
         "For how long a lock lasts without a renewal; a third of it where its holder is not seen to live",
         ge=3,
         le=3600,
     )
 
-    dashboard_host: Annotated[str, AfterValidator(_host)] = _setting(
+    dashboard_host: Annotated[str, AfterValidator(_host)] = setting(
         "127.0.0.1",
         "Where the dashboard listens. Beyond loopback it wants a password (docs/access.md)",
         "an address or a host name",
     )
-    dashboard_port: int = _setting(8000, "The dashboard's port", ge=1, le=65535)
-    dashboard_trusted_hosts: Annotated[str, AfterValidator(_host_names)] = _setting(
+    dashboard_port: int = setting(8000, "The dashboard's port", ge=1, le=65535)
+    dashboard_trusted_hosts: Annotated[str, AfterValidator(_host_names)] = setting(
         "",
         "Names that the dashboard answers to beside localhost. Without any, and listening beyond loopback, "
         "it answers to every name",
         "names without scheme and port, comma-separated",
     )
-    dashboard_proxies: int = _setting(
+    dashboard_proxies: int = setting(
         0, "Reverse proxies in front whose X-Forwarded-* headers are believed", ge=0, le=5
     )
 
-    dashboard_public_url: Annotated[str | None, AfterValidator(_public_url)] = _setting(
+    dashboard_public_url: Annotated[str | None, AfterValidator(_public_url)] = setting(
         None,
         "Where readers reach the dashboard, for the links in messages. Unset: where it listens",
         "http:// or https://, without user and options",
     )
 
-    upsert_interval_seconds: int = _setting(
+    upsert_interval_seconds: int = setting(
         60, "Seconds between two runs of update_recent_deals", ge=1, le=3600
     )
-    deal_fresh_minutes: int = _setting(
+    deal_fresh_minutes: int = setting(
         60, "A live deal must have been seen within this many minutes", ge=1, le=24 * 60
     )
 
-    prep_cost: int = _setting(
-        0, "What you add to each unit for its preparation, in cents", ge=0, le=MAX_CENTS
-    )
-    shipping_cost: int = _setting(
-        0, "What you add to each unit for shipping to Amazon, in cents", ge=0, le=MAX_CENTS
-    )
-    sell_price: Literal["average_90", "average_30", "average_180", "average_365", "buy_box", "robust"] = (
-        _setting(
-            "average_90",
-            "The price that you expect to sell at: an average of so many days, the buy box, or the median of "
-            "the prices at which it sold (docs/economics.md)",
-        )
-    )
-
-    buy_shipping_cost: int = _setting(
-        0, "Shipping that you pay for an order when you buy, in cents", ge=0, le=MAX_CENTS
-    )
-    buy_quantity: int = _setting(1, "Units that you buy at once: they share the shipping", ge=1, le=100_000)
-    buy_tax_percent: float = _setting(
-        0, "Sales tax that you pay on price and shipping, in percent; 0 when you are exempt", ge=0, le=100
-    )
-    fulfilment: Literal["fba", "fbm"] = _setting(
-        "fba", "Who ships to the buyer: Amazon (fba) or you (fbm, without FBA fee, storage and shipping in)"
-    )
-    fbm_shipping_cost: int | None = _setting(
-        None,
-        "What shipping a unit to the buyer costs you, in cents. Unset: unknown",
-        f"0 to {MAX_CENTS}",
-        ge=0,
-        le=MAX_CENTS,
-    )
-    storage_months: int = _setting(
-        0, "Months for which a unit lies in Amazon's warehouse before it sells", ge=0, le=36
-    )
-    inbound_placement_cost: int = _setting(
-        0,
-        "Amazon's inbound placement fee for a unit, in cents: it depends on how you send units in",
-        ge=0,
-        le=MAX_CENTS,
-    )
-    returns_percent: float = _setting(0, "What returns cost you, in percent of the sale", ge=0, le=100)
-    returns_percent_low: float | None = _setting(
-        None,
-        "The same for products that Keepa says are seldom returned. Unset: as RETURNS_PERCENT",
-        "0 to 100",
-        ge=0,
-        le=100,
-    )
-    returns_percent_high: float | None = _setting(
-        None,
-        "The same for products that Keepa says are often returned. Unset: as RETURNS_PERCENT",
-        "0 to 100",
-        ge=0,
-        le=100,
-    )
-    vat_scheme: Literal["none", "not_registered", "registered", "flat_rate"] = _setting(
-        "none", "How you stand to VAT (docs/economics.md); none leaves it out"
-    )
-    vat_flat_rate_percent: float = _setting(
-        0, "Your share under the flat-rate scheme, in percent of the sale", ge=0, le=100
-    )
-    vat_on_buying: bool = _setting(
-        default=True, meaning="Whether the price that you pay holds VAT that comes back to you, if registered"
-    )
-    amazon_fees: Path | None = _setting(
-        None,
-        "Amazon's fees, in the place of those that come with the program (docs/economics.md)",
-        "a JSON file; relative paths start at the project's root",
-    )
-
-    deal_links: Annotated[str, AfterValidator(_deal_links)] = _setting(
-        "",
-        "Links of your own on the page of a deal, with {asin}, {price} and others (docs/dashboard.md)",
-        "NAME=https://…, parted by a bar between blanks",
-    )
-
-    retain_points_days: int = _setting(365, "Days for which prices and ranks are kept", ge=1, le=MAX_DAYS)
-    retain_ended_days: int = _setting(
+    retain_points_days: int = setting(365, "Days for which prices and ranks are kept", ge=1, le=MAX_DAYS)
+    retain_ended_days: int = setting(
         180, "Days for which deals are kept after their end, or after they were last seen", ge=1, le=MAX_DAYS
     )
-    retain_events_days: int = _setting(180, "Days for which changes of state are kept", ge=1, le=MAX_DAYS)
-    retain_samples_days: int = _setting(
+    retain_events_days: int = setting(180, "Days for which changes of state are kept", ge=1, le=MAX_DAYS)
+    retain_samples_days: int = setting(
         90, "Days for which the samples of each minute are kept", ge=1, le=MAX_DAYS
     )
-    retain_runs_days: int = _setting(14, "Days for which the runs of the jobs are kept", ge=1, le=MAX_DAYS)
+    retain_runs_days: int = setting(14, "Days for which the runs of the jobs are kept", ge=1, le=MAX_DAYS)
 
-    retain_deliveries_days: int = _setting(
+    retain_deliveries_days: int = setting(
         30, "Days for which messages of alerts are kept after they were sent or given up", ge=1, le=MAX_DAYS
     )
-    alert_give_up_hours: int = _setting(
+    alert_give_up_hours: int = setting(
         24, "Hours for which a message that its channel does not take is tried again", ge=1, le=24 * 30
     )
 
-    upserter_ping_url: Annotated[SecretStr | None, AfterValidator(_ping_url)] = _setting(
+    upserter_ping_url: Annotated[SecretStr | None, AfterValidator(_ping_url)] = setting(
         None, "Called after each run of the upserter: a dead-man's switch (docs/operations.md)", PING
     )
-    backfill_ping_url: Annotated[SecretStr | None, AfterValidator(_ping_url)] = _setting(
+    backfill_ping_url: Annotated[SecretStr | None, AfterValidator(_ping_url)] = setting(
         None, "The same for the backfill", PING
     )
-    maintenance_ping_url: Annotated[SecretStr | None, AfterValidator(_ping_url)] = _setting(
+    maintenance_ping_url: Annotated[SecretStr | None, AfterValidator(_ping_url)] = setting(
         None, "The same for maintenance", PING
     )
 
-    deploy_verify_commits: bool = _setting(
+    deploy_verify_commits: bool = setting(
         default=False, meaning="Whether a deploy refuses a version with a commit that has no good signature"
     )
 
-    min_token_threshold: int = _setting(50, "Below this balance big requests wait", ge=0, le=MAX_TOKENS)
-    recovery_target: int = _setting(
+    min_token_threshold: int = setting(50, "Below this balance big requests wait", ge=0, le=MAX_TOKENS)
+    recovery_target: int = setting(
         55,
         "The balance at which big requests go on",
         f"MIN_TOKEN_THRESHOLD to {MAX_TOKENS}",
         ge=0,
         le=MAX_TOKENS,
     )
-    priority_pass_max_cost: int = _setting(
+    priority_pass_max_cost: int = setting(
         10, "Requests of up to so many tokens have priority", ge=1, le=MAX_TOKENS
     )
 
@@ -359,16 +247,6 @@ class Settings(BaseSettings):
         if value not in MARKETPLACES:
             raise ValueError(f"must be one of {', '.join(map(str, MARKETPLACES))}")
         return value
-
-    @field_validator("keepa_deals_home", "keepa_deal_selection")
-    @classmethod
-    def _resolve_path(cls, value: Path) -> Path:
-        return _path(value)
-
-    @field_validator("amazon_fees")
-    @classmethod
-    def _resolve_fees(cls, value: Path | None) -> Path | None:
-        return None if value is None else _path(value)
 
     @field_validator("recovery_target")
     @classmethod
@@ -422,30 +300,6 @@ class Settings(BaseSettings):
     def account_id(self) -> str:
         """Twelve hexadecimal digits that stand for the Keepa key in the names of Redis keys."""
         return hashlib.sha256(f"keepa_deals:{self.api_key}".encode()).hexdigest()[:12]
-
-    def pricing_at(self, now: datetime) -> Pricing:
-        """How the seller reckons: the same for every reader and every job. Storage has seasons."""
-        usual = self.returns_percent
-        low, high = self.returns_percent_low, self.returns_percent_high
-        return Pricing(
-            costs=Costs(
-                self.prep_cost, self.shipping_cost, self.inbound_placement_cost, self.fbm_shipping_cost
-            ),
-            sell=SellPrice(self.sell_price),
-            buying=Buying(self.buy_shipping_cost, self.buy_quantity, _basis_points(self.buy_tax_percent)),
-            returns=Returns(*(_basis_points(usual if x is None else x) for x in (low, usual, high))),
-            vat=Vat(
-                VatScheme(self.vat_scheme), _basis_points(self.vat_flat_rate_percent), self.vat_on_buying
-            ),
-            fulfilment=Fulfilment(self.fulfilment),
-            storage_months=self.storage_months,
-            month=now.month,
-            schedule=fees.schedule(self.amazon_fees),
-        )
-
-    def with_terms(self, terms: Mapping[str, Any]) -> Settings:
-        """The same with some of ``SELLER_TERMS`` in the place of its own; they were checked one by one."""
-        return self.model_copy(update=dict(terms)) if terms else self
 
     @property
     def fresh_for(self) -> timedelta:
@@ -554,7 +408,7 @@ def deployment_home() -> Path:
     name = "keepa_deals_home"
     given = {**_known(env_file.read_anyhow(PROJECT_ROOT / ".env")), **_environment()}
     try:
-        return _path(Path(given.get(name, Settings.model_fields[name].default)))
+        return as_path(Path(given.get(name, Settings.model_fields[name].default)))
     except ValueError as error:
         raise SettingsError(f"{name.upper()}={_shown(given[name])}: {error}") from None
 
@@ -750,26 +604,3 @@ def _shown(value: object) -> str:
     if "://" in text and any(char in text for char in "@?#"):
         return "(hidden)"
     return repr(text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…")
-
-
-SELLER_TERMS = (
-    *("buy_quantity", "buy_shipping_cost", "buy_tax_percent", "prep_cost", "shipping_cost"),
-    *("sell_price", "fulfilment", "fbm_shipping_cost", "inbound_placement_cost", "storage_months"),
-    *("returns_percent", "returns_percent_low", "returns_percent_high"),
-    *("vat_scheme", "vat_flat_rate_percent", "vat_on_buying"),
-)
-"""The settings that people may change on the dashboard: how the seller reckons."""
-
-
-@lru_cache(maxsize=32)
-def _term_adapter(name: str) -> TypeAdapter[Any]:
-    field = Settings.model_fields[name]
-    kind: Any = field.annotation
-    return TypeAdapter(Annotated[kind, *field.metadata] if field.metadata else kind)
-
-
-def check_term(name: str, value: object) -> Any:
-    """The value of a seller's term as the setting of its name would have it; ``ValueError`` for none."""
-    if name not in SELLER_TERMS:
-        raise ValueError(f"{name} is no term that can be changed")
-    return _term_adapter(name).validate_python(value)

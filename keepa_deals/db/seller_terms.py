@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import TermChange
 from keepa_deals.deals.economics.pricing import Pricing
-from keepa_deals.settings import Settings, check_term
+from keepa_deals.seller_terms import check_term
+from keepa_deals.settings import Settings
 
 log = logging.getLogger(__name__)
 

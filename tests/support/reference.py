@@ -51,7 +51,7 @@ GROUPS = {
     "deploy_verify_commits": "Deploy",
     "min_token_threshold": "Token policy",
 }
-"""The settings in groups, each by its first."""
+"""The settings in groups, each by its first, in the order of the page."""
 SCRIPTS = ("start_celery.sh", "kill_everything_force.sh", "deploy_update.sh")
 UNSAID = ("help", "version")
 """Options of every command."""
@@ -97,8 +97,12 @@ def _code(text: str) -> str:
 def _grouped() -> Iterator[tuple[str, list[tuple[str, FieldInfo]]]]:
     fields = list(Settings.model_fields.items())
     begins = [n for n, (name, _) in enumerate(fields) if name in GROUPS]
-    for begin, end in zip(begins, [*begins[1:], len(fields)], strict=True):
-        yield GROUPS[fields[begin][0]], fields[begin:end]
+    groups = {
+        fields[begin][0]: fields[begin:end]
+        for begin, end in zip(begins, [*begins[1:], len(fields)], strict=True)
+    }
+    for first, title in GROUPS.items():
+        yield title, groups[first]
 
 
 def _settings() -> Iterator[str]:

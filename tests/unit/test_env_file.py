@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from keepa_deals import env_file, settings
+from keepa_deals import env_file, setting_fields, settings
 from keepa_deals.deployment.home import Home
 from keepa_deals.diagnosis.cli import main as diagnose
 from keepa_deals.diagnosis.status_cli import status
@@ -31,7 +31,8 @@ def home(tmp_path: Path) -> Path:
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (*settings.Settings.model_fields, settings.MARK):
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(settings, "PROJECT_ROOT", tmp_path)
+    for module in (settings, setting_fields):
+        monkeypatch.setattr(module, "PROJECT_ROOT", tmp_path)
     return tmp_path / ".env"
 
 

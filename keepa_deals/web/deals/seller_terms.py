@@ -18,7 +18,7 @@ from keepa_deals.deals.economics.pricing import Fulfilment, SellPrice, VatScheme
 from keepa_deals.deals.money import symbol
 from keepa_deals.query.amounts import Unit
 from keepa_deals.query.typed_numbers import TypedNumberError, field_text, quoted, read_typed
-from keepa_deals.settings import SELLER_TERMS, check_term
+from keepa_deals.seller_terms import SELLER_TERMS, check_term
 from keepa_deals.web.auth.guard import current_person
 from keepa_deals.web.services import Services, current_services
 

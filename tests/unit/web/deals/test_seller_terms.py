@@ -16,7 +16,7 @@ from keepa_deals.db.models import TermChange
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.people.person import Person
 from keepa_deals.roles import Role
-from keepa_deals.settings import SELLER_TERMS
+from keepa_deals.seller_terms import SELLER_TERMS
 from keepa_deals.web.deals import seller_terms as page
 from keepa_deals.web.services import EXTENSION
 from tests.support.world import World
