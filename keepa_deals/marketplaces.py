@@ -16,6 +16,11 @@ class Marketplace:
     currency: str
     locale: str
 
+    @property
+    def minor_digits(self) -> int:
+        """Decimal places of the currency (ISO 4217)."""
+        return 0 if self.currency == "JPY" else 2
+
 
 MARKETPLACES: Mapping[int, Marketplace] = {
     place.domain_id: place

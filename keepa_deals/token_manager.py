@@ -129,6 +129,10 @@ class TokenManager:
         """Take what an answer of Keepa says of the account; see :meth:`TokenBucket.settle`."""
         self.bucket.settle(envelope, reservation)
 
+    def charge(self, reservation: Reservation, *, refused: bool = False) -> None:
+        """Book a call to an account whose answers tell no balance; see :meth:`TokenBucket.charge`."""
+        self.bucket.charge(reservation, refused=refused)
+
     def abandon(self, reservation: Reservation, *, sent: bool) -> None:
         """Leave a reservation unsettled; what was ``sent`` may have been charged and stays reserved."""
         self.bucket.abandon(reservation, sent=sent)

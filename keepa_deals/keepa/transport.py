@@ -6,24 +6,19 @@ their exceptions are therefore never chained and never quoted, only classified.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import http.cookiejar
 import logging
-import os
-import socket
 import ssl
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from keepa_deals.exchange_limit import WatchedAdapter, watched
 from keepa_deals.keepa.errors import (
     AnswerTooLargeError,
     ServerTroubleError,
@@ -92,7 +87,7 @@ class Transport:
             self._session.verify = str(trusted[1])
         self._session.headers["Accept-Encoding"] = "gzip"
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-        chosen = adapter or _WatchedAdapter()
+        chosen = adapter or WatchedAdapter()
         self._session.mount("http://", chosen)
         self._session.mount("https://", chosen)
 
@@ -109,7 +104,7 @@ class Transport:
     ) -> Reply:
         """The answer; a ``ServerTroubleError`` of some kind when none comes whole, in time and in bounds."""
         trouble: ServerTroubleError
-        with _watched(self._whole_timeout) as watch:
+        with watched(self._whole_timeout) as watch:
             try:
                 reply = self._exchange(method, path, query, json_body, read_timeout)
                 if not watch.over:
@@ -216,93 +211,3 @@ def _read(response: requests.Response, path: str) -> bytes:
                 maybe_charged=True,
             )
     return bytes(body)
-
-
-# -- a limit for the whole exchange ------------------------------------------------------------
-class _Watch:
-    """Ends the connections of one exchange when its time is over: their reads then fail at once.
-
-    It holds duplicates of the sockets, because TLS takes a socket over and a pool closes it.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.over = False
-        self._lock = threading.Lock()
-        self._sockets: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def guard(self, connection: socket.socket) -> None:
-        twin = socket.socket(fileno=os.dup(connection.fileno()))
-        with self._lock:
-            self._sockets.append(twin)
-        if self.over:
-            _shut(twin)
-
-    def _end(self) -> None:
-        with self._lock:
-            self.over = True
-            for twin in self._sockets:
-                _shut(twin)
-
-    def close(self) -> None:
-        self._timer.cancel()
-        with self._lock:
-            while self._sockets:
-                self._sockets.pop().close()
-
-
-def _shut(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # it is closed already
-        connection.shutdown(socket.SHUT_RDWR)
-
-
-_watches = threading.local()
-
-
-@contextlib.contextmanager
-def _watched(seconds: float) -> Iterator[_Watch]:
-    watch = _watches.current = _Watch(seconds)
-    try:
-        yield watch
-    finally:
-        _watches.current = None
-        watch.close()
-
-
-def _guard(connection: socket.socket | None) -> None:
-    watch: _Watch | None = getattr(_watches, "current", None)
-    if watch is not None and connection is not None:
-        watch.guard(connection)
-
-
-class _WatchedConnection(HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        made = super()._new_conn()
-        _guard(made)
-        return made
-
-    def getresponse(self) -> Any:
-        _guard(self.sock)
-        return super().getresponse()
-
-
-class _WatchedHTTPSConnection(_WatchedConnection, HTTPSConnection):
-    """The same over TLS."""
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _WatchedConnection
-
-
-class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedHTTPSConnection
-
-
-class _WatchedAdapter(HTTPAdapter):
-    """Makes connections that the watch of the exchange knows of."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _HTTPSPool}

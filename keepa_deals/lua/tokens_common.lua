@@ -9,7 +9,6 @@ local ACCOUNT, METRICS = KEYS[1], KEYS[2]
 local BASE = string.sub(ACCOUNT, 1, -8)
 local PRICES = BASE .. 'learned'
 --#constants
-local CAPACITY_TICKS = 60
 local LAYOUT = 3 -- of the account's record: one of another layout is an account that nobody knows
 local DAY = 86400000
 local MOST = 1e9 -- tokens, of whatever kind: more is no number of ours
@@ -149,4 +148,9 @@ local function learned(kind, mean)
         end
     end
     return mean, 0
+end
+
+-- By how much a tick is taken to come later than Keepa says: hardly any will come later still.
+local function slack(s)
+    return math.min(LATEST, math.max(SLACK, s.late + math.max(SLACK, 4 * s.dev)))
 end

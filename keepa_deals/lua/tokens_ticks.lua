@@ -28,11 +28,6 @@ local function learn_ticks(s, ticks)
     end
 end
 
--- By how much a tick is taken to come later than Keepa says: hardly any will come later still.
-local function slack(s)
-    return math.min(LATEST, math.max(SLACK, s.late + math.max(SLACK, 4 * s.dev)))
-end
-
 -- Tokens that are missing though we did not spend them. A tick counts when it had surely come by Keepa's clock.
 local function spent_by_others(s, ticks)
     if s.rate ~= rate then

@@ -8,14 +8,15 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import click
-from werkzeug.serving import WSGIRequestHandler, make_server
+from flask import Flask
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from keepa_deals.sandbox.account import TICK_LATE_MS, Account
 from keepa_deals.sandbox.behaviour import RECORDED, Behaviour
@@ -23,6 +24,8 @@ from keepa_deals.sandbox.catalogue.catalogue import Catalogue
 from keepa_deals.sandbox.core import Sandbox
 from keepa_deals.sandbox.faults import Fault, Faults, parse_fault
 from keepa_deals.sandbox.http.app import create_app
+from keepa_deals.sandbox.sp_api.app import create_app as create_sp_api_app
+from keepa_deals.sandbox.sp_api.seller import Seller
 
 
 class _Handler(WSGIRequestHandler):
@@ -73,6 +76,10 @@ def _behaviour(habits: Mapping[str, float]) -> Behaviour:
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8100, show_default=True, help="Port; 0 takes a free one and prints it.")
+@click.option(
+    "--sp-api-port", type=int, default=None,
+    help="Serve Amazon's Selling Partner API for a made-up seller there, too; 0 takes a free port.",
+)  # fmt: skip
 @click.option("--refill-rate", default=20, show_default=True, help="Tokens that a tick brings.")
 @click.option("--tick-seconds", default=60.0, show_default=True, help="Seconds between two ticks.")
 @click.option("--tokens", type=int, default=None, help="Balance at the start; a full bucket unless given.")
@@ -101,6 +108,7 @@ def _behaviour(habits: Mapping[str, float]) -> Behaviour:
 def sandbox(
     host: str,
     port: int,
+    sp_api_port: int | None,
     refill_rate: int,
     tick_seconds: float,
     tokens: int | None,
@@ -112,7 +120,10 @@ def sandbox(
     control_token_file: Path | None,
     **habits: float,
 ) -> None:
-    """Serve a Keepa account and catalogue over HTTP. Any key of 64 characters is accepted."""
+    """Serve a Keepa account and catalogue over HTTP. Any key of 64 characters is accepted.
+
+    With --sp-api-port also an Amazon seller, whose credentials are whatever has their form.
+    """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     seed = seed if seed is not None else secrets.token_hex(4)
     try:
@@ -124,34 +135,49 @@ def sandbox(
             seed=seed,
         )
         catalogue = Catalogue.for_deals(deals, seed=seed, behaviour=_behaviour(habits))
-        app = create_app(
-            account,
-            catalogue,
-            Faults(faults, seed=seed),
-            control_token=control_token or _token_in(control_token_file),
-        )
+        token = control_token or _token_in(control_token_file)
+        app = create_app(account, catalogue, Faults(faults, seed=seed), control_token=token)
         _warm(app.extensions["sandbox"])
-        server = make_server(host, port, app, threaded=True, request_handler=_Handler)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    except (OSError, SystemExit):
-        raise click.ClickException(
-            f"cannot listen on {host}:{port}: is it taken? Choose another --port"
-        ) from None
-    server.daemon_threads = True  # type: ignore[attr-defined]  # of ThreadingMixIn; a silent client must not hold us
-
-    def stop(*_: object) -> None:
-        app.extensions["sandbox"].stopping.set()
-        threading.Thread(target=server.shutdown).start()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    server = _listen(host, port, app, "--port")
+    others = []
+    if sp_api_port is not None:
+        own = Catalogue.for_deals(deals, seed=seed, behaviour=_behaviour(habits))
+        sp_api = create_sp_api_app(Seller(own), control_token=token)
+        others.append(_listen(host, sp_api_port, sp_api, "--sp-api-port"))
+    _end_at_signals([server, *others])
     click.echo(
         f"Keepa sandbox on http://{host}:{server.server_port} (seed {seed}, {catalogue.size} products, "
         f"{refill_rate} tokens every {tick_seconds:g} s, {account.tokens_left} now)"
     )
+    for other in others:
+        click.echo(f"SP-API sandbox on http://{host}:{other.server_port}")
+        threading.Thread(target=other.serve_forever, daemon=True).start()
     server.serve_forever()
     server.server_close()
+
+
+def _listen(host: str, port: int, app: Flask, option: str) -> BaseWSGIServer:
+    try:
+        server = make_server(host, port, app, threaded=True, request_handler=_Handler)
+    except (OSError, SystemExit):
+        raise click.ClickException(
+            f"cannot listen on {host}:{port}: is it taken? Choose another {option}"
+        ) from None
+    server.daemon_threads = True  # type: ignore[attr-defined]  # of ThreadingMixIn; a silent client must not hold us
+    return server
+
+
+def _end_at_signals(servers: Sequence[BaseWSGIServer]) -> None:
+    def stop(*_: object) -> None:
+        for server in servers:
+            app: Any = server.app
+            app.extensions["sandbox"].stopping.set()
+            threading.Thread(target=server.shutdown).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
 
 
 def _warm(sandbox: Sandbox) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from keepa_deals.keepa.enums import CsvType
 from keepa_deals.keepa.token_costs import MAX_ASINS_PER_REQUEST, ProductOptions
@@ -105,6 +105,7 @@ def describe(catalogue: Catalogue, item: Item, query: ProductQuery, minute: int)
     facts, options = item.facts, query.options
     tree = [{"catId": facts.category.id, "name": facts.category.name}]
     tree += [{"catId": c, "name": n} for c, n in facts.category.children if c in facts.categories]
+    fees = fees_of(catalogue, item)
     entry: dict[str, Any] = {
         "asin": facts.asin,
         "domainId": query.domain_id,
@@ -120,14 +121,14 @@ def describe(catalogue: Catalogue, item: Item, query: ProductQuery, minute: int)
         "listedSince": facts.tracked_since,
         "lastUpdate": item.last_update(minute),
         "variations": _variations(catalogue, item),
-        "fbaFees": {"lastUpdate": facts.tracked_since, "pickAndPackFee": _fba_fee(catalogue, item)},
-        "variableClosingFee": CLOSING_FEE_CENTS if facts.category.name in MEDIA else 0,
+        "fbaFees": {"lastUpdate": facts.tracked_since, "pickAndPackFee": fees.fulfilment},
+        "variableClosingFee": fees.closing,
         "isAdultProduct": False,
         "isHeatSensitive": "Chocolate" in (catalogue.title(item) or ""),
         **_return_rate(catalogue, item),
         **_package(catalogue, item),
         "newPriceIsMAP": catalogue.fraction(f"map/{facts.index}") < 0.01,
-        "referralFeePercentage": 15.0 if catalogue.fraction(f"fee/{facts.index}") < 0.8 else 8.0,
+        "referralFeePercentage": fees.referral_percent,
         "monthlySold": _monthly_sold(item),
         "availabilityAmazon": 0 if item.value(CsvType.AMAZON, minute) >= 0 else -1,
         "offersSuccessful": False,
@@ -143,10 +144,23 @@ def unknown(asin: str, domain_id: int) -> dict[str, Any]:
     return {"asin": asin, "domainId": domain_id, "productType": 5, "title": None, "csv": None}
 
 
-def _fba_fee(catalogue: Catalogue, item: Item) -> int:
-    """Cents; 0 where it cannot be calculated, as for some products."""
-    fraction = catalogue.fraction(f"fba/{item.facts.index}")
-    return 0 if fraction > 0.95 else 306 + int(fraction * 900)
+class ProductFees(NamedTuple):
+    """Fees of a product, in cents; no ``fulfilment`` fee where it cannot be calculated, as for some."""
+
+    referral_percent: float
+    closing: int
+    fulfilment: int
+
+
+def fees_of(catalogue: Catalogue, item: Item) -> ProductFees:
+    """What Amazon takes of a product, whoever asks for it."""
+    facts = item.facts
+    fraction = catalogue.fraction(f"fba/{facts.index}")
+    return ProductFees(
+        15.0 if catalogue.fraction(f"fee/{facts.index}") < 0.8 else 8.0,
+        CLOSING_FEE_CENTS if facts.category.name in MEDIA else 0,
+        0 if fraction > 0.95 else 306 + int(fraction * 900),
+    )
 
 
 def _package(catalogue: Catalogue, item: Item) -> dict[str, int]:

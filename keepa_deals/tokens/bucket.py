@@ -42,7 +42,7 @@ class TokenBucket:
         self._keys = [keys.tokens(account, "account"), keys.metrics]
         self._beside = [keys.tokens(account, part) for part in ("waiting", "small", "bulk", "learned")]
         self._wake_prefix = keys.tokens(account, "wake:")
-        names, constants = ("acquire", "settle", "leave", "snapshot"), policy.constants()
+        names, constants = ("acquire", "settle", "charge", "leave", "snapshot"), policy.constants()
         self._scripts = {name: load_script(client, f"tokens_{name}", constants) for name in names}
 
     def poll(self, request: TokenRequest, *, queue: bool) -> Reservation | Denied | Unknown:
@@ -133,6 +133,18 @@ class TokenBucket:
             )
         elif taken and int(foreign) > 0:
             log.info("%s tokens are missing that we did not spend: another program uses the key", foreign)
+
+    def charge(self, reservation: Reservation, *, refused: bool = False) -> None:
+        """Take a call for charged, at an account whose answers tell no balance; ``refused``: nothing is left.
+
+        Redis being away is logged, not raised, as in :meth:`settle`.
+        """
+        try:
+            self._run("charge", reservation.id, int(refused))
+        except StoreUnavailableError as error:
+            log.warning("a call could not be booked: %s", error)
+            return
+        reservation.settled = True
 
     def abandon(self, reservation: Reservation, *, sent: bool) -> None:
         """Leave a reservation unsettled; what was ``sent`` may have been charged and stays reserved."""

@@ -25,6 +25,8 @@ class Policy:
 
     tick_seconds: float = 60.0
     """Between two refills; Keepa's is 60."""
+    capacity_ticks: int = 60
+    """So many refills the bucket holds; Keepa's tokens expire after 60."""
     threshold: int = 50
     """Below it, bulk waits …"""
     target: int = 55
@@ -35,6 +37,8 @@ class Policy:
     """What the upserter needs a run …"""
     upsert_interval: float = 60.0
     """… and how often it runs."""
+    first_task: str = UPSERT_JOB.name
+    """Whose small requests go before all others."""
     small_share_percent: int = 75
     """What a stream of small requests may take of the refill while bulk waits; the rest is bulk's."""
     call_seconds: float = 120.0
@@ -50,6 +54,21 @@ class Policy:
             target=settings.recovery_target,
             priority_pass=settings.priority_pass_max_cost,
             upsert_interval=settings.upsert_interval_seconds,
+        )
+
+    @classmethod
+    def of_usage_plan(cls, rate: float, burst: int, *, first_task: str) -> Policy:
+        """Of an account that adds ``rate`` tokens a second up to ``burst``, and takes one for each call.
+
+        Such an account has no bulk: a tick brings one token, nothing is kept back, and nobody recovers.
+        """
+        return cls(
+            tick_seconds=math.ceil(1000 / rate) / 1000,
+            capacity_ticks=burst,
+            threshold=0,
+            target=0,
+            upsert_tokens=1,
+            first_task=first_task,
         )
 
     @property
@@ -100,7 +119,8 @@ class Policy:
         """The policy as the scripts know it: whole numbers, times in milliseconds."""
         late, deviation = self.first_lateness_ms
         return {
-            "TICK": int(self.tick_seconds * 1000),
+            "TICK": round(self.tick_seconds * 1000),
+            "CAPACITY_TICKS": self.capacity_ticks,
             "SLACK": self.slack_ms,
             "LATE": late,
             "DEVIATION": deviation,
@@ -121,4 +141,4 @@ class Policy:
         """The lane of a request for exactly ``cost`` tokens."""
         if cost > self.priority_pass:
             return Lane.BULK
-        return Lane.UPSERT if task == UPSERT_JOB.name else Lane.SMALL
+        return Lane.UPSERT if task == self.first_task else Lane.SMALL

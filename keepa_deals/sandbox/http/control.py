@@ -34,7 +34,7 @@ def add_control_paths(app: Flask, sandbox: Sandbox, token: str | None) -> None:
     def guard() -> Response | None:
         if not request.path.startswith(PREFIX) or request.path == OPEN:
             return None
-        return _refusal(token)
+        return refusal(token)
 
     @app.get(OPEN)
     def stats() -> dict[str, Any]:
@@ -44,7 +44,8 @@ def add_control_paths(app: Flask, sandbox: Sandbox, token: str | None) -> None:
     _add_changing(app, sandbox)
 
 
-def _refusal(token: str | None) -> Response | None:
+def refusal(token: str | None) -> Response | None:
+    """Why a request for a closed path is refused; ``None`` when it is not."""
     if token is None:
         return _json({"error": CLOSED}, 403)
     given = request.headers.get("Authorization", "").encode("utf-8", "replace")
@@ -57,7 +58,7 @@ def _add_reading(app: Flask, sandbox: Sandbox) -> None:
     @app.post("/_sandbox/truth")
     def truth() -> Response | dict[str, Any]:
         raw = request.get_json(silent=True, force=True)
-        return _change(lambda: {"minute": sandbox.minute, "deals": sandbox.truth(raw)})
+        return changed(lambda: {"minute": sandbox.minute, "deals": sandbox.truth(raw)})
 
     @app.get("/_sandbox/faults")
     def read_faults() -> dict[str, Any]:
@@ -68,17 +69,17 @@ def _add_changing(app: Flask, sandbox: Sandbox) -> None:
     @app.put("/_sandbox/faults")
     def set_faults() -> Response | dict[str, Any]:
         raw = _object()
-        return _change(lambda: sandbox.faults.set(dict(parse_fault(f"{k}={v}") for k, v in raw.items())))
+        return changed(lambda: sandbox.faults.set(dict(parse_fault(f"{k}={v}") for k, v in raw.items())))
 
     @app.put("/_sandbox/prices")
     def set_prices() -> Response | dict[str, Any]:
         raw = _object()
-        return _change(lambda: sandbox.prices.update({k: float(v) for k, v in raw.items()}))
+        return changed(lambda: sandbox.prices.update({k: float(v) for k, v in raw.items()}))
 
     @app.patch("/_sandbox/account")
     def change_account() -> Response | dict[str, Any]:
         raw = _object()
-        return _change(lambda: _change_account(sandbox, raw))
+        return changed(lambda: _change_account(sandbox, raw))
 
 
 def _change_account(sandbox: Sandbox, raw: dict[str, Any]) -> None:
@@ -100,7 +101,7 @@ def _object() -> dict[str, Any]:
     return raw if isinstance(raw, dict) else {}
 
 
-def _change(action: Callable[[], dict[str, Any] | None]) -> Response | dict[str, Any]:
+def changed(action: Callable[[], dict[str, Any] | None]) -> Response | dict[str, Any]:
     """The result of ``action``, or 400 with what it finds wrong."""
     try:
         return action() or {"ok": True}

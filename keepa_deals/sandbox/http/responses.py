@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from flask import Response, request
@@ -26,7 +26,9 @@ class Delivery:
     def __init__(self, stopping: threading.Event) -> None:
         self._stopping = stopping
 
-    def json(self, status: int, body: dict[str, Any], fault: Fault | None = None) -> Response:
+    def json(
+        self, status: int, body: Mapping[str, Any] | Sequence[Any], fault: Fault | None = None
+    ) -> Response:
         """``body`` as JSON, gzip'ed when the client takes that; damaged by some faults."""
         data = json.dumps(body, separators=(",", ":")).encode()
         if fault is Fault.GARBAGE:

@@ -1,0 +1,1 @@
+"""Amazon's Selling Partner API for one made-up seller, by the documented shapes and usage plans."""
