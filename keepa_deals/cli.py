@@ -17,6 +17,7 @@ COMMANDS = {
     "ops": "keepa_deals.ops.cli:ops",
     "run": "keepa_deals.ops.program_cli:run",
     "sandbox": "keepa_deals.sandbox.cli:sandbox",
+    "search": "keepa_deals.ops.search_cli:search",
     "status": "keepa_deals.diagnosis.status_cli:status",
     "user": "keepa_deals.people.cli:user",
 }

@@ -120,8 +120,9 @@ class Settings(SellerTerms, BaseSettings):
     )
     keepa_deal_selection: Annotated[Path, AfterValidator(as_path)] = setting(
         Path(__file__).parent / "deal_selection.json",
-        'The deal query, as keepa.com\'s "Show API query" gives it (docs/selection.md)',
-        "a JSON file; relative paths start at the project's root",
+        'The deal query, as keepa.com\'s "Show API query" gives it (docs/selection.md), or a folder of them '
+        "(docs/searches.md)",
+        "a JSON file, or a folder of *.json; relative paths start at the project's root",
     )
     keepa_tick_seconds: float = setting(
         60.0,

@@ -11,4 +11,5 @@ ENDED_REASONS: Mapping[str, str] = {
     "product_gone": "the product is gone",
     "no_longer_listed": "Keepa’s list no longer shows it, though its product page says that the price holds",
     "merged": "another variation of the same product stands for it",
+    "search_removed": "the search that listed it was removed",
 }

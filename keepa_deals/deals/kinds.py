@@ -16,6 +16,8 @@ class EndedReason(StrEnum):
     """The feed has not shown it for two whole sweeps, though ``/product`` says that its price still holds."""
     MERGED = "merged"
     """Another variation of the same product stands for it: the deal goes on under that one."""
+    SEARCH_REMOVED = "search_removed"
+    """Somebody removed the only search that listed it."""
 
 
 class DealEventKind(StrEnum):

@@ -12,7 +12,7 @@ from keepa_deals import settings as settings_module
 from keepa_deals.deployment import embedded_redis
 from keepa_deals.deployment.home import Home
 from keepa_deals.errors import SettingsError
-from keepa_deals.keepa.selection import selection_of
+from keepa_deals.keepa.selection_files import selection_of
 from keepa_deals.settings import Settings
 
 SANDBOX_LINE = "# sandbox"

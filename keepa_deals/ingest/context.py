@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,12 +17,15 @@ from keepa_deals.deals.economics.pricing import Pricing
 from keepa_deals.errors import StoppedError
 from keepa_deals.ingest.interfaces import KeepaApi, Lock, TokenSource
 from keepa_deals.keepa.client import KeepaClient
-from keepa_deals.keepa.selection import load_selection
+from keepa_deals.keepa.selection import log_notes
+from keepa_deals.keepa.selection_files import read_selection_files
 from keepa_deals.keepa_memory import SharedMemory
 from keepa_deals.kept_answers import KeptAnswers
 from keepa_deals.locks import SingleFlightLock
 from keepa_deals.notifier_wake import NotifierWake
 from keepa_deals.redis_store import Keys, connect
+from keepa_deals.searches.search import Search
+from keepa_deals.searches.source import SearchSource
 from keepa_deals.settings import Settings
 from keepa_deals.token_manager import TokenManager
 
@@ -63,6 +66,15 @@ class IngestContext:
     stop: Callable[[], bool]
     wake_notifier: Callable[[], None] = lambda: None
     """Called when a transaction has left alerts something to look at. A word that is lost costs seconds."""
+    searches: Callable[[Session], Sequence[Search]] | None = None
+    """The searches to be read now, in a transaction that brings their table up to date; ``None``: there is
+    one, ``selection``, of which no table tells."""
+    search: Search | None = None
+    """The one that ``selection`` is the query of."""
+
+    def of(self, search: Search) -> IngestContext:
+        """The same for one of the searches."""
+        return replace(self, selection=search.query, search=search)
 
     @property
     def domain_id(self) -> int:
@@ -88,10 +100,18 @@ class IngestContext:
         """How long a deal stays live after it was seen."""
         return self.settings.fresh_for
 
+    @property
+    def window(self) -> timedelta:
+        """The time within which the deals of the search are seen again: no longer than they stay live."""
+        minutes = self.search.fresh_minutes if self.search else None
+        return self.fresh_for if minutes is None else min(self.fresh_for, timedelta(minutes=minutes))
+
 
 def build_context(settings: Settings, *, stop: Callable[[], bool] = lambda: False) -> IngestContext:
     """The context of a deployment: connects lazily, so that building it waits for nobody."""
-    selection = load_selection(settings.keepa_deal_selection, domain_id=settings.chosen_domain_id)
+    files = read_selection_files(settings)
+    for file in files.found:
+        log_notes(file.selection, file.name)
     clock = StoppableClock(SystemClock(), stop)
     redis = connect(settings)
     keys = Keys(settings.redis_key_prefix)
@@ -111,7 +131,8 @@ def build_context(settings: Settings, *, stop: Callable[[], bool] = lambda: Fals
         tokens=tokens,
         database=Database.from_settings(settings),
         clock=clock,
-        selection=selection,
+        selection=files.found[0].selection.query,
+        searches=SearchSource(settings, clock).follow_files,
         lock=lambda name: SingleFlightLock(redis, keys.lock(name), ttl=settings.lock_ttl_seconds),
         stop=stop,
         wake_notifier=NotifierWake(redis, keys).wake,

@@ -7,7 +7,7 @@ without noticing from writing. Both are checked inside the transaction that writ
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,7 +19,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from keepa_deals.db.errors import StoreError
-from keepa_deals.db.models import JobRun, JobState
+from keepa_deals.db.models import JobRun, JobState, SearchRow, SearchState
 from keepa_deals.db.upsert import ensure_job
 from keepa_deals.errors import (
     BudgetError,
@@ -31,11 +31,12 @@ from keepa_deals.errors import (
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.events import CHANGES_NOTED
 from keepa_deals.ingest.interfaces import Lock
-from keepa_deals.jobs import Job
+from keepa_deals.jobs import BACKFILL_JOB, Job
 from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.keepa.errors import KeepaError, OutOfTokensError
 from keepa_deals.locks import MAX_HOLD, TTL
 from keepa_deals.redaction import redact
+from keepa_deals.searches.search import Search
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,10 @@ class Outcome(StrEnum):
     def is_failure(self) -> bool:
         """Whether something went wrong."""
         return self in (Outcome.FAILED, Outcome.LOST_LOCK)
+
+
+class SearchGoneError(KeepaDealsError):
+    """The search was removed while it was read."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,19 @@ class Run:
     rows: int = 0
     tokens_spent: int = 0
 
+    def of(self, search: Search) -> Run:
+        """The same run for one of the searches: with its query, and what is remembered of it."""
+        watermark, cursor = self.watermark, self.cursor
+        if not search.is_first:
+            watermark, cursor = search.watermark, dict((self._remembered_in(search)) or {})
+        context = self.context.of(search)
+        return replace(
+            self, context=context, watermark=watermark, cursor=cursor, rows=0, tokens_spent=0
+        )  # fmt: skip
+
+    def _remembered_in(self, search: Search) -> Mapping[str, Any] | None:
+        return search.crawl if self.job == BACKFILL_JOB.name else search.cursor
+
     def checkpoint(self) -> None:
         """Return while the run may go on: a ``LockLostError`` or ``StoppedError`` otherwise."""
         if self.lock.lost.is_set():
@@ -113,12 +131,16 @@ class Run:
 
     @contextmanager
     def commit(self, **job_state: Unpack[JobProgress]) -> Iterator[Session]:
-        """A transaction for rows, and for the job's ``watermark`` or ``cursor`` if given.
+        """A transaction for rows, and for the ``watermark`` or ``cursor`` of job or search, if given.
 
-        It is rolled back with a ``LockLostError`` when the lock or the fence is no longer ours.
+        It is rolled back with a ``LockLostError`` when the lock or the fence is no longer ours, and with a
+        ``SearchGoneError`` when the search has been removed meanwhile.
         """
+        search = self.context.search
         with self.context.database.begin() as session:
-            self._hold_fence(session, job_state)
+            self._hold_fence(session, job_state if search is None or search.is_first else {})
+            if search is not None:
+                self._remember(session, search, job_state)
             yield session
             if self.lock.lost.is_set():
                 raise LockLostError(f"{self.job}: its lock went to another worker; nothing was written")
@@ -132,6 +154,17 @@ class Run:
         statement = update(JobState).where(JobState.name == self.job, JobState.fence == self.fence)
         if _changed(session, statement.values(fence=self.fence, **job_state)) != 1:
             raise LockLostError(f"{self.job}: a newer run has the fence; nothing was written")
+
+    def _remember(self, session: Session, search: Search, job_state: JobProgress) -> None:
+        """Keeps the search's row locked until the end of the transaction, with what is remembered of it."""
+        values: dict[str, Any] = {"name": SearchRow.name}
+        if not search.is_first:
+            values |= job_state
+            if self.job == BACKFILL_JOB.name and "cursor" in values:
+                values["crawl"] = values.pop("cursor")
+        there = update(SearchRow).where(SearchRow.id == search.id, SearchRow.state != SearchState.REMOVED)
+        if _changed(session, there.values(values)) != 1:
+            raise SearchGoneError(f"{self.job}: the search {search.name} was removed; nothing was written")
 
     def charged(self, envelope: TokenEnvelope) -> None:
         """Count what a call cost by its answer."""
@@ -177,7 +210,7 @@ def _attempt(run: Run, work: Callable[[Run], Outcome]) -> tuple[Outcome, str | N
     """The outcome of the work and a word on what went wrong; expected errors have no traceback."""
     try:
         return work(run), None
-    except StoppedError as error:
+    except (StoppedError, SearchGoneError) as error:
         return Outcome.CANCELLED, str(error)
     except LockLostError as error:
         return Outcome.LOST_LOCK, str(error)

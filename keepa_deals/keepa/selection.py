@@ -21,6 +21,8 @@ from keepa_deals.settings import Settings
 log = logging.getLogger(__name__)
 
 SETTING = "KEEPA_DEAL_SELECTION"
+_OF_THE_SEARCH = "search"
+"""What a file may say of its search (``selection_files``)."""
 _DEFAULT_DOMAIN = int(Settings.model_fields["keepa_domain_id"].default)
 
 
@@ -40,12 +42,10 @@ class Selection:
         return f"amazon.{MARKETPLACES[self.domain_id].tld}, price type {int(kind)} ({kind.name})"
 
 
-def load_selection(path: Path, *, domain_id: int | None = None) -> Mapping[str, Any]:
-    """The deal query in the JSON file ``path``; what :func:`read_selection` notes is logged."""
-    selection = read_selection(path, domain_id=domain_id)
+def log_notes(selection: Selection, name: str) -> None:
+    """Log what is done otherwise than the file of a search may suggest."""
     for note in selection.notes:
-        log.info("%s=%s: %s", SETTING, path, note)
-    return selection.query
+        log.info("deal query %s: %s", name, note)
 
 
 def read_selection(path: Path, *, domain_id: int | None = None) -> Selection:
@@ -54,18 +54,22 @@ def read_selection(path: Path, *, domain_id: int | None = None) -> Selection:
     ``domain_id`` is what the operator has set, and wins; else the file's ``domainId`` counts, else 1.
     """
     try:
-        raw = _parse(text_file.read(path))
-        query = normalise(raw)
+        return selection_from(parse(text_file.read(path)), domain_id=domain_id)
     except SettingsError as error:
         raise SettingsError(f"{SETTING}={path}: {error}") from None
+
+
+def selection_from(raw: Any, *, domain_id: int | None = None, own_wins: bool = False) -> Selection:
+    """The deal query that is parsed JSON; a ``SettingsError`` names what cannot be used, but not where.
+
+    ``own_wins``: the query's own ``domainId`` counts before ``domain_id``.
+    """
+    query = normalise(raw)
     own = query.get("domainId")
+    if own_wins and own:
+        domain_id = own
     query["domainId"] = domain_id or own or _DEFAULT_DOMAIN
     return Selection(query, (*_notes_on_domain(domain_id, own), *_notes_on(raw, query)))
-
-
-def selection_of(settings: Settings) -> Selection:
-    """The deal query of a deployment; as :func:`read_selection`."""
-    return read_selection(settings.keepa_deal_selection, domain_id=settings.chosen_domain_id)
 
 
 def price_type(selection: Mapping[str, Any]) -> CsvType:
@@ -74,7 +78,8 @@ def price_type(selection: Mapping[str, Any]) -> CsvType:
 
 
 # -- the file --------------------------------------------------------------------------------
-def _parse(text: str) -> Any:
+def parse(text: str) -> Any:
+    """The JSON in a text; a ``SettingsError`` says why there is none."""
     if not text.strip():
         raise SettingsError("empty: must be a JSON object")
     try:
@@ -105,7 +110,7 @@ def _notes_on_domain(chosen: int | None, own: int | None) -> Iterator[str]:
 
 def _notes_on(raw: Mapping[str, Any], query: Mapping[str, Any]) -> Iterator[str]:
     """What is done otherwise than the file may suggest, a line each."""
-    unknown = unknown_options(raw)
+    unknown = [name for name in unknown_options(raw) if name != _OF_THE_SEARCH]
     if unknown:
         yield f"no options of a deal query, left out: {', '.join(map(_with_suggestion, unknown))}"
     if "dateRange" not in raw:

@@ -14,7 +14,7 @@ from keepa_deals import settings as settings_module
 from keepa_deals.clock import SystemClock
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.keepa.client import KeepaClient
-from keepa_deals.keepa.selection import selection_of
+from keepa_deals.keepa.selection_files import selection_of
 from keepa_deals.keepa_check.assumptions import Row, Verdict, judge
 from keepa_deals.keepa_check.probes import Evidence, run_probes
 from keepa_deals.keepa_check.purse import MAX_TOKENS, Purse

@@ -22,7 +22,8 @@ from keepa_deals.deployment.errors import OpsError
 from keepa_deals.deployment.home import Home
 from keepa_deals.errors import SettingsError
 from keepa_deals.health.error_text import describe
-from keepa_deals.keepa.selection import Selection, selection_of
+from keepa_deals.keepa.selection import Selection
+from keepa_deals.keepa.selection_files import read_selection_files
 from keepa_deals.ops import redis_rights
 from keepa_deals.people.access_file import AccessFile
 from keepa_deals.people.errors import AccessError
@@ -67,18 +68,22 @@ def room(home: Home) -> str:
 
 
 def selection(settings: Settings, say: Say) -> Selection:
-    """The deal query, reported with what is done otherwise than its file may suggest.
+    """The deal queries, reported with what is done otherwise than their files may suggest; the first of them.
 
-    An ``OpsError`` of one line names what in it cannot be used.
+    An ``OpsError`` of one line names what in it cannot be used, where nothing else can be.
     """
     try:
-        selection = selection_of(settings)
+        files = read_selection_files(settings)
     except SettingsError as error:
         raise OpsError(str(error)) from None
-    say(f"  ok    deal query: {selection}")
-    for note in selection.notes:
-        say(f"  note  deal query: {note}")
-    return selection
+    for file in files.found:
+        query = f"deal query {file.name}" if files.is_folder else "deal query"
+        say(f"  ok    {query}: {file.selection}")
+        for note in file.selection.notes:
+            say(f"  note  {query}: {note}")
+    for broken in files.broken:
+        say(f"  note  left out: {broken.problem}")
+    return files.found[0].selection
 
 
 def _fees(settings: Settings) -> str:

@@ -16,7 +16,7 @@ from keepa_deals.deployment.console import Say
 from keepa_deals.deployment.deployment import Deployment
 from keepa_deals.deployment.errors import OpsError
 from keepa_deals.jobs import BACKFILL_JOB, NOTIFIER, UPSERT_JOB
-from keepa_deals.keepa.selection import selection_of
+from keepa_deals.keepa.selection_files import selection_of
 from keepa_deals.ops import database_origin, preflight
 from keepa_deals.people.access_file import AccessFile
 from keepa_deals.people.takeover import take_over

@@ -33,7 +33,7 @@ from keepa_deals.db import migrate
 from keepa_deals.db.session import Database
 from keepa_deals.errors import SettingsError, TokensUnavailableError
 from keepa_deals.keepa.envelope import TokenEnvelope
-from keepa_deals.keepa.selection import load_selection
+from keepa_deals.keepa.selection import read_selection
 from keepa_deals.settings import Settings
 from keepa_deals.token_manager import TokenSnapshot
 from tests.benchmarks.freshness_chart import Panel, draw
@@ -242,7 +242,7 @@ def _setting(arguments: argparse.Namespace) -> Setting:
         if not (name and equals):
             raise ValueError(f"--option {text}: NAME=VALUE is meant")
         options[name] = value
-    selection = load_selection(path, domain_id=1)
+    selection = read_selection(path, domain_id=1).query
     if arguments.world is None:
         options = {"selection": str(path), **options}
         create, source = sandbox.create, "the sandbox"

@@ -10,7 +10,7 @@ import redis
 
 from keepa_deals.db import migrate
 from keepa_deals.db.session import Database
-from keepa_deals.keepa.selection import load_selection
+from keepa_deals.keepa.selection import read_selection
 from keepa_deals.settings import Settings
 from tests.support.simulation.run import build, simulate
 from tests.support.worlds import recorded, sandbox
@@ -47,7 +47,7 @@ def test_no_deal_that_keepa_lists_drops_out_ends_or_is_announced_again(
     database = Database(f"sqlite:///{tmp_path / 'deals.db'}")
     migrate.upgrade(database)
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
-    selection = load_selection(settings.keepa_deal_selection, domain_id=1)
+    selection = read_selection(settings.keepa_deal_selection, domain_id=1).query
     if create is sandbox.create:
         options = {"selection": str(settings.keepa_deal_selection), **options}
     deployment = build(

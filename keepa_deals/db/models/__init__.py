@@ -24,6 +24,7 @@ from keepa_deals.db.models.deals import (
 )
 from keepa_deals.db.models.jobs import JobRun, JobState, Sample
 from keepa_deals.db.models.people import ApiToken, PersonRow
+from keepa_deals.db.models.searches import SearchOwner, SearchRow, SearchState
 from keepa_deals.db.models.terms import TermChange
 from keepa_deals.roles import Role, Scope
 
@@ -57,6 +58,9 @@ __all__ = [
     "Sample",
     "SavedView",
     "Scope",
+    "SearchOwner",
+    "SearchRow",
+    "SearchState",
     "TermChange",
     "UtcDateTime",
 ]

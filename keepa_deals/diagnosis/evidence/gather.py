@@ -26,7 +26,7 @@ from keepa_deals.health.parts.database import probe_engine, sqlite_path
 from keepa_deals.health.probing import Reading, run_probes
 from keepa_deals.health.report import HealthReport
 from keepa_deals.humanize import age_text
-from keepa_deals.keepa.selection import selection_of
+from keepa_deals.keepa.selection_files import selection_of
 from keepa_deals.kept_answers import KeptAnswer, kept_answers
 from keepa_deals.settings import Settings
 

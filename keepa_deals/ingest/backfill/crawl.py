@@ -40,6 +40,9 @@ def _state_of(run: Run) -> CrawlState:
 
 def _pages_kept(run: Run) -> int | None:
     """How many pages the upserter can keep fresh: what lies beyond would only go stale."""
+    search = run.context.search
+    if search is not None and not search.is_first:
+        return upsert_state.pages_kept(search.cursor)
     with run.context.database.session() as session:
         job = session.get(JobState, UPSERT_JOB.name)
         return upsert_state.pages_kept(job.cursor if job else None)

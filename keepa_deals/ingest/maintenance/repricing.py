@@ -15,6 +15,7 @@ from keepa_deals.deals.economics.calculation import PricedDeal
 from keepa_deals.deals.economics.pricing import Pricing, SellPrice
 from keepa_deals.ingest.columns import columns_of, names_of
 from keepa_deals.ingest.context import IngestContext
+from keepa_deals.searches import registry
 
 BATCH = 1000
 FIRST = (0, "")
@@ -42,7 +43,7 @@ def reprice(context: IngestContext, job: str, *, until: float) -> int:
     memory and lock time do not grow with the table, and a restart goes on where it was.
     """
     pricing = context.pricing
-    priced_by = [pricing.stamp(context.domain_id), calculation.RULES]
+    priced_by = [_stamp(context, pricing), calculation.RULES]
     changed = 0
     while context.clock.monotonic() < until and not context.stop():
         with context.database.begin() as session:
@@ -69,6 +70,13 @@ def reprice(context: IngestContext, job: str, *, until: float) -> int:
             last = [rows[-1].domain_id, rows[-1].asin]
             state.cursor = {**cursor, "repricing": priced_by, "repriced_to": last}
     return changed
+
+
+def _stamp(context: IngestContext, pricing: Pricing) -> str:
+    """Tells pricings that may come out differently apart, in the marketplaces of all searches."""
+    with context.database.session() as session:
+        domains = {search.domain_id for search in registry.all_searches(session)} or {context.domain_id}
+    return "-".join(pricing.stamp(domain) for domain in sorted(domains))
 
 
 def _recomputed(deal: _StoredDeal, pricing: Pricing, now: datetime) -> dict[str, object] | None:

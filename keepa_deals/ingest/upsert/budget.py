@@ -30,16 +30,20 @@ MAX_PAGES = -(-MAX_DEALS_PER_QUERY // DEALS_PER_PAGE)
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """What comes in: ``refill`` tokens every ``tick``, and the freshness window that they must last."""
+    """What comes in: ``refill`` tokens every ``tick``, and the freshness window that they must last.
+
+    ``share`` is the part of them that this search may count on.
+    """
 
     refill: int
     tick: timedelta
     window: timedelta
+    share: float = 1.0
 
     @property
     def tokens(self) -> int:
         """The tokens of one window."""
-        return math.floor(self.refill * (self.window / self.tick))
+        return math.floor(self.refill * (self.window / self.tick) * self.share)
 
 
 class Limit(StrEnum):
@@ -66,6 +70,8 @@ class Plan:
     page_every: timedelta = timedelta(0)
     """The time that a page's tokens take to come while the sweep is late, and goes before what is gone."""
     limit: Limit | None = None
+    share: float = 1.0
+    """The part of all tokens that it was made for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +125,17 @@ def make_plan(feed: FeedSize, interval: timedelta, supply: Supply | None) -> Pla
         return Plan(matching, shown, pages, needed, None, interval, limit=capped)
     tokens = supply.tokens
     longest = max(interval, window / MIN_HEADS)
+    seldom = longest if supply.share == 1.0 else _seldom(longest, supply)
     sweep = sweep_tokens(pages + feed.drift)
     needed = sweep + feed.look_tokens(longest) + feed.leaving
-    head_every = _head_every(tokens - sweep - feed.leaving, tokens, interval, longest, window)
+    head_every = _head_every(tokens - sweep - feed.leaving, tokens, interval, seldom, window)
     left = tokens - feed.look_tokens(head_every) - min(feed.leaving, math.floor(ASKING_SHARE * tokens))
     affordable = max(1, math.floor(left * (1 - MARGIN) / DEAL_PAGE_TOKENS) - feed.drift)
     page_every = _page_every(feed, tokens, head_every_when_late(head_every, interval, window))
     if needed <= tokens or affordable >= pages:
-        return Plan(matching, shown, pages, needed, tokens, head_every, page_every, capped)
+        return Plan(matching, shown, pages, needed, tokens, head_every, page_every, capped, supply.share)
     kept = affordable * DEALS_PER_PAGE
-    return Plan(matching, kept, affordable, needed, tokens, head_every, page_every, Limit.PLAN)
+    return Plan(matching, kept, affordable, needed, tokens, head_every, page_every, Limit.PLAN, supply.share)
 
 
 def _page_every(feed: FeedSize, tokens: int, head_every: timedelta) -> timedelta:
@@ -152,6 +159,13 @@ def _head_every(
         return longest
     gap = window * (DEAL_PAGE_TOKENS / min(spare, HEAD_SHARE * tokens))
     return min(longest, max(interval, gap))
+
+
+def _seldom(longest: timedelta, supply: Supply) -> timedelta:
+    """The longest time between two looks of one search among others: they take no more than their part of
+    its tokens, however few these are."""
+    paid = supply.window * (DEAL_PAGE_TOKENS / (HEAD_SHARE * supply.tokens))
+    return min(supply.window * (1 - MARGIN), max(longest, paid))
 
 
 def sweep_tokens(pages: int) -> int:

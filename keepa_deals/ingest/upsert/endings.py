@@ -5,7 +5,7 @@ What several whole sweeps did not show is gone; what only an earlier selection m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, or_, select, true
@@ -34,16 +34,23 @@ BATCH = 500
 def end_those_of_another_selection(run: Run, state: SweepState) -> int:
     """End what only an earlier selection matched; how many. No token is spent: that it is over is known.
 
-    The feed of the present selection has been read whole since, nor has it shown the deal at its top. Deals
-    of another Amazon locale are in no feed of it.
+    The feed of the present selection has been read whole since, nor has it shown the deal at its top.
     """
-    which: list[ColumnElement[bool]] = [Deal.domain_id != run.context.domain_id]
-    if state.swept_since is not None and state.swept_since >= state.selected_at:
-        unseen = Deal.listed_at < state.selected_at
-        if state.looked_at is not None:
-            suspect = Deal.unlisted_at <= state.looked_at - SHOWN_WITHIN
-            which.append(and_(unseen, suspect))
-    return _end_without_asking(run, or_(*which), at_all_locales=True)
+    if state.swept_since is None or state.swept_since < state.selected_at or state.looked_at is None:
+        return 0
+    suspect = Deal.unlisted_at <= state.looked_at - SHOWN_WITHIN
+    which = and_(open_in(run.context.domain_id), Deal.listed_at < state.selected_at, suspect)
+    return _end_without_asking(run, which)
+
+
+def end_those_elsewhere(run: Run, domains: Collection[int]) -> int:
+    """End the deals of all marketplaces but these, as what no search lists any more; how many."""
+    return _end_without_asking(run, Deal.domain_id.not_in(domains))
+
+
+def end_those_of_removed_searches(run: Run, domains: Collection[int]) -> int:
+    """End the deals of these marketplaces, whose searches somebody removed; how many."""
+    return _end_without_asking(run, Deal.domain_id.in_(domains), EndedReason.SEARCH_REMOVED)
 
 
 def end_those_long_unlisted(run: Run, state: SweepState) -> int:
@@ -63,15 +70,15 @@ def end_those_long_unlisted(run: Run, state: SweepState) -> int:
         which.append(and_(in_doubt, Deal.listed_at < whole[-SWEEPS_IN_DOUBT].since))
     if not which:
         return 0
-    return _end_without_asking(run, or_(*which) if within is None else and_(or_(*which), within))
+    gone = or_(*which) if within is None else and_(or_(*which), within)
+    return _end_without_asking(run, and_(open_in(run.context.domain_id), gone))
 
 
-def _end_without_asking(run: Run, which: ColumnElement[bool], *, at_all_locales: bool = False) -> int:
-    """End open deals without a token; how many. The reason is what /product said, if it was asked."""
+def _end_without_asking(run: Run, which: ColumnElement[bool], reason: EndedReason | None = None) -> int:
+    """End open deals without a token; how many. Where no ``reason`` is given it is what /product said, if it
+    was asked."""
     context, ended = run.context, 0
     query = select(Deal.domain_id, Deal.asin, Deal.suspected_reason).where(Deal.ended_at.is_(None), which)
-    if not at_all_locales:
-        query = query.where(open_in(context.domain_id))
     while True:
         run.checkpoint()
         now = context.clock.now()
@@ -82,7 +89,7 @@ def _end_without_asking(run: Run, which: ColumnElement[bool], *, at_all_locales:
         with run.commit() as session:
             for domain in {row.domain_id for row in rows}:
                 ends = {
-                    row.asin: row.suspected_reason or EndedReason.NO_LONGER_MATCHES
+                    row.asin: reason or row.suspected_reason or EndedReason.NO_LONGER_MATCHES
                     for row in rows
                     if row.domain_id == domain
                 }

@@ -36,7 +36,7 @@ class Progress:
         self.run = run
         self.context = run.context
         self.now = run.context.clock.now
-        self.window = run.context.fresh_for
+        self.window = run.context.window
         self.interval = run.context.interval
         self.state = load_state(run.cursor, run.context.selection, self.now())
         self.selection_changed = run.cursor.get("selection") not in (None, self.state.selection)
@@ -46,6 +46,8 @@ class Progress:
         """The last of the newest pages that this run has read."""
         self.head_is_whole = False
         """Whether each of the newest pages that this run has read showed all that stood on it."""
+        self.share = 1.0
+        """The part of all tokens that the search may count on."""
         self.asked: set[str] = set()
         """ASINs that this run has asked about."""
 

@@ -249,6 +249,7 @@ def _plan_json(plan: Plan) -> Json:
         "head_every_seconds": plan.head_every.total_seconds(),
         "page_every_seconds": plan.page_every.total_seconds(),
         "limit": plan.limit,
+        "share": plan.share,
     }
 
 
@@ -262,4 +263,5 @@ def _plan(stored: Mapping[str, Any]) -> Plan:
         head_every=timedelta(seconds=stored["head_every_seconds"]),
         page_every=timedelta(seconds=stored["page_every_seconds"]),
         limit=Limit(stored["limit"]) if stored["limit"] else None,
+        share=float(stored.get("share", 1.0)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -75,9 +76,7 @@ def next_page_start(progress: Progress) -> datetime:
     sweep, oldest_read = progress.state.sweep, progress.state.oldest_read
     settings = progress.context.settings
     tick = timedelta(seconds=settings.keepa_tick_seconds)
-    pace = schedule.page_pace(
-        progress.state.plan, tick, settings.min_token_threshold, progress.questions_a_page
-    )
+    pace = schedule.page_pace(progress.state.plan, tick, _threshold(progress), progress.questions_a_page)
     at_hand = _pages_at_hand(progress)
     if sweep is None or sweep.done:
         seen = _oldest_by_page(progress)[1:]
@@ -94,7 +93,12 @@ def _pages_at_hand(progress: Progress) -> int:
     snapshot = progress.context.tokens.snapshot()
     if snapshot is None or snapshot.in_doubt:
         return 0
-    return schedule.pages_at_hand(snapshot.available, progress.context.settings.min_token_threshold)
+    return schedule.pages_at_hand(math.floor(snapshot.available * progress.share), _threshold(progress))
+
+
+def _threshold(progress: Progress) -> int:
+    """The search's part of the tokens below which bulk waits."""
+    return math.floor(progress.context.settings.min_token_threshold * progress.share)
 
 
 def spare_tokens(progress: Progress) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import func, select
@@ -14,6 +15,7 @@ from keepa_deals.ingest.upsert import budget
 from keepa_deals.ingest.upsert.budget import FeedSize, Limit, Plan, Supply
 from keepa_deals.ingest.upsert.matching import options_for
 from keepa_deals.ingest.upsert.progress import Progress, is_down_to
+from keepa_deals.ingest.upsert.shares import has_moved
 from keepa_deals.keepa.token_costs import DEALS_PER_PAGE
 
 log = logging.getLogger(__name__)
@@ -21,19 +23,41 @@ log = logging.getLogger(__name__)
 
 def plan_window(progress: Progress) -> Plan:
     """What the next window is spent on, by what is there now."""
-    context = progress.context
-    snapshot = context.tokens.snapshot()
-    tick = timedelta(seconds=context.settings.keepa_tick_seconds)
-    supply = Supply(snapshot.refill, tick, progress.window) if snapshot else None
-    plan = budget.make_plan(feed_size(progress), progress.interval, supply)
-    before = progress.state.plan
+    plan = budget.make_plan(feed_size(progress), progress.interval, _supply(progress))
+    before, search = progress.state.plan, progress.context.search
     if plan.limit is not None and (before is None or before.limit != plan.limit):
         log.warning(
-            "the selection matches %d deals; the newest %d are kept fresh: %s", plan.matching, plan.kept,
+            "%s matches %d deals; the newest %d are kept fresh: %s",
+            f"the search {search.name}" if search else "the selection", plan.matching, plan.kept,
             f"{plan.needed} tokens a window would be needed, {plan.supply} come"
             if plan.limit is Limit.PLAN else "Keepa shows no more of one query",
         )  # fmt: skip
     return plan
+
+
+def adapt(progress: Progress) -> None:
+    """Plan the window anew when the search's share of the tokens has moved since it was planned."""
+    plan, sweep = progress.state.plan, progress.state.sweep
+    if plan is None or not has_moved(plan.share, progress.share):
+        return
+    plan = plan_window(progress)
+    if sweep is not None and not sweep.done:
+        sweep = replace(sweep, pages=max(sweep.next_page, plan.pages))
+    progress.save(replace(progress.state, plan=plan, sweep=sweep))
+
+
+def whole_supply(progress: Progress) -> int | None:
+    """The tokens that come for all searches within a window of this one; ``None``: nobody knows."""
+    supply = _supply(progress)
+    return replace(supply, share=1.0).tokens if supply is not None else None
+
+
+def _supply(progress: Progress) -> Supply | None:
+    snapshot = progress.context.tokens.snapshot()
+    if snapshot is None:
+        return None
+    tick = timedelta(seconds=progress.context.settings.keepa_tick_seconds)
+    return Supply(snapshot.refill, tick, progress.window, progress.share)
 
 
 def feed_size(progress: Progress) -> FeedSize:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +14,16 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, Table, func, inspect, select
 
 from keepa_deals.db import migrate, revisions
+from keepa_deals.db.models import JobState
 from keepa_deals.db.session import Database
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.keepa.selection import selection_from
+from keepa_deals.searches import registry
+from keepa_deals.searches.source import SearchSource
 from tests.support.nightly import POSTGRES_BY_NIGHT
-from tests.support.world import START, World, make_deal, make_product, make_world
+from tests.support.world import SELECTION, START, World, make_deal, make_product, make_world
 
 REVISIONS = [s.revision for s in ScriptDirectory(str(revisions.MIGRATIONS)).walk_revisions()][::-1]
 TABLES = ("deals", "deal_points", "deal_events", "job_states", "job_runs", "samples")
@@ -25,7 +32,7 @@ TABLES = ("deals", "deal_points", "deal_events", "job_states", "job_runs", "samp
 @pytest.fixture
 def full(empty_dsn: str) -> Iterator[World]:
     """Deals in every state, with points, events, samples and runs."""
-    world = make_world(empty_dsn)
+    world = make_world(empty_dsn, selection=selection_from(SELECTION).query)
     for number in range(170):
         world.keepa.list(make_deal(f"B{number:09d}", created=START - timedelta(minutes=number)))
     upsert.run(world.context)
@@ -91,3 +98,40 @@ def test_the_jobs_go_on_after_a_step_down_and_up(full: World) -> None:
     assert upsert.run(full.context).outcome.is_success
     result = maintenance.run(full.context)
     assert (result.live, result.stale, result.ended) == (169, 0, 1)
+
+
+def state_of(database: Database) -> tuple[Any, Any]:
+    """What the upserter remembers of the feed, but for the moments that each run moves."""
+    with database.session() as session:
+        job = session.get_one(JobState, "update_recent_deals")
+        cursor = job.cursor or {}
+        return job.watermark, (cursor["selection"], cursor["selected_at"], cursor["sweep"]["started_at"])
+
+
+@POSTGRES_BY_NIGHT
+def test_a_deployment_comes_up_with_its_deal_query_as_the_first_search(full: World, tmp_path: Path) -> None:
+    """Nothing of its deals and of its state changes, whichever way the migration went."""
+    database, before = full.database, REVISIONS[REVISIONS.index("20261201_0300") - 1]
+    query = tmp_path / "used books.json"
+    query.write_text(json.dumps(dict(full.context.selection)))
+    settings = full.context.settings.model_copy(update={"keepa_deal_selection": query})
+    follow = SearchSource(settings, full.clock).follow_files
+    context = dataclasses.replace(full.context, searches=follow)
+    migrate.downgrade(database, before)
+    with database.engine.connect() as connection:
+        deals = contents(connection, "deals", ["asin", "first_seen_at", "ended_at", "ended_reason"])
+    state = state_of(database)
+    for _ in range(2):
+        migrate.upgrade(database)
+        full.clock.pass_time(timedelta(minutes=1))
+        assert upsert.run(context).outcome.is_success
+        with database.session() as session:
+            (search,) = registry.all_searches(session)
+        assert (search.name, search.is_first, search.cursor) == ("used books", True, None)
+        assert state_of(database) == state
+        with database.engine.connect() as connection:
+            assert (
+                contents(connection, "deals", ["asin", "first_seen_at", "ended_at", "ended_reason"]) == deals
+            )
+        migrate.downgrade(database, before)
+    migrate.upgrade(database)

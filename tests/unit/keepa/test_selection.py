@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from keepa_deals import settings
 from keepa_deals.errors import SettingsError
-from keepa_deals.keepa.selection import load_selection, read_selection, selection_of
+from keepa_deals.keepa.selection import log_notes, read_selection
+from keepa_deals.keepa.selection_files import selection_of
 from keepa_deals.text_file import MAX_BYTES
 from tests.support.paths import SAMPLES
 
@@ -142,12 +143,13 @@ class TestNotes:
     def test_say_what_the_buy_box_costs(self, path: Path, kind: int) -> None:
         assert "for 2 tokens more a product" in notes(written(path, priceTypes=[kind]))
 
-    def test_are_logged_when_the_query_is_loaded(self, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def test_are_logged_with_the_name_of_their_search(
+        self, path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
         caplog.set_level(logging.INFO)
-        query = load_selection(written(path, perPage=150))
-        assert query["priceTypes"] == [1]
+        log_notes(read_selection(written(path, perPage=150)), "used books")
         assert [record.getMessage() for record in caplog.records] == [
-            f"KEEPA_DEAL_SELECTION={path}: no options of a deal query, left out: perPage"
+            "deal query used books: no options of a deal query, left out: perPage"
         ]
 
 

@@ -1,0 +1,1 @@
+"""The searches of a deployment: which there are, and who may change them."""
