@@ -24,6 +24,8 @@ class DealEventKind(StrEnum):
     """A change of a deal's state."""
 
     FOUND = "found"
+    PRESENT = "present"
+    """In the feed before it was first read: no news, perhaps a variation of a deal that is here already."""
     STALE = "stale"
     LIVE_AGAIN = "live_again"
     ENDED = "ended"

@@ -94,10 +94,16 @@ def status(life: Life, now: datetime, fresh_for: timedelta) -> Status:
     return Status.LIVE if now - life.last_seen_at <= fresh_for else Status.STALE
 
 
-def seen(life: Life | None, at: datetime, fresh_for: timedelta) -> tuple[Life, Sequence[Change]]:
-    """The deal after Keepa said at ``at`` that it holds."""
+def seen(
+    life: Life | None, at: datetime, fresh_for: timedelta, *, was_present: bool = False
+) -> tuple[Life, Sequence[Change]]:
+    """The deal after Keepa said at ``at`` that it holds.
+
+    ``was_present``: where it was never seen before, it is no news all the same.
+    """
     if life is None:
-        return Life(first_seen_at=at, last_seen_at=at, found_at=at), (Change(DealEventKind.FOUND, at),)
+        kind = DealEventKind.PRESENT if was_present else DealEventKind.FOUND
+        return Life(first_seen_at=at, last_seen_at=at, found_at=at), (Change(kind, at),)
     if life.ended_at is not None:
         if at <= life.ended_at <= at + CLOCK_TOLERANCE:
             return life, ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Unpack
 
 from keepa_deals.ingest.feed import families
@@ -30,12 +31,14 @@ def write_page(
     *,
     ask: Ask | None = None,
     thorough: bool = False,
+    first_read_at: datetime | None = None,
     **job_state: Unpack[JobProgress],
 ) -> None:
     """Write a page's deals, what it proves of others, and what the job has to remember: all or nothing.
 
     What may be a variation of a deal that is there is left out, unless ``ask`` finds out first; with
-    ``thorough`` also what is at another date and price than that deal.
+    ``thorough`` also what is at another date and price than that deal. ``first_read_at``: as in
+    ``apply_listed``.
     """
     context = run.context
     at = context.clock.now()
@@ -44,8 +47,9 @@ def write_page(
     if single and rows:
         rows = _without_unclear(run, rows, ask, thorough=thorough)
     with run.commit(**job_state) as session:
+        pricing = context.pricing_by(session)
         written = apply_listed(
-            session, rows, at, context.fresh_for, context.pricing_by(session), single=single
+            session, rows, at, context.fresh_for, pricing, single=single, first_read_at=first_read_at
         )
         if coverage is not None:
             note_unlisted(session, context.domain_id, coverage, at)

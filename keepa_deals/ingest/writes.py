@@ -151,10 +151,12 @@ def apply_listed(
     pricing: Pricing = DEFAULT,
     *,
     single: bool = False,
+    first_read_at: datetime | None = None,
 ) -> int:
     """Write the deals that the feed showed at ``at``; how many rows that were.
 
-    ``single``: the feed shows one variation for all of a product (see ``families``).
+    ``single``: the feed shows one variation for all of a product (see ``families``). ``first_read_at``: the
+    table is being filled since that moment, and a deal that Keepa dates before it was there already.
     """
     if not rows:
         return 0
@@ -163,7 +165,8 @@ def apply_listed(
     known = _known(session, domain_id, [row.asin for row in rows])
     siblings = _siblings(session, domain_id, rows, known) if single else {}
     newest_first = sorted(rows, key=lambda row: row.deal_created_at, reverse=True)
-    page = _Page(at, fresh_for, pricing, {row.asin: place for place, row in enumerate(newest_first)})
+    places = {row.asin: place for place, row in enumerate(newest_first)}
+    page = _Page(at, fresh_for, pricing, places, first_read_at)
     for row in sorted(rows, key=lambda row: (row.asin in siblings, row.asin)):
         page.add(row, siblings.get(row.asin) or known.get(row.asin))
     touch_deals(session, [columns_of(deal) for deal in page.touched])
@@ -194,6 +197,7 @@ class _Page:
     pricing: Pricing
     places: Mapping[str, int]
     """Of its deals by date, the newest first."""
+    first_read_at: datetime | None = None
     written: list[WrittenDeal] = field(default_factory=list)
     touched: list[TouchedDeal] = field(default_factory=list)
     stood_for: list[StoodForDeal] = field(default_factory=list)
@@ -213,7 +217,8 @@ class _Page:
             return  # two variations of one product on a page
         self._taken.add(row.asin if old is None else old.asin)
         life = None if old is None else lifecycle.life_of(old)
-        life, changes = lifecycle.seen(life, self.at, self.fresh_for)
+        was_present = self.first_read_at is not None and row.deal_created_at <= self.first_read_at
+        life, changes = lifecycle.seen(life, self.at, self.fresh_for, was_present=was_present)
         life = self._in_order(life, row)
         sight = self._sight(life, old)
         if old is not None and self._only_stands_for(row, old):

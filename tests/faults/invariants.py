@@ -19,8 +19,9 @@ from tests.support.servers.sandbox import ask
 
 UPSERTER = UPSERT_JOB.name
 NEXT_STATES = {
-    None: {"found"},
+    None: {"found", "present"},
     "found": {"stale", "ended"},
+    "present": {"stale", "ended"},
     "stale": {"live_again", "ended"},
     "live_again": {"stale", "ended"},
     "ended": {"returned"},

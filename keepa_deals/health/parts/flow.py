@@ -13,7 +13,7 @@ from keepa_deals.health.metric import AnyMetric, gauges
 from keepa_deals.health.part import Json, Part, Snapshot
 
 FLOW_HOURS = 6
-ARRIVALS = ("found", "returned", "live_again")
+ARRIVALS = ("found", "present", "returned", "live_again")
 """The changes of state that bring a deal to the live list; all others take it off."""
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from keepa_deals.db.models import Deal, DealVariation
@@ -71,6 +71,8 @@ def open_siblings(session: Session, domain_id: int, asins: Sequence[str]) -> dic
     return {asin: sibling for asin, sibling in rows}  # noqa: C416  # typed rows; the first found comes last
 
 
+IN_A_FAMILY = exists().where(DealVariation.domain_id == Deal.domain_id, DealVariation.asin == Deal.asin)
+"""Of a deal: ``/product`` has called it a variation, whether the feed has shown another one yet or not."""
 _UNASKED = and_(Deal.enriched_at.is_(None), Deal.verified_at.is_(None))
 """Of such a deal ``/product`` has told nothing yet."""
 MAX_STRANGERS = 50

@@ -102,7 +102,10 @@ class Progress:
         coverage = seen.coverage(self.reference) if state.is_newest_first else None
         job_state: JobProgress = {**watermark, "cursor": state.to_json()}
         thorough = self._has_families and not state.is_cut and self._is_filled()
-        write_page(self.run, seen.page, coverage, ask=learn_families, thorough=thorough, **job_state)
+        write_page(
+            self.run, seen.page, coverage, ask=learn_families, thorough=thorough,
+            first_read_at=self.state.fills_since, **job_state,
+        )  # fmt: skip
         self.state = state
 
     @property

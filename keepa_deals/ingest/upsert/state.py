@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 Json = dict[str, Any]
 T = TypeVar("T")
 MOMENTS = (
+    "first_read_at",
     "head_at",
     "overlapped_at",
     "looked_at",
@@ -70,6 +71,8 @@ class SweepState:
 
     selection: str
     selected_at: datetime
+    first_read_at: datetime | None = None
+    """When the first page of this selection was read; ``None``: by a version that did not note it."""
     head_at: datetime | None = None
     """When the newest page was last read."""
     overlapped_at: datetime | None = None
@@ -95,6 +98,11 @@ class SweepState:
     horizon: datetime | None = None
     """The oldest ``creationDate`` that is kept fresh, when not all can be."""
     catch_up: CatchUp | None = None
+
+    @property
+    def fills_since(self) -> datetime | None:
+        """Since when the feed is read for the first time; ``None``: it has been read to its end."""
+        return self.first_read_at if self.swept_since is None else None
 
     @property
     def is_newest_first(self) -> bool:
@@ -132,10 +140,10 @@ def load_state(cursor: Mapping[str, Any], selection: Mapping[str, Any], now: dat
     current = fingerprint(selection)
     before = cursor.get("selection")
     if before is None:
-        return SweepState(current, NEVER)
+        return SweepState(current, NEVER, first_read_at=now)
     if before != current:
         log.warning("the selection has changed: the feed is read anew, and what no longer matches ends")
-        return SweepState(current, now)
+        return SweepState(current, now, first_read_at=now)
     try:
         return _parse(cursor)
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -151,6 +159,19 @@ def fingerprint(selection: Mapping[str, Any]) -> str:
 def plan_of(cursor: object) -> Plan | None:
     """The plan in the upserter's cursor; ``None`` before it has one, or when it cannot be read."""
     return _part_of(cursor, "plan", _plan)
+
+
+def first_read_of(cursor: object, selection: str, now: datetime) -> datetime | None:
+    """When the upserter first read the feed of a ``selection`` (its fingerprint).
+
+    ``now`` where it has not read it yet; ``None`` where nobody noted it.
+    """
+    if not isinstance(cursor, Mapping) or cursor.get("selection") != selection:
+        return now
+    try:
+        return _moment(cursor.get("first_read_at"))
+    except (TypeError, ValueError):
+        return None
 
 
 def sweep_of(cursor: object) -> Sweep | None:

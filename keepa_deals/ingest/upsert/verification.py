@@ -33,7 +33,7 @@ from keepa_deals.keepa.token_costs import MAX_ASINS_PER_REQUEST, ProductOptions
 CARRIED_FOR, CARRIED_IN_DISORDER_FOR = 3, 1
 """So many windows after the feed showed it last, the word of ``/product`` is a sight of a deal. Fewer where
 the feed is in another order: no page proves then that a deal has gone."""
-_HAS_MOVED_SIBLINGS = and_(Deal.has_siblings, Deal.unlisted_at.is_not(None))
+_HAS_MOVED_SIBLINGS = and_(or_(Deal.has_siblings, families.IN_A_FAMILY), Deal.unlisted_at.is_not(None))
 """Of a family at several places of the feed a sweep may meet none; a new price is not the likely reason."""
 URGENT_PART = 6
 """A missed deal is asked for in the last sixth of the time for which it stays live."""

@@ -16,6 +16,7 @@ MAX_ENTRIES = 60
 
 _WORDS = {
     DealEventKind.FOUND: "Found in Keepa’s feed",
+    DealEventKind.PRESENT: "In Keepa’s feed when it was first read",
     DealEventKind.STALE: "Not looked at in time: stale from here on, until it is seen again",
     DealEventKind.LIVE_AGAIN: "Seen again: live",
     DealEventKind.ENDED: "Ended",

@@ -139,6 +139,7 @@ class Movement:
 
 _MOVES = {
     "found": "found",
+    "present": "there at the first look",
     "returned": "came back",
     "live_again": "seen again after being stale",
     "stale": "not looked at in time",

@@ -73,7 +73,9 @@ def tables(world: World) -> dict[str, Any]:
             select(DealEvent.asin, DealEvent.kind, DealEvent.reason).order_by(DealEvent.asin, DealEvent.id)
         ).all()
         watermark = session.get_one(JobState, UPSERT_JOB.name).watermark
-        found_twice = select(DealEvent.asin).where(DealEvent.kind == "found").group_by(DealEvent.asin)
+        found_twice = (
+            select(DealEvent.asin).where(DealEvent.kind.in_(("found", "present"))).group_by(DealEvent.asin)
+        )
         assert session.scalars(found_twice.having(func.count() > 1)).all() == []
     return {"deals": deals, "points": points, "events": events, "watermark": watermark}
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tests.support.simulation.run import Deployment, Event
 
 ANNOUNCES = {"found", "returned"}
-SHOWS = {"found", "returned", "live_again"}
+SHOWS = {"found", "present", "returned", "live_again"}
 HIDES = {"ended", "stale"}
 MERGED = "merged"
 

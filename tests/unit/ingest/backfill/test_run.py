@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from keepa_deals.db.models import Deal, JobState
+from keepa_deals.db.models import Deal, DealEvent, JobState
+from keepa_deals.deals.kinds import DealEventKind
 from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.backfill.enrich import options_for
@@ -45,6 +46,22 @@ def test_with_everything_fresh_it_spends_nothing(world: World) -> None:
     calls = len(world.keepa.calls)
     assert backfill.run_slice(world.context).outcome is Outcome.NOTHING_TO_DO
     assert len(world.keepa.calls) == calls
+
+
+def test_the_deals_that_it_fills_the_table_with_are_no_news(world: World) -> None:
+    upsert.run(world.context)  # a page of three
+    backfill.run_slice(world.context)
+    with world.database.session() as session:
+        kinds = session.scalars(select(DealEvent.kind)).all()
+    assert kinds == [DealEventKind.PRESENT] * 400
+
+
+def test_before_the_upserter_has_read_anything_they_are_none_either(world: World) -> None:
+    world.keepa.list(make_deal("NEW", created=START + timedelta(minutes=1)))
+    backfill.run_slice(world.context)
+    with world.database.session() as session:
+        news = session.scalars(select(DealEvent.asin).where(DealEvent.kind == DealEventKind.FOUND)).all()
+    assert news == ["NEW"]
 
 
 def test_after_a_crash_it_goes_on_where_it_was(world: World) -> None:

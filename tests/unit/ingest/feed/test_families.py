@@ -72,7 +72,7 @@ def test_a_variation_that_takes_the_place_of_another_is_the_same_deal(world: Wor
     for turn in range(150):
         show(world, turn % 3)
         minutes(world, 1)
-    assert events(world) == [(FAMILY[0], "found")]
+    assert events(world) == [(FAMILY[0], "present")]
     deal = deals(world)[FAMILY[0]]
     assert world.clock.now() - deal.last_seen_at <= timedelta(minutes=1)
     assert deal.has_siblings
@@ -84,7 +84,7 @@ def test_before_a_variation_of_an_unknown_family_is_announced_keepa_is_asked(wor
     world.keepa.calls.clear()
     show(world, 1)
     minutes(world, 5)
-    assert events(world) == [(FAMILY[0], "found")]
+    assert events(world) == [(FAMILY[0], "present")]
     assert [what for kind, what in world.keepa.calls if kind == "products"] == [(FAMILY[1],)]
 
 
@@ -95,7 +95,7 @@ def test_a_variation_at_another_date_and_price_is_asked_about_while_the_family_i
     world.keepa.calls.clear()
     show(world, 1, created=START + timedelta(minutes=1), price=1400)
     minutes(world, 2)
-    assert events(world) == [(FAMILY[0], "found")]
+    assert events(world) == [(FAMILY[0], "present")]
     assert [what for kind, what in world.keepa.calls if kind == "products"] == [(FAMILY[1],)]
 
 
@@ -126,7 +126,7 @@ def test_of_many_strangers_those_that_nobody_could_ask_about_wait_for_the_next_l
     assert 0 < len(found()) < len(new)
     minutes(world, 2)
     assert found() == {*new}
-    assert events(world) == [(FAMILY[0], "found")]
+    assert events(world) == [(FAMILY[0], "present")]
 
 
 def test_while_the_table_fills_strangers_cost_no_question(world: World) -> None:
@@ -155,7 +155,7 @@ def test_two_deals_that_turn_out_to_be_variations_become_the_one_found_first(wor
     assert found[FAMILY[0]].last_seen_at == found[FAMILY[1]].last_seen_at
     assert found[FAMILY[1]].ended_reason is EndedReason.MERGED
     minutes(world, 130)
-    assert [kind for _, kind in events(world)] == ["found", "found", "ended"]
+    assert [kind for _, kind in events(world)] == ["present", "found", "ended"]
 
 
 def test_another_price_is_shown_once_its_variation_has_stood_for_half_a_window(world: World) -> None:
@@ -211,7 +211,7 @@ def test_a_variation_is_asked_about_where_only_the_parent_is_known(world: World)
     show(world, 1, created=START + timedelta(minutes=1), price=1400)
     world.keepa.products_by_asin[FAMILY[1]] = known
     minutes(world, 2)
-    assert events(world) == [(FAMILY[0], "found")]
+    assert events(world) == [(FAMILY[0], "present")]
 
 
 def test_where_each_variation_is_listed_by_itself_none_stands_for_another(tmp_path: Path) -> None:

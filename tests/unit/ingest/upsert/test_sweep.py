@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -295,4 +296,41 @@ def test_changes_of_state_are_recorded(world: World) -> None:
     upsert.run(world.context)
     with world.database.session() as session:
         kinds = session.scalars(select(DealEvent.kind).order_by(DealEvent.id)).all()
-    assert [str(kind) for kind in kinds] == ["found", "stale", "live_again"]
+    assert [str(kind) for kind in kinds] == ["present", "stale", "live_again"]
+
+
+def kinds(world: World) -> dict[str, str]:
+    with world.database.session() as session:
+        return {event.asin: str(event.kind) for event in session.scalars(select(DealEvent))}
+
+
+def test_what_was_in_the_feed_before_it_was_read_is_no_news(world: World) -> None:
+    feed(world, 400)
+    upsert.run(world.context)  # a page of three
+    world.keepa.list(make_deal("NEW", created=START + timedelta(minutes=1)))
+    while "swept_since" not in (state(world).cursor or {}):
+        world.clock.pass_time(timedelta(minutes=1))
+        upsert.run(world.context)
+    found = kinds(world)
+    assert len(found) == 401
+    assert {asin for asin, kind in found.items() if kind == "found"} == {"NEW"}
+
+
+def test_once_the_feed_was_read_to_its_end_an_old_deal_that_enters_is_news(world: World) -> None:
+    feed(world, 5)
+    upsert.run(world.context)
+    world.keepa.list(make_deal("DEEP", created=START - timedelta(days=3)))
+    world.clock.pass_time(timedelta(minutes=1))
+    upsert.run(world.context)
+    assert kinds(world) == {**dict.fromkeys((f"B{n:09d}" for n in range(5)), "present"), "DEEP": "found"}
+
+
+def test_the_deals_of_another_selection_are_no_news_either(world: World) -> None:
+    feed(world, 5)
+    upsert.run(world.context)
+    world.clock.pass_time(timedelta(hours=2))
+    world.keepa.listed.clear()
+    world.keepa.list(make_deal("OTHER", created=START + timedelta(hours=1)))
+    context = replace(world.context, selection={**world.context.selection, "deltaRange": [100, 5000]})
+    upsert.run(context)
+    assert kinds(world)["OTHER"] == "present"

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from keepa_deals import jobs
-from keepa_deals.db.models import Deal, DealEvent
+from keepa_deals.db.models import Deal, DealEvent, DealVariation
 from keepa_deals.deals.kinds import EndedReason
 from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.ingest.backfill import run as backfill
@@ -50,7 +50,7 @@ def test_a_deal_whose_price_recovered_ends_with_that_reason(world: World) -> Non
     assert deal(world, "A1").ended_reason is EndedReason.PRICE_RECOVERED
     with world.database.session() as session:
         kinds = session.scalars(select(DealEvent.kind).where(DealEvent.asin == "A1").order_by(DealEvent.id))
-        assert [str(kind) for kind in kinds] == ["found", "ended"]  # never stale in between
+        assert [str(kind) for kind in kinds] == ["present", "ended"]  # never stale in between
 
 
 def test_a_price_that_product_tells_brings_its_own_percentages(world: World) -> None:
@@ -87,7 +87,7 @@ def test_a_deal_that_moved_to_the_top_is_not_asked_about(world: World) -> None:
     assert deal(world, "A3").unlisted_at is not None
     world.keepa.list(moved)
     an_hour_of_runs(world, 60)
-    assert kinds(world, "A3") == ["found"]
+    assert kinds(world, "A3") == ["present"]
     assert deal(world, "A3").price == 1400
     assert questions(world, "A3") == 0
 
@@ -156,7 +156,10 @@ def test_an_answer_that_tells_nothing_ends_nothing_and_is_not_asked_for_again(
     assert questions(world, "A1") == 1
 
 
-def test_a_family_that_is_not_where_it_stood_is_asked_about_before_it_goes_stale(world: World) -> None:
+@pytest.mark.parametrize("by", ["a sight", "what /product told"])
+def test_a_family_that_is_not_where_it_stood_is_asked_about_before_it_goes_stale(
+    world: World, by: str
+) -> None:
     """Its members stand at several places of the feed, and a sweep may meet none: no look tells of that."""
     now = world.clock.now()
     with world.database.begin() as session:
@@ -164,7 +167,11 @@ def test_a_family_that_is_not_where_it_stood_is_asked_about_before_it_goes_stale
         for row in (family, other):
             row.last_seen_at = row.listed_at = now - timedelta(minutes=55)
             row.unlisted_at = now
-        family.has_siblings = True
+        if by == "a sight":
+            family.has_siblings = True
+        else:
+            names = ("A1", "A9")
+            session.add_all(DealVariation(domain_id=1, asin=n, family="P", noted_at=now) for n in names)
     state = replace(load_state({}, world.context.selection, now), looked_at=now - timedelta(minutes=1))
     seen: list[Pending] = []
 
