@@ -133,7 +133,7 @@ def test_one_deal_comes_with_its_history(client: FlaskClient, stock: Stock) -> N
     stock(1)
     body = client.get("/api/deals/1/B000000000").json
     assert body is not None
-    assert [event["kind"] for event in body["events"]] == ["found"]
+    assert [event["kind"] for event in body["events"]] == ["present"]
     assert body["history"][0]["price"] == 1000
     assert client.get("/api/deals/1/B999999999").status_code == 404
 

@@ -137,7 +137,7 @@ def test_changes_of_price_are_told_with_the_events(client: FlaskClient, stock: S
         "Not looked at in time: stale from here on, until it is seen again",
         "The price rose from $9.00 to $9.50",
         "The price fell from $10.00 to $9.00",
-        "Found in Keepa’s feed",
+        "In Keepa’s feed when it was first read",
     ]
 
 
