@@ -12,6 +12,10 @@ import pytest
 import redis
 from flask import Flask
 from jinja2 import FileSystemBytecodeCache
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.util import LRUCache
 
 from keepa_deals import redaction
 from tests.support import nightly
@@ -46,6 +50,19 @@ def templates_are_compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Non
     """A page's first rendering in each new app costs a third of a second of processor otherwise."""
     kept = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": kept}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_are_compiled_once() -> None:
+    """All databases of one kind are spoken to alike: each new engine would compile each statement anew."""
+    kept = LRUCache[Any, Any](2_000)
+    for dialect in (SQLiteDialect_pysqlite, PGDialect_psycopg):
+        dialect.__eq__ = lambda ours, other: type(ours) is type(other)
+        dialect.__hash__ = lambda ours: hash(type(ours))
+
+    @event.listens_for(Engine, "engine_connect")
+    def share(connection: Connection) -> None:
+        connection.execution_options(compiled_cache=kept)
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, sync_playwright
 from sqlalchemy import func, insert, select, update
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -39,6 +39,10 @@ def service(deployment: Service) -> Service:
     return deployment
 
 
+ARGUMENTS = ("--no-sandbox", "--disable-features=WebUIOmniboxPopup")
+"""Otherwise each page has an address bar that nobody sees: a process, and half of what a page costs."""
+
+
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -46,7 +50,7 @@ def browser() -> Iterator[Browser]:
         assert os.environ.get("CI") != "true", "Chromium is missing"
         pytest.skip("Chromium is not installed (tests/run installs it as root on Debian and Ubuntu)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield browser
         browser.close()
 
@@ -58,38 +62,52 @@ def contexts(browser: Browser) -> Iterator[Contexts]:
 
 
 class Contexts:
-    """One context for each set of options: a page in a new one costs more than two seconds of processor."""
+    """One context for each set of options, and one page in it: a new one costs more than most tests."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
         self._kept: dict[str, BrowserContext] = {}
 
     def context(self, **options: Any) -> BrowserContext:
+        """It lets nothing out of this machine."""
         name = repr(sorted(options.items()))
         if name not in self._kept:
-            self._kept[name] = self._browser.new_context(**options)
-            self._kept[name].set_default_timeout(15_000)
+            self._kept[name] = context = self._browser.new_context(**options)
+            context.set_default_timeout(15_000)
+            context.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
         return self._kept[name]
 
     def opened(self, address: str, **options: Any) -> Iterator[Page]:
-        """A page that lets nothing out of this machine and fails the test on any error of a script.
+        """A page that fails the test on any error of a script.
 
         It finds nothing of what an earlier one has left: no cookie, nothing stored.
         """
         context = self.context(base_url=address, **options)
-        page = context.new_page()
-        page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
+        page = context.pages[0] if context.pages else context.new_page()
         errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+
+        def note(line: ConsoleMessage) -> None:
+            if line.type == "error":
+                errors.append(line.text)
+
+        def note_raised(error: Error) -> None:
+            errors.append(str(error))
+
+        page.on("console", note)
+        page.on("pageerror", note_raised)
         page.goto("/")
         yield page
         cleaner = context.new_cdp_session(page)
         cleaner.send("Storage.clearDataForOrigin", {"origin": address, "storageTypes": "all"})
+        cleaner.detach()
         context.clear_cookies()
         context.clear_permissions()
-        for left in context.pages:
+        for left in context.pages[1:]:
             left.close()
+        page.unroute_all(behavior="ignoreErrors")
+        page.goto("about:blank")
+        page.remove_listener("console", note)
+        page.remove_listener("pageerror", note_raised)
         # pictures come from a host that the test does not let through; what a test breaks itself, it says
         assert [error for error in errors if "Failed to load resource" not in error] == []
 

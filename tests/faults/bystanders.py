@@ -64,15 +64,12 @@ def living_beside(folder: Path) -> Iterator[Neighbours]:
     processes: dict[str, psutil.Popen] = {}
     try:
         with (folder / "stranger.log").open("ab") as log:
-            for name, arguments in {"worker": ["worker", "-c", "1"], "beat": ["beat"]}.items():
+            for name, arguments in {"worker": ["worker", "-P", "solo"], "beat": ["beat"]}.items():
                 processes[name] = psutil.Popen([*celery, *arguments], cwd=folder, stdout=log, stderr=log)
         processes["sleeper"] = psutil.Popen(["sleep", "1000000"], user=user)
         yield Neighbours(redis, processes)
     finally:
         for process in processes.values():
-            process.terminate()
-        _, alive = psutil.wait_procs(list(processes.values()), timeout=20)
-        for process in alive:
-            process.kill()
-        psutil.wait_procs(alive)
+            process.kill()  # each is one process, and what it was at is nothing to lose
+        psutil.wait_procs(list(processes.values()))
         redis.stop()

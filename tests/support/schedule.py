@@ -16,6 +16,7 @@ PARTS = ("system", "faults", "simulation", "integration", "browser", "security",
 """In this order, so that short files are left when one process ends before the other."""
 AROUND_ONE_DEPLOYMENT = (
     "tests/browser/",
+    "tests/system/test_pipeline.py::test_both_jobs_share_the_tokens_and_keepa_refuses_nothing",
     "tests/system/test_start_stop.py::test_a_start_ends_with_live_deals_and_the_address",
     "tests/system/test_start_stop.py::test_a_second_start_starts_nothing_twice",
 )

@@ -17,8 +17,9 @@ from keepa_deals import health
 from keepa_deals.db import migrate
 from keepa_deals.db.session import Database
 from keepa_deals.settings import Settings
+from tests.support.deployment import Service
 from tests.support.servers.redis import RedisServer
-from tests.support.servers.sandbox import KEY, SandboxProcess
+from tests.support.servers.sandbox import KEY, SandboxProcess, ask
 
 pytestmark = pytest.mark.slow
 PATIENCE = 150
@@ -108,6 +109,21 @@ def pipeline(tmp_path: Path, own_redis: RedisServer) -> Iterator[Pipeline]:
         sandbox.stop()
 
 
+def test_both_jobs_share_the_tokens_and_keepa_refuses_nothing(deployment: Service) -> None:
+    status = deployment.wait_for(lambda s: s["jobs"]["backfill_deals"]["tokens_spent"] >= 100)
+    live = status["deals"]["live"]
+    assert live > 100
+    for _ in range(3):
+        deployment.wait_for_success()
+    status = deployment.status()
+    assert status["deals"]["live"] >= live
+    assert status["jobs"][UPSERT]["rows"] >= 3 * 150
+    assert status["beat"]["last_tick_at"] is not None
+    assert status["tokens"]["rejected_429"] == 0
+    assert ask(f"{deployment.sandbox}/_sandbox/stats")["rejected_429"] == 0
+
+
+@pytest.mark.nightly
 def test_deals_arrive_and_stay_while_both_jobs_share_the_tokens(pipeline: Pipeline) -> None:
     status = pipeline.wait_for(lambda s: s["deals"]["live"] > 300)
     live, successes = status["deals"]["live"], set()
@@ -141,8 +157,6 @@ def test_a_killed_worker_and_a_restarted_redis_are_survived(
 
 @pytest.mark.nightly
 def test_trouble_at_keepa_is_told_and_then_forgotten(pipeline: Pipeline) -> None:
-    from tests.support.servers.sandbox import ask
-
     pipeline.wait_for(lambda s: s["deals"]["live"] > 300)
     ask(f"{pipeline.sandbox.url}/_sandbox/faults", {"502": 1}, method="PUT")
     status = pipeline.wait_for(lambda s: s["jobs"][UPSERT]["last_outcome"] == "failed")

@@ -92,17 +92,25 @@ class Markup(HTMLParser):
             self.dangers.append("<script> of nobody's")
 
 
+@pytest.fixture(scope="module")
+def elements() -> dict[str, set[str]]:
+    """Of each page with a harmless title, read once."""
+    return {}
+
+
 @pytest.mark.parametrize("title", TITLES, ids=range(len(TITLES)))
-def test_a_title_is_text_wherever_it_is_shown(client: FlaskClient, stock: Stock, title: str) -> None:
+def test_a_title_is_text_wherever_it_is_shown(
+    client: FlaskClient, stock: Stock, title: str, elements: dict[str, set[str]]
+) -> None:
     stock(1, title="harmless")
-    plain = [Markup(client.get(page).text).tags for page in PAGES]
+    elements.update({page: set(Markup(client.get(page).text).tags) for page in PAGES if page not in elements})
     stock(1, title=title, price=999)
-    for page, tags in zip(PAGES, plain, strict=True):
+    for page in PAGES:
         answer = client.get(page)
         assert answer.status_code == 200
         found = Markup(answer.text)
         assert found.dangers == []
-        assert sorted(set(found.tags)) == sorted(set(tags)), "the title made an element"
+        assert set(found.tags) == elements[page], "the title made an element"
     assert json.loads(client.get("/export.json").data)["deals"][0]["asin"] == "B000000000"
     assert (client.get("/api/deals").json or {})["deals"][0]["title"] == title
     Xml.fromstring(client.get("/feed.atom").data)

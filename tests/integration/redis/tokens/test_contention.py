@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import time
 from itertools import pairwise
+from multiprocessing.context import ForkServerContext
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 
@@ -16,9 +17,10 @@ from keepa_deals.errors import TokensUnavailableError
 from keepa_deals.keepa.envelope import TokenEnvelope
 from keepa_deals.token_manager import Policy, Reservation, TokenManager
 from tests.support.accounts import START_MS
+from tests.support.nightly import amount
 
 PROCESSES = 8
-SECONDS = 3.0
+SECONDS = amount(1, at_night=3)
 RATE, TICK = 50, 0.25
 START = 3000
 
@@ -38,6 +40,13 @@ def _spend(url: str, small: bool, ready: Barrier, results: Queue[tuple[bool, int
     results.put((small, spent, grants))
 
 
+def _forkserver() -> ForkServerContext:
+    """Its processes load the service once for all of them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["keepa_deals.token_manager"])
+    return context
+
+
 def _policy() -> Policy:
     return Policy(tick_seconds=TICK, call_seconds=3600)
 
@@ -46,7 +55,7 @@ def test_eight_processes_never_get_more_than_there_is(real_redis: redis.Redis) -
     tokens = TokenManager(real_redis, account="a", policy=_policy())
     connection = real_redis.connection_pool.connection_kwargs
     url = f"redis://{connection['host']}:{connection['port']}/0"
-    context = multiprocessing.get_context("spawn")
+    context = _forkserver()
     results: Queue[tuple[bool, int, int]] = context.Queue()
     ready = context.Barrier(PROCESSES + 1)
     workers = [
@@ -116,7 +125,7 @@ def test_small_requests_go_first_and_each_lane_keeps_its_order(real_redis: redis
     tokens = TokenManager(real_redis, account="a", policy=_policy())
     connection = real_redis.connection_pool.connection_kwargs
     url = f"redis://{connection['host']}:{connection['port']}/0"
-    context = multiprocessing.get_context("spawn")
+    context = _forkserver()
     ready = context.Barrier(PROCESSES + 1)
     workers = [
         context.Process(target=_queue_up, args=(url, number % 2 == 0, ready)) for number in range(PROCESSES)
