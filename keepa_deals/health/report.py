@@ -23,6 +23,7 @@ from keepa_deals.health.parts import (
     locks,
     queues,
     redis,
+    searches,
     tokens,
 )
 from keepa_deals.health.parts.database import DatabaseHealth
@@ -34,6 +35,7 @@ from keepa_deals.health.parts.jobs import JobHealth
 from keepa_deals.health.parts.locks import LockHealth
 from keepa_deals.health.parts.queues import QueueHealth
 from keepa_deals.health.parts.redis import RedisHealth
+from keepa_deals.health.parts.searches import SearchHealth
 from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.probing import Reading
 from keepa_deals.health.problems import Problem
@@ -83,6 +85,11 @@ class HealthReport(Snapshot):
     @property
     def deals(self) -> Reading[DealsHealth]:
         return self.reading(deals.PART)
+
+    @property
+    def searches(self) -> tuple[SearchHealth, ...]:
+        """The searches; none where they could not be read."""
+        return searches.searches_in(self)
 
     @property
     def flow(self) -> Reading[FlowHealth]:

@@ -236,6 +236,30 @@ def selection(**changes: Any) -> Fault:
     return fault
 
 
+def another_search(**changes: Any) -> Fault:
+    """A search of another marketplace is added by the command line, with a query that Keepa refuses."""
+
+    @contextmanager
+    def fault(service: Service) -> Iterator[None]:
+        path = service.home / "another.json"
+        query = json.loads(selection_file(service).read_text())
+        path.write_text(json.dumps({**query, "domainId": 3, **changes}))
+        _command(service, "search", "add", "another", str(path))
+        _wait_for_a_run(service)
+        try:
+            yield
+        finally:
+            _command(service, "search", "remove", "another")
+            _wait_for_a_run(service)
+
+    return fault
+
+
+def _command(service: Service, *arguments: str) -> None:
+    command = [sys.executable, "-m", "keepa_deals", *arguments]
+    subprocess.run(command, env=service.environment, cwd=service.root, check=True, timeout=60)
+
+
 def _wait_for_a_run(service: Service) -> None:
     """Until the upserter has run to its end anew, whatever the outcome."""
     before = service.status()["taken_at"]

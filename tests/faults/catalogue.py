@@ -66,6 +66,7 @@ CASES = (
     Case("query rejected (400)", ("selection_rejected",), ailments.selection(isRisers=True)),
     Case("query out of range", ("selection_rejected",), ailments.selection(dateRange=7)),
     Case("query no JSON", ("selection_rejected",), ailments.selection(broken=True)),
+    Case("one of two queries rejected", ("search_refused",), ailments.another_search(isRisers=True)),
     Case("query matches nothing", ("selection_matches_nothing",), ailments.selection(currentRange=[1, 2])),
     Case("Keepa's clock wrong", ("clock_wrong",), ailments.wrong_clock),
     # tokens and freshness

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from keepa_deals.call_log import Answers
+from keepa_deals.db.models import SearchOwner, SearchState
 from keepa_deals.health.parts.alerts import AlertsHealth
 from keepa_deals.health.parts.database import DatabaseHealth
 from keepa_deals.health.parts.deals import DealsHealth
@@ -17,10 +18,14 @@ from keepa_deals.health.parts.jobs import JobHealth
 from keepa_deals.health.parts.locks import LockHealth
 from keepa_deals.health.parts.queues import QueueHealth
 from keepa_deals.health.parts.redis import RedisHealth
+from keepa_deals.health.parts.searches import SearchHealth
 from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.probing import Reading
 from keepa_deals.health.report import HealthReport
+from keepa_deals.ingest.upsert.budget import Plan
 from keepa_deals.jobs import BACKFILL_JOB, MAINTENANCE_JOB, UPSERT_JOB
+from keepa_deals.keepa.enums import CsvType
+from keepa_deals.searches.search import Search
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -79,6 +84,35 @@ def deals(live: int = 450, stale: int = 3, ended: int = 20) -> DealsHealth:
     return DealsHealth(live, stale, ended, tuple((quarter * i, live if i == 1 else 0) for i in (1, 2, 3, 4)))
 
 
+def search(name: str = "books", number: int = 1, **changes: Any) -> SearchHealth:
+    """A search that is read, with a plan that suffices; ``plan`` replaces parts of that."""
+    kind, plan = CsvType.NEW, changes.pop("plan", {})
+    query = {"domainId": number, "priceTypes": [int(kind)], "dateRange": 3, "page": 0}
+    base = Search(
+        id=number,
+        is_first=number == 1,
+        name=name,
+        query=query,
+        weight=5,
+        fresh_minutes=None,
+        state=SearchState.ACTIVE,
+        owner=SearchOwner.FILE,
+        changed_at=ago(days=1),
+        watermark=None,
+        cursor=None,
+        crawl=None,
+        file_problem=None,
+        error=None,
+        error_at=None,
+        tokens_spent=900,
+        hour_at=NOW,
+        tokens_this_hour=90,
+        tokens_last_hour=90,
+    )
+    made = replace(Plan(450, 450, 3, 100, 300, MINUTE, planned=120), **plan)
+    return SearchHealth(replace(base, **changes), made, 60 * MINUTE, 450, ago(minutes=50), 90)
+
+
 def alerts(**changes: Any) -> AlertsHealth:
     """Alerts of which nothing is late."""
     none: dict[str, Any] = {
@@ -110,6 +144,7 @@ def healthy(**parts: Any) -> HealthReport:
         "keepa": Answers({}, {}, {}, {}),
         "history": HistoryHealth(ago(hours=5), ago(seconds=30), (), (), ()),
         "alerts": alerts(),
+        "searches": (search(),),
     }
     readings = {
         name: value if isinstance(value, Reading) else Reading(value=value)

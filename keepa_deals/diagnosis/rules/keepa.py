@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from keepa_deals.db.models import SearchState
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import (
     RESTART,
@@ -75,6 +76,20 @@ def selection_rejected(evidence: Evidence) -> Iterator[Finding]:
     text = evidence.selection.error or last_error(evidence, "selection_rejected")
     if text:
         yield Finding(text)
+
+
+@rule(
+    rank=Rank.KEEPA,
+    meaning="One of the searches is not read; its deals go stale. The others go on.",
+    seen_by="Keepa refused the query of an active search, or its file cannot be used",
+    fix="correct its query (keepa-deals search list); the next run sends it again, without a restart",
+    follows="selection_rejected",
+    alert=Alert("max by (search) (keepa_deals_search_refused) == 1"),
+)
+def search_refused(evidence: Evidence) -> Iterator[Finding]:
+    for search in evidence.report.searches:
+        if search.error is not None and search.search.state is SearchState.ACTIVE:
+            yield Finding(f"{search.name}: {search.error}")
 
 
 @rule(

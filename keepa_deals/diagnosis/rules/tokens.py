@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import Alert, Finding, Rank, Stops, rule
+from keepa_deals.health.parts.searches import SearchHealth
 from keepa_deals.health.problems import upserter_is_behind
 from keepa_deals.humanize import duration_text
 from keepa_deals.ingest.upsert.budget import Limit, Plan
@@ -111,6 +112,9 @@ def patience_of_small(evidence: Evidence) -> float:
     alert=None,
 )
 def budget_too_small(evidence: Evidence) -> Iterator[Finding]:
+    if len(evidence.report.searches) > 1:
+        yield from _short(evidence.report.searches)
+        return
     plan, tokens = upserter_plan(evidence), evidence.report.tokens.value
     window = evidence.settings.fresh_for / timedelta(seconds=evidence.settings.keepa_tick_seconds)
     come = tokens.refill_rate * window if tokens and tokens.refill_rate else None
@@ -124,6 +128,17 @@ def budget_too_small(evidence: Evidence) -> Iterator[Finding]:
             f"{plan.needed} tokens are needed each {evidence.settings.deal_fresh_minutes} minutes, "
             f"{plan.supply} come: the newest {plan.kept} of {plan.matching} deals are kept fresh"
         )
+
+
+def _short(searches: Sequence[SearchHealth]) -> Iterator[Finding]:
+    """Of several searches those that keep only their newest deals."""
+    for search in searches:
+        plan = search.plan
+        if plan is not None and plan.limit is Limit.PLAN and search.state == "active":
+            yield Finding(
+                f"the search {search.name} keeps the newest {plan.kept} of {plan.matching} deals fresh: "
+                f"{search.needed_a_minute} tokens a minute would keep all"
+            )
 
 
 def present(evidence: Evidence) -> timedelta:

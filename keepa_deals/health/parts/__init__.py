@@ -19,6 +19,7 @@ from keepa_deals.health.parts import (
     plan,
     queues,
     redis,
+    searches,
     tokens,
     unreadable,
 )
@@ -32,6 +33,7 @@ PARTS: tuple[Part[Any], ...] = (
     queues.PART,
     flow.PART,
     plan.PART,
+    searches.PART,
     keepa.PART,
     redis.PART,
     locks.PART,

@@ -42,8 +42,9 @@ class Supply:
 
     @property
     def tokens(self) -> int:
-        """The tokens of one window."""
-        return math.floor(self.refill * (self.window / self.tick) * self.share)
+        """The tokens of one window; a small share of some is one at least."""
+        every = self.refill * (self.window / self.tick)
+        return max(math.floor(every * self.share), min(1, math.floor(every)))
 
 
 class Limit(StrEnum):
@@ -72,6 +73,8 @@ class Plan:
     limit: Limit | None = None
     share: float = 1.0
     """The part of all tokens that it was made for."""
+    planned: int = 0
+    """Tokens a window that it is going to spend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ def make_plan(feed: FeedSize, interval: timedelta, supply: Supply | None) -> Pla
     capped = Limit.KEEPA if matching > shown else None
     if supply is None or supply.tokens <= 0:
         needed = sweep_tokens(pages + feed.drift) + feed.look_tokens(interval) + feed.leaving
-        return Plan(matching, shown, pages, needed, None, interval, limit=capped)
+        return Plan(matching, shown, pages, needed, None, interval, limit=capped, planned=needed)
     tokens = supply.tokens
     longest = max(interval, window / MIN_HEADS)
     seldom = longest if supply.share == 1.0 else _seldom(longest, supply)
@@ -132,10 +135,16 @@ def make_plan(feed: FeedSize, interval: timedelta, supply: Supply | None) -> Pla
     left = tokens - feed.look_tokens(head_every) - min(feed.leaving, math.floor(ASKING_SHARE * tokens))
     affordable = max(1, math.floor(left * (1 - MARGIN) / DEAL_PAGE_TOKENS) - feed.drift)
     page_every = _page_every(feed, tokens, head_every_when_late(head_every, interval, window))
+    looks = feed.look_tokens(head_every)
     if needed <= tokens or affordable >= pages:
-        return Plan(matching, shown, pages, needed, tokens, head_every, page_every, capped, supply.share)
-    kept = affordable * DEALS_PER_PAGE
-    return Plan(matching, kept, affordable, needed, tokens, head_every, page_every, Limit.PLAN, supply.share)
+        return Plan(
+            matching, shown, pages, needed, tokens, head_every, page_every, capped, supply.share,
+            planned=min(tokens, sweep + looks + feed.leaving),
+        )  # fmt: skip
+    return Plan(
+        matching, affordable * DEALS_PER_PAGE, affordable, needed, tokens, head_every, page_every,
+        Limit.PLAN, supply.share, planned=tokens,
+    )  # fmt: skip
 
 
 def _page_every(feed: FeedSize, tokens: int, head_every: timedelta) -> timedelta:

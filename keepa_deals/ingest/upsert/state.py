@@ -271,6 +271,7 @@ def _plan_json(plan: Plan) -> Json:
         "page_every_seconds": plan.page_every.total_seconds(),
         "limit": plan.limit,
         "share": plan.share,
+        "planned": plan.planned,
     }
 
 
@@ -285,4 +286,5 @@ def _plan(stored: Mapping[str, Any]) -> Plan:
         page_every=timedelta(seconds=stored["page_every_seconds"]),
         limit=Limit(stored["limit"]) if stored["limit"] else None,
         share=float(stored.get("share", 1.0)),
+        planned=int(stored.get("planned", stored["needed"])),
     )

@@ -62,6 +62,10 @@ def _operations() -> Json:
             _error("404", "There is no such deal"),
         ),
         "/api/status": _operation("The state of the service; null is what can't be read", _json(_status())),
+        "/api/searches": _operation(
+            "The searches, in the order in which they were made",
+            _json(record({"searches": array(reference("Search"))})),
+        ),
         "/api/openapi.json": _operation("This description", _json(any_object)),
         "/api/alerts": _operation("Your alerts", _json(record({"alerts": array(any_object)}))),
         "/api/alerts/{number}": _operation(

@@ -6,14 +6,16 @@ from typing import Any
 
 from sqlalchemy import Boolean, Integer, String
 
-from keepa_deals.db.models import Deal
+from keepa_deals.db.models import Deal, SearchOwner
 from keepa_deals.deals.economics.pricing import Fulfilment, SellPrice
 from keepa_deals.deals.economics.sell_price import Doubt
 from keepa_deals.deals.economics.terms import Certainty, Source, TermName
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.deals.price_history import Line
 from keepa_deals.deals.risks import Risk, names
+from keepa_deals.ingest.upsert.budget import Limit
 from keepa_deals.jobs import FEEDING_JOBS
+from keepa_deals.keepa.selection_files import MAX_WEIGHT, MIN_WEIGHT
 from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.query.amounts import Unit
 from keepa_deals.web.deals.row import doubt_names
@@ -73,6 +75,7 @@ def schemas() -> Json:
             }
         ),
         "Event": record({"at": MOMENT, "kind": kinds, "reason": nullable(reasons)}),
+        "Search": _search(),
         "Problem": record({"name": text, "text": text}),
         "Status": _status(),
         "Ready": _ready(),
@@ -202,6 +205,31 @@ def _status() -> Json:
             "taken_at": MOMENT,
         },
         open_ended=True,
+    )
+
+
+def _search() -> Json:
+    text, number = {"type": "string"}, nullable(COUNT)
+    return record(
+        {
+            "id": COUNT,
+            "name": text,
+            "domain_id": {"type": "integer", "enum": list(MARKETPLACES)},
+            "price_type": COUNT,
+            "state": {"type": "string", "enum": ["active", "paused", "refused"]},
+            "owner": {"type": "string", "enum": [str(owner) for owner in SearchOwner]},
+            "weight": {"type": "integer", "minimum": MIN_WEIGHT, "maximum": MAX_WEIGHT},
+            "fresh_minutes": COUNT,
+            "matching": number,
+            "kept": number,
+            "live": COUNT,
+            "oldest_seen_at": nullable(MOMENT),
+            "tokens_per_hour_planned": number,
+            "tokens_per_hour_spent": COUNT,
+            "tokens_per_minute_needed": nullable({"type": "number", "minimum": 0}),
+            "limit": nullable({"type": "string", "enum": [str(limit) for limit in Limit]}),
+            "error": nullable(text),
+        }
     )
 
 

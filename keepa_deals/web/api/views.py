@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from flask import Blueprint, Response, jsonify, request
 
+from keepa_deals.health.parts.searches import read as read_searches
 from keepa_deals.web.api import openapi
 from keepa_deals.web.deals.detail import requested_deal, requested_row
 from keepa_deals.web.deals.request import requested_cursor, requested_view
@@ -62,6 +63,14 @@ def status() -> Response:
     response = jsonify({**services.health.report().to_status(), "column_cache": asdict(cache)})
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+@blueprint.get("/searches")
+def searches() -> Response:
+    """The searches, in the order in which they were made."""
+    services = current_services()
+    found = read_searches(services.database.engine, services.clock.now(), services.settings.fresh_for)
+    return jsonify(searches=[search.to_json() for search in found])
 
 
 @blueprint.get("/openapi.json")

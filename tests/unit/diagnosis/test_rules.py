@@ -11,6 +11,7 @@ import pytest
 
 from keepa_deals import settings as settings_module
 from keepa_deals.call_log import Answers, LastAnswer
+from keepa_deals.db.models import SearchState
 from keepa_deals.db.soundness import Unreadable
 from keepa_deals.deployment.supervisor_log import Supervision
 from keepa_deals.diagnosis.evidence.gather import Evidence
@@ -26,11 +27,12 @@ from keepa_deals.health.parts.locks import LockHealth
 from keepa_deals.health.parts.queues import QueueHealth
 from keepa_deals.health.parts.tokens import LaneHealth, TokenHealth
 from keepa_deals.health.probing import Reading
+from keepa_deals.ingest.upsert.budget import Limit
 from keepa_deals.jobs import UPSERT_JOB
 from keepa_deals.tokens.counters import Counters
 from tests.support.evidence import HOME, PROGRAMS, ago, down, evidence, healthy, home, process, table
 from tests.support.health_reports import alerts as alerts_health
-from tests.support.health_reports import deals, job, jobs, redis_health
+from tests.support.health_reports import deals, job, jobs, redis_health, search
 
 TOKENS = TokenHealth(40, 20, 1200, ago(seconds=20))
 MB = 1 << 20
@@ -161,6 +163,10 @@ CASES: dict[str, list[Any]] = {
         evidence(failed("Keepa /deal: 400 request rejected")),
         evidence(selection=Reading(error="KEEPA_DEAL_SELECTION=x: Expecting value")),
     ],
+    "search_refused": [
+        evidence(healthy(searches=(search(), search("toys", 3, error="Keepa /deal: no such category")))),
+        evidence(healthy(searches=(search(), search("toys", 3, file_problem="toys.json: not JSON")))),
+    ],
     "clock_wrong": [
         evidence(healthy(redis=redis_health(clock=ago(minutes=3)))),
         evidence(healthy(tokens=replace(TOKENS, clock_offset_seconds=-300.0))),
@@ -197,6 +203,11 @@ CASES: dict[str, list[Any]] = {
     "budget_too_small": [
         evidence(planned(limit="plan", kept=300, matching=9000)),
         evidence(planned(limit=None, kept=9000, matching=9000, needed=1201)),
+        evidence(
+            healthy(
+                searches=(search(), search("toys", 3, plan={"limit": Limit.PLAN, "kept": 300, "needed": 900}))
+            )
+        ),
     ],
     "selection_matches_nothing": [
         evidence(healthy(deals=deals(0, 0, 0))),
@@ -325,6 +336,22 @@ def test_a_key_that_others_may_read_is_named_with_its_file() -> None:
     (cause,) = verdict(evidence(home=home(exposed_secrets=(Path("/srv/keepa/.env"),))))
     assert cause.rule.name == "home_exposed"
     assert cause.fix == "chmod 600 /srv/keepa/.env"
+
+
+def test_each_search_that_is_short_is_named_with_what_it_would_need() -> None:
+    short = {"limit": Limit.PLAN, "kept": 300, "needed": 900}
+    found = healthy(searches=(search(plan=short), search("toys", 3, plan=short), search("games", 4)))
+    books, toys = verdict(evidence(found))
+    assert {books.rule.name, toys.rule.name} == {"budget_too_small"}
+    assert toys.evidence == (
+        "the search toys keeps the newest 300 of 450 deals fresh: 15.0 tokens a minute would keep all"
+    )
+
+
+def test_a_paused_search_is_neither_short_nor_refused() -> None:
+    short = {"limit": Limit.PLAN, "kept": 300, "needed": 900}
+    paused = search("toys", 3, state=SearchState.PAUSED, error="no", plan=short)
+    assert verdict(evidence(healthy(searches=(search(), paused)))) == ()
 
 
 def test_an_old_foreign_spender_is_not_present() -> None:

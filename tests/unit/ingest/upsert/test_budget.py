@@ -55,7 +55,8 @@ def test_keepa_shows_ten_thousand_deals_of_a_query_and_no_more() -> None:
 
 
 def test_with_the_balance_unknown_everything_is_tried() -> None:
-    assert plan(9000, None) == Plan(9000, 9000, 60, plan(9000, None).needed, None, MINUTE)
+    needed = plan(9000, None).needed
+    assert plan(9000, None) == Plan(9000, 9000, 60, needed, None, MINUTE, planned=needed)
 
 
 def test_where_much_is_new_looks_take_more_pages_and_the_sweep_must_follow_what_drifts_down() -> None:
@@ -80,3 +81,17 @@ def test_no_plan_promises_more_than_comes_in(matching: int, rate: int, leaving: 
         assert budget.sweep_tokens(found.pages) + heads <= 60 * rate + 5
     if found.limit is Limit.PLAN:
         assert found.needed > 60 * rate
+
+
+@given(st.integers(0, 20_000), st.integers(1, 300), st.floats(0.01, 1))
+def test_a_part_of_the_tokens_makes_a_plan_that_stays_within_it(
+    matching: int, rate: int, share: float
+) -> None:
+    feed = FeedSize(matching, matching // 30, matching // 40, HOUR)
+    supply = Supply(rate, MINUTE, HOUR, share)
+    found = budget.make_plan(feed, MINUTE, supply)
+    assert found.share == share
+    assert found.planned <= max(supply.tokens, found.needed)
+    if supply.tokens >= 60:
+        looks = FeedSize(matching, 0, 0, HOUR).look_tokens(found.head_every)
+        assert looks <= supply.tokens

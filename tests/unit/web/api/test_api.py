@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from keepa_deals.db.models import SearchOwner
+from keepa_deals.keepa.selection import selection_from
+from keepa_deals.keepa.selection_files import SearchTerms
 from keepa_deals.query.view import VIEW_PARAMETERS
+from keepa_deals.searches import registry
 from keepa_deals.web.services import EXTENSION
-from tests.support.world import World
+from tests.support.world import SELECTION, World
 
 Stock = Callable[..., None]
 
@@ -235,3 +239,23 @@ def test_deals_can_be_asked_for_by_when_they_were_last_seen(
         body = client.get("/api/deals", query_string={"seen_within": minutes}).json
         assert body is not None
         assert body["total"] == total
+
+
+def test_the_searches_have_the_shape_of_the_contract(client: FlaskClient, world: World) -> None:
+    assert client.get("/api/searches").json == {"searches": []}
+    with world.database.begin() as session:
+        selection = selection_from(dict(SELECTION))
+        registry.add(session, "books", selection, SearchTerms(), SearchOwner.CLI, world.clock.now())
+    body = client.get("/api/searches").json
+    assert body is not None
+    (search,) = body["searches"]
+    assert {name: search[name] for name in ("id", "name", "domain_id", "price_type", "state", "weight")} == {
+        "id": 1,
+        "name": "books",
+        "domain_id": 1,
+        "price_type": 1,
+        "state": "active",
+        "weight": 5,
+    }
+    assert {"matching", "kept", "live", "tokens_per_hour_planned", "tokens_per_hour_spent"} < search.keys()
+    assert {"oldest_seen_at", "limit", "error"} < search.keys()
