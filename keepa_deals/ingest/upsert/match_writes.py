@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,6 +32,8 @@ class _Answer:
     fresh_for: timedelta
     pricing: Pricing
     carried_for: timedelta
+    related: Collection[str]
+    """The ASINs that are variations of a product, whether the feed has shown others or not."""
 
 
 def apply_match_results(
@@ -52,10 +54,11 @@ def apply_match_results(
     asins = [result.asin for result in results]
     query = select(Deal).where(Deal.domain_id == domain_id, Deal.asin.in_(asins))
     deals = {deal.asin: deal for deal in session.scalars(query)}
-    related = families.with_family(session, domain_id, [r.asin for r in results if r.reason])
-    for deal in deals.values():
-        deal.has_siblings = deal.has_siblings or deal.asin in related
-    answer = _Answer(at, fresh_for, pricing, carried_for)
+    related = families.with_family(session, domain_id, asins)
+    for result in results:
+        if result.reason and result.asin in related and result.asin in deals:
+            deals[result.asin].has_siblings = True
+    answer = _Answer(at, fresh_for, pricing, carried_for, related)
     for result in sorted(results, key=lambda result: result.asin):
         if result.asin in deals:
             changes = _apply(session, deals[result.asin], result, answer)
@@ -96,16 +99,20 @@ def _life_after(deal: Deal, result: MatchResult, answer: _Answer) -> tuple[Life,
     """The life after the answer: that the price holds is a sight of a deal, but of no suspect.
 
     Where the feed lacks it, it knows a condition that ``/product`` does not show. One without a suspicion has
-    slipped through between two pages. A "no" about one variation is not the end of a family.
+    slipped through between two pages. A "no" about one variation is not the end of a family. Of one whose
+    others the feed has never shown a sweep may have met none by chance: it is carried for one window.
     """
     before = lifecycle.life_of(deal)
     if result.reason is None:
         if result.price is not None and result.price != deal.price:
             deal.unlisted_at = None  # it has been repriced: that is why it is not where it stood
         deal.suspected_reason = EndedReason.NO_LONGER_LISTED
+        carried_for = answer.carried_for
         if deal.unlisted_at is not None and not deal.has_siblings:
-            return before, ()
-        seen_until = deal.listed_at + answer.carried_for
+            if deal.asin not in answer.related:
+                return before, ()
+            carried_for = answer.fresh_for
+        seen_until = deal.listed_at + carried_for
         return lifecycle.confirmed(before, answer.at, seen_until, answer.fresh_for)
     if deal.has_siblings:
         deal.suspected_reason = result.reason

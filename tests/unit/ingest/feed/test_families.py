@@ -202,6 +202,21 @@ def test_a_no_about_one_variation_is_no_end_though_no_other_was_ever_seen(world:
     assert deal.price == 1500, "what another variation costs is not known"
 
 
+def test_a_family_that_holds_is_carried_for_one_window_though_a_sweep_met_none_of_it(world: World) -> None:
+    """Its members stand at several places; for each page Keepa picks the one that stands elsewhere."""
+    minutes(world, 1)
+    backfill.run_slice(world.context)
+    found = deals(world)[FAMILY[0]].listed_at
+    del world.keepa.listed[FAMILY[0]]
+    minutes(world, 110)
+    deal = deals(world)[FAMILY[0]]
+    assert deal.listed_at == found
+    assert world.clock.now() - deal.last_seen_at < timedelta(hours=1), "live"
+    minutes(world, 15)
+    deal = deals(world)[FAMILY[0]]
+    assert world.clock.now() - deal.last_seen_at > timedelta(hours=1), "no longer live"
+
+
 def test_a_variation_is_asked_about_where_only_the_parent_is_known(world: World) -> None:
     for asin in FAMILY:
         world.keepa.products_by_asin[asin] = replace(world.keepa.products_by_asin[asin], variations=())
