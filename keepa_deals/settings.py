@@ -546,6 +546,7 @@ INHERITED: tuple[str, ...] = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "
 CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """Variables by which an administrator names the certificates to trust, the first one set wins."""
 INHERITED += CA_BUNDLES
+INHERITED += ("KEEPA_SANDBOX_DEALS", "KEEPA_SANDBOX_TOKENS")  # how large a sandbox a start runs
 
 
 def ca_bundle() -> tuple[str, Path] | None:

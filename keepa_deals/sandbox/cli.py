@@ -82,7 +82,10 @@ def _behaviour(habits: Mapping[str, float]) -> Behaviour:
 )  # fmt: skip
 @click.option("--refill-rate", default=20, show_default=True, help="Tokens that a tick brings.")
 @click.option("--tick-seconds", default=60.0, show_default=True, help="Seconds between two ticks.")
-@click.option("--tokens", type=int, default=None, help="Balance at the start; a full bucket unless given.")
+@click.option(
+    "--tokens", envvar="KEEPA_SANDBOX_TOKENS", type=int, default=None,
+    help="Balance at the start, a full bucket unless given; KEEPA_SANDBOX_TOKENS where a start runs it.",
+)  # fmt: skip
 @click.option(
     "--deals", envvar="KEEPA_SANDBOX_DEALS", default=450, show_default=True,
     help="About how many deals are live at any time; KEEPA_SANDBOX_DEALS where a start runs it.",

@@ -94,7 +94,7 @@ def test_a_category_applies_as_it_is_chosen_without_leaving_the_page(desk: Page)
     desk.get_by_label("Search").fill("being typed")
     desk.get_by_role("group", name="Status").get_by_role("link", name=re.compile("Ended")).click()
     desk.wait_for_url(re.compile(r"status=ended&layout=cards$"))
-    expect(desk.get_by_label("Search")).to_have_value("")  # the link led to another view
+    expect(desk.get_by_role("searchbox", name="Search")).to_have_value("")  # the link led to another view
     desk.go_back()
     desk.go_back()
     desk.wait_for_url(re.compile(r"category=\d+$"))

@@ -39,6 +39,7 @@ class Service:
             "UPSERT_INTERVAL_SECONDS": "2",
             "KEEPA_TICK_SECONDS": "2",
             "KEEPA_SANDBOX_DEALS": "300",
+            "KEEPA_SANDBOX_TOKENS": "150",  # a full bucket keeps the backfiller busy for minutes
             **settings,
         }
         self.said: list[str] = []
