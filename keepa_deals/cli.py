@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "keepa_deals.ops.program_cli:run",
     "sandbox": "keepa_deals.sandbox.cli:sandbox",
     "search": "keepa_deals.ops.search_cli:search",
+    "seller": "keepa_deals.seller.cli:seller",
     "status": "keepa_deals.diagnosis.status_cli:status",
     "user": "keepa_deals.people.cli:user",
 }

@@ -71,10 +71,19 @@ MAINTENANCE_JOB = Job(
     title="Maintenance",
     every=timedelta(seconds=60),
 )
+LISTINGS_JOB = Job(
+    "check_listings",
+    task="keepa_deals.simple_task.check_listings",
+    queue="backfill",  # it is as patient, and a queue of its own would be a process more
+    title="May I sell it?",
+    every=timedelta(seconds=60),
+)
 
-JOBS = {job.name: job for job in (UPSERT_JOB, BACKFILL_JOB, MAINTENANCE_JOB)}
+JOBS = {job.name: job for job in (UPSERT_JOB, BACKFILL_JOB, MAINTENANCE_JOB, LISTINGS_JOB)}
 FEEDING_JOBS = (UPSERT_JOB, BACKFILL_JOB)
 """Those that ask Keepa and write deals: one run at a time each, by its lock."""
+LOCKED_JOBS = (*FEEDING_JOBS, LISTINGS_JOB)
+"""Those that take a lock."""
 QUEUES = tuple(dict.fromkeys(job.queue for job in JOBS.values()))
 WORKERS = tuple(worker_of(queue) for queue in QUEUES)
 NOTIFIER = "notifier"

@@ -99,6 +99,10 @@ def _key_prefix(value: str) -> str:
     return value
 
 
+def _other_address(value: str | None) -> str | None:
+    return None if value is None else web.base(value)
+
+
 class Settings(SellerTerms, BaseSettings):
     """The settings of one deployment. Build it with :func:`load`, which words the errors for people."""
 
@@ -129,6 +133,18 @@ class Settings(SellerTerms, BaseSettings):
         "Seconds between two refills of the account. Keepa's is 60; a smaller one makes a sandbox run faster",
         ge=0.05,
         le=3600,
+    )
+
+    sp_api_url: Annotated[str | None, AfterValidator(_other_address)] = setting(
+        None,
+        "Amazon's Selling Partner API: that of the connected seller's region, or a sandbox's address",
+        "http:// or https://, without user and options",
+    )
+    sp_api_login_url: Annotated[str | None, AfterValidator(_other_address)] = setting(
+        None, "The same for Login with Amazon", "http:// or https://, without user and options"
+    )
+    may_sell_days: int = setting(
+        7, "Days for which Amazon's answer whether you may sell a product is kept", ge=1, le=90
     )
 
     redis_url: Annotated[SecretStr | None, AfterValidator(_redis_url)] = setting(

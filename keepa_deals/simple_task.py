@@ -1,4 +1,5 @@
-"""The upserter's tasks. The work itself is in ``ingest``; outcomes are recorded in the database.
+"""The tasks but the backfill. The work itself is in ``ingest`` and ``seller``; outcomes are recorded in the
+database.
 
 Each imports what it does when it runs: beat names the tasks and needs no more. Workers load it all at their
 start (``celery_app``).
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from keepa_deals.celery_app import app, run_watched
 from keepa_deals.errors import KeepaDealsError
-from keepa_deals.jobs import MAINTENANCE_JOB, UPSERT_JOB
+from keepa_deals.jobs import LISTINGS_JOB, MAINTENANCE_JOB, UPSERT_JOB
 
 
 @app.task(name=UPSERT_JOB.task, throws=(KeepaDealsError,))
@@ -26,3 +27,11 @@ def maintain() -> None:
     from keepa_deals.ingest.maintenance.run import run
 
     run_watched(MAINTENANCE_JOB, run)
+
+
+@app.task(name=LISTINGS_JOB.task, throws=(KeepaDealsError,))
+def check_listings() -> None:
+    """Ask Amazon which deals the seller may list, where a seller is connected."""
+    from keepa_deals.seller.run import run
+
+    run_watched(LISTINGS_JOB, run)

@@ -15,7 +15,6 @@ from keepa_deals.alerts import outbox
 from keepa_deals.alerts.addresses import Address
 from keepa_deals.alerts.rules import Rule, rule_json
 from keepa_deals.alerts.schedule import RuleError
-from keepa_deals.alerts.secret_box import SecretBox
 from keepa_deals.db.models import (
     Alert,
     AlertChannel,
@@ -25,6 +24,7 @@ from keepa_deals.db.models import (
     DeliveryState,
     MessageKind,
 )
+from keepa_deals.secret_box import SecretBox
 
 MAX_ALERTS = 50
 MAX_CHANNELS = 20

@@ -20,7 +20,6 @@ from keepa_deals.alerts import message, retry
 from keepa_deals.alerts.message import Links, Message, Told
 from keepa_deals.alerts.rules import read_rule
 from keepa_deals.alerts.schedule import RuleError
-from keepa_deals.alerts.secret_box import MUTE, SecretBox, SecretBoxError
 from keepa_deals.alerts.senders import Envelope, Send, SendError
 from keepa_deals.clock import Clock
 from keepa_deals.db.errors import StoreError
@@ -32,6 +31,7 @@ from keepa_deals.query.left_out import LeftOut
 from keepa_deals.query.parameters import ParameterError
 from keepa_deals.query.parse import parse_query
 from keepa_deals.query.sorts import SORTS
+from keepa_deals.secret_box import MUTE, SecretBox, SecretBoxError
 
 log = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from typing import Any
 from keepa_deals import formats
 from keepa_deals.db.models import MessageKind
 from keepa_deals.deals.links import amazon_url, image_url, keepa_url
+from keepa_deals.deals.may_sell import SAID, answer_of, word_of
 from keepa_deals.deals.money import money
 from keepa_deals.humanize import age_text, iso
 from keepa_deals.query.rows import DealRow
@@ -109,6 +110,9 @@ class Told:
         lines = [f"{self.price}, 90-day average {self._money(row.price_avg_90)}{percent}"]
         if row.profit is not None:
             lines.append(f"Profit {self._money(row.profit)}")
+        answer = answer_of(row.may_sell)
+        if answer is not None:
+            lines.append(SAID[answer])
         if row.sales_rank is not None:
             lines.append(f"Sales rank {formats.write(row.sales_rank, formats.COUNT)}")
         seen = "Ended" if row.ended_at is not None else "Seen"
@@ -127,6 +131,7 @@ class Told:
             "delta_percent": row.delta_percent,
             "profit": row.profit,
             "sales_rank": row.sales_rank,
+            "may_sell": word_of(row.may_sell),
             "last_seen_at": iso(row.last_seen_at),
             "image": image_url(row.image, IMAGE_SIZE),
             "url": links.deal(row),

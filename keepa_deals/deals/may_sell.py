@@ -25,3 +25,14 @@ SAID: Mapping[MaySell, str] = {
     MaySell.APPROVAL: "Approval needed",
     MaySell.REFUSED: "You may not sell it",
 }
+
+
+def answer_of(value: int | None) -> MaySell | None:
+    """What the table's value stands for; ``None`` for none, and for what is no answer."""
+    return MaySell(value) if value in set(MaySell) else None
+
+
+def word_of(value: int | None) -> str | None:
+    """The same as programs read it."""
+    answer = answer_of(value)
+    return None if answer is None else answer.word

@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 
-from keepa_deals.jobs import FEEDING_JOBS
+from keepa_deals.jobs import LOCKED_JOBS
 from keepa_deals.redis_store import DEFAULT_PREFIX, Keys
 
 LIFE_MS = 5000
@@ -35,7 +35,7 @@ def missing(client: redis.Redis, prefix: str) -> list[str]:
 
 def pattern(prefix: str) -> str:
     """What the user of a deployment needs, as ``ACL SETUSER`` takes it."""
-    locks = [f"~{job.lock}" for job in FEEDING_JOBS] if prefix == DEFAULT_PREFIX else []
+    locks = [f"~{job.lock}" for job in LOCKED_JOBS] if prefix == DEFAULT_PREFIX else []
     return " ".join((f"~{prefix}:*", *locks, "+@all", "-@admin", "-flushall", "-flushdb"))
 
 
@@ -89,5 +89,5 @@ def _trials(prefix: str) -> Iterator[tuple[Any, ...]]:
     yield from (("ZSCORE", order, "a"), ("ZREM", order, "b"), ("ZREVRANGEBYSCORE", order, 1, 0))
     yield from (("SADD", group, "a"), ("PEXPIRE", group, LIFE_MS), ("SREM", group, "b"), ("SMEMBERS", group))
     yield ("DEL", text, table, line, order, group)
-    for job in FEEDING_JOBS:
+    for job in LOCKED_JOBS:
         yield ("PTTL", Keys(prefix).lock(job.lock))

@@ -30,7 +30,7 @@ from keepa_deals.deployment.processes import (
     ours,
 )
 from keepa_deals.errors import SettingsError
-from keepa_deals.jobs import FEEDING_JOBS
+from keepa_deals.jobs import LOCKED_JOBS
 from keepa_deals.locks import Holder, read_holder
 from keepa_deals.ops.systemd_unit import STOP_SIGNAL
 from keepa_deals.redis_store import Keys, connect_probe
@@ -134,7 +134,7 @@ def _is_stopped(process: psutil.Process) -> bool:
 
 
 def free_locks(home: Home, say: Say) -> None:
-    """Delete the two single-flight locks and say whose they were; those of a run that is not ours stay."""
+    """Delete the single-flight locks and say whose they were; those of a run that is not ours stay."""
     try:
         settings = _settings_of_locks(home)
         client = connect_probe(settings, timeout=LOCKS_TIMEOUT)
@@ -142,7 +142,7 @@ def free_locks(home: Home, say: Say) -> None:
         return
     keys = Keys(settings.redis_key_prefix)
     try:
-        for name in (job.lock for job in FEEDING_JOBS):
+        for name in (job.lock for job in LOCKED_JOBS):
             _free(client, keys.lock(name), home, settings.lock_ttl_seconds, say)
     except redis.RedisError as error:
         longest = settings.lock_ttl_seconds

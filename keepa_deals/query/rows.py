@@ -73,6 +73,7 @@ class DealRow(NamedTuple):
     price_low_year: int | None
     price_high_year: int | None
     risks: int | None
+    may_sell: int | None
     sell_price: int | None
     sell_doubt: int | None
     profit: int | None

@@ -17,13 +17,13 @@ from keepa_deals import logs, process_limits, settings
 from keepa_deals.alerts import latency, senders
 from keepa_deals.alerts.courier import Courier, CourierSettings, Sent
 from keepa_deals.alerts.notifier import Channels, Notifier
-from keepa_deals.alerts.secret_box import SecretBox
 from keepa_deals.clock import SystemClock
 from keepa_deals.db.session import Database
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.errors import SettingsError
 from keepa_deals.notifier_wake import NotifierWake
 from keepa_deals.redis_store import Keys, connect
+from keepa_deals.secret_box import SecretBox
 from keepa_deals.settings import Settings
 
 log = logging.getLogger(__name__)

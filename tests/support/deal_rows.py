@@ -112,6 +112,7 @@ def _package(number: int) -> dict[str, Any]:
     most |= {"robust_sales": 9, "sell_doubt": 8}
     names = ("price_avg_180", "price_avg_365", "robust_price", "price_low_year", "price_high_year")
     most |= dict.fromkeys(names, 20_000)
+    most |= {"may_sell": 4}
     return {name: None if source.random() < UNKNOWN else source.randrange(n) for name, n in most.items()}
 
 

@@ -19,6 +19,7 @@ from keepa_deals.health.parts.locks import LockHealth
 from keepa_deals.health.parts.queues import QueueHealth
 from keepa_deals.health.parts.redis import RedisHealth
 from keepa_deals.health.parts.searches import SearchHealth
+from keepa_deals.health.parts.seller import SellerHealth
 from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.probing import Reading
 from keepa_deals.health.report import HealthReport
@@ -145,6 +146,7 @@ def healthy(**parts: Any) -> HealthReport:
         "history": HistoryHealth(ago(hours=5), ago(seconds=30), (), (), ()),
         "alerts": alerts(),
         "searches": (search(),),
+        "seller": SellerHealth(ago(days=9), ago(minutes=1), known=120),
     }
     readings = {
         name: value if isinstance(value, Reading) else Reading(value=value)

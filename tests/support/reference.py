@@ -25,6 +25,7 @@ from keepa_deals.db.soundness import Unreadable
 from keepa_deals.diagnosis.cli import main as diagnosis
 from keepa_deals.diagnosis.rules import RULES
 from keepa_deals.health.parts.locks import LockHealth
+from keepa_deals.health.parts.seller import SellerHealth
 from keepa_deals.health.parts.tokens import TokenHealth
 from keepa_deals.health.problems import find_problems
 from keepa_deals.health.report import HealthReport
@@ -215,7 +216,10 @@ def complete_report() -> HealthReport:
     flow = replace(healthy().flow.value, last_hour={("ended", "out_of_stock"): 1})  # type: ignore[type-var]
     upserter = job(UPSERT_JOB.name, cursor=SweepState("selection", ago(days=1), plan=plan).to_json())
     told = alerts(oldest_change_at=ago(seconds=1), oldest_due_at=ago(seconds=1), failing=((1, 5),))
-    report = healthy(tokens=tokens, keepa=keepa, locks=(lock,), flow=flow, jobs=jobs(upserter), alerts=told)
+    sold = SellerHealth(ago(days=1), ago(days=1), "refused", ago(days=1), "down", ago(days=1), 1, ago(days=1))
+    report = healthy(
+        tokens=tokens, keepa=keepa, locks=(lock,), flow=flow, jobs=jobs(upserter), alerts=told, seller=sold
+    )
     return replace(report, unreadable=Unreadable(0), problems=find_problems(healthy(beat=None)))
 
 

@@ -25,6 +25,7 @@ from keepa_deals.db.models.deals import (
 from keepa_deals.db.models.jobs import JobRun, JobState, Sample
 from keepa_deals.db.models.people import ApiToken, PersonRow
 from keepa_deals.db.models.searches import SearchOwner, SearchRow, SearchState
+from keepa_deals.db.models.seller import ListingCheck, SellerAccount
 from keepa_deals.db.models.terms import TermChange
 from keepa_deals.roles import Role, Scope
 
@@ -47,6 +48,7 @@ __all__ = [
     "DeliveryState",
     "JobRun",
     "JobState",
+    "ListingCheck",
     "MessageKind",
     "Named",
     "OperatorAction",
@@ -61,6 +63,7 @@ __all__ = [
     "SearchOwner",
     "SearchRow",
     "SearchState",
+    "SellerAccount",
     "TermChange",
     "UtcDateTime",
 ]

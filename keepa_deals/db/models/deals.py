@@ -140,6 +140,10 @@ class Deal(Base):
     risks: Mapped[int | None]
     """What may go wrong with it, as flags (``deals.risks.Risk``); null until an enrichment has told it."""
 
+    # what Amazon says to the connected seller
+    may_sell: Mapped[int | None]
+    """``deals.may_sell.MaySell``, for the condition that the price is of; null: not asked, or not known."""
+
     # economics, derived from the above and the settings; null when a term is unknown
     sell_price: Mapped[int | None]
     sell_doubt: Mapped[int | None]

@@ -11,13 +11,17 @@ from keepa_deals.diagnosis.rules import (
     locks_and_queues,
     processes,
     redis,
+    seller,
     tokens,
 )
 from keepa_deals.diagnosis.rules.base import Rule, classify, registered
 
 __all__ = ["RULES", "Rule", "classify"]
 
-SUBJECTS = (host, processes, redis, database, locks_and_queues, keepa, tokens, jobs, deals, dashboard, alerts)
+SUBJECTS = (
+    *(host, processes, redis, database, locks_and_queues, keepa, tokens, jobs),
+    *(deals, dashboard, alerts, seller),
+)
 """The subjects, those first on which the others depend."""
 
 _ORDER = [module.__name__.rpartition(".")[2] for module in SUBJECTS]

@@ -20,6 +20,7 @@ from keepa_deals.health.parts import (
     queues,
     redis,
     searches,
+    seller,
     tokens,
     unreadable,
 )
@@ -40,6 +41,7 @@ PARTS: tuple[Part[Any], ...] = (
     database.PART,
     history.PART,
     alerts.PART,
+    seller.PART,
     host.PART,
 )
 """The one list of parts, in the order in which machines are told of them."""

@@ -10,7 +10,7 @@ from redis import Redis
 from keepa_deals import locks
 from keepa_deals.health.metric import AnyMetric, gauges
 from keepa_deals.health.part import Part, Snapshot
-from keepa_deals.jobs import FEEDING_JOBS, lock_of
+from keepa_deals.jobs import LOCKED_JOBS, lock_of
 from keepa_deals.redis_store import Keys
 
 
@@ -30,7 +30,7 @@ class LockHealth:
 
 def read(client: Redis, keys: Keys) -> tuple[LockHealth, ...]:
     """Who holds each single-flight lock."""
-    return tuple(_lock(client, job.lock, keys) for job in FEEDING_JOBS)
+    return tuple(_lock(client, job.lock, keys) for job in LOCKED_JOBS)
 
 
 def _lock(client: Redis, name: str, keys: Keys) -> LockHealth:

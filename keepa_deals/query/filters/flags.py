@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, true
 from keepa_deals.db.models import Deal, DealEvent
 from keepa_deals.deals.ended_reasons import ENDED_REASONS
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
+from keepa_deals.deals.may_sell import MaySell
 from keepa_deals.query.encoding import NULL, REASONS, UNKNOWN, Array
 from keepa_deals.query.filters.base import (
     Context,
@@ -50,6 +53,21 @@ class Amazon(StrEnum):
 
 class Switch(StrEnum):
     ON = "1"
+
+
+class MaySellWord(StrEnum):
+    ALLOWED = "allowed"
+    APPROVAL = "approval"
+    REFUSED = "refused"
+    NOT_REFUSED = "not_refused"
+
+
+_ANSWERS: Mapping[MaySellWord, Sequence[MaySell]] = {
+    MaySellWord.ALLOWED: (MaySell.ALLOWED,),
+    MaySellWord.APPROVAL: (MaySell.APPROVAL,),
+    MaySellWord.REFUSED: (MaySell.REFUSED,),
+    MaySellWord.NOT_REFUSED: (MaySell.ALLOWED, MaySell.APPROVAL),
+}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -187,6 +205,29 @@ class NoFlags(Flag[Switch], NullableFilter[Switch]):
         return unknown
 
 
+class MaySellFilter(Flag[MaySellWord], NullableFilter[MaySellWord]):
+    """What Amazon said of the product in the condition that the price is of."""
+
+    @property
+    def columns(self) -> Sequence[ColumnElement[Any]]:
+        return (_T.may_sell,)
+
+    def sql(self, value: MaySellWord, context: Context) -> ColumnElement[bool]:  # noqa: ARG002
+        return _T.may_sell.in_([int(answer) for answer in _ANSWERS[value]])
+
+    def unknown_sql(self, value: MaySellWord, context: Context) -> ColumnElement[bool]:  # noqa: ARG002
+        return _T.may_sell.is_(None)
+
+    def mask(self, value: MaySellWord, context: Context, rows: Rows) -> Array:  # noqa: ARG002
+        answers = rows.column("may_sell")
+        held: Array = functools.reduce(operator.or_, (answers == answer for answer in _ANSWERS[value]))
+        return held
+
+    def unknown_mask(self, value: MaySellWord, context: Context, rows: Rows) -> Array:  # noqa: ARG002
+        unknown: Array = rows.column("may_sell") == NULL
+        return unknown
+
+
 class IncludeUnknown(Flag[Switch]):
     """Takes no deal away: with it the nullable filters keep the deals whose value is unknown."""
 
@@ -204,6 +245,25 @@ INCLUDE_UNKNOWN = IncludeUnknown(
     said={Switch.ON: "Unknown values shown"},
     field=Field(_SWITCHES, "Keep deals whose value is unknown", Kind.SWITCH),
     narrows=False,
+)
+
+MAY_SELL = MaySellFilter(
+    name="may_sell",
+    description="Whether you may sell it",
+    values=MaySellWord,
+    said={
+        MaySellWord.ALLOWED: "You may sell it",
+        MaySellWord.APPROVAL: "Approval needed",
+        MaySellWord.REFUSED: "You may not sell it",
+        MaySellWord.NOT_REFUSED: "You may sell it, or with approval",
+    },
+    listed=(
+        (MaySellWord.ALLOWED, "yes"),
+        (MaySellWord.NOT_REFUSED, "yes, or with approval"),
+        (MaySellWord.APPROVAL, "with approval"),
+        (MaySellWord.REFUSED, "no"),
+    ),
+    field=Field(KIND, "May you sell it", Kind.CHOICE),
 )
 
 FLAGS: tuple[Flag[Any], ...] = (
@@ -231,6 +291,7 @@ FLAGS: tuple[Flag[Any], ...] = (
         listed=((Amazon.YES, "yes"), (Amazon.NO, "no")),
         field=Field(KIND, "Amazon’s offer", Kind.CHOICE),
     ),
+    MAY_SELL,
     NoFlags(
         name="not_risky",
         column=_T.risks,

@@ -17,11 +17,11 @@ from keepa_deals.alerts.book import Change, NotThereError
 from keepa_deals.alerts.preview import would_have_told
 from keepa_deals.alerts.rules import Rule, read_rule
 from keepa_deals.alerts.schedule import RuleError
-from keepa_deals.alerts.secret_box import MUTE, SecretBox, SecretBoxError
 from keepa_deals.db.models import Alert, Channel
 from keepa_deals.query.parameters import ParameterError
 from keepa_deals.query.parse import parse_query
 from keepa_deals.query.view import View
+from keepa_deals.secret_box import MUTE, SecretBox, SecretBoxError
 from keepa_deals.web.alerts.forms import AGAIN, TRIGGERS, rule_of
 from keepa_deals.web.auth.guard import current_person
 from keepa_deals.web.http import errors

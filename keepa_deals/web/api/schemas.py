@@ -11,6 +11,7 @@ from keepa_deals.deals.economics.pricing import Fulfilment, SellPrice
 from keepa_deals.deals.economics.sell_price import Doubt
 from keepa_deals.deals.economics.terms import Certainty, Source, TermName
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
+from keepa_deals.deals.may_sell import MaySell
 from keepa_deals.deals.price_history import Line
 from keepa_deals.deals.risks import Risk, names
 from keepa_deals.ingest.upsert.budget import Limit
@@ -94,6 +95,7 @@ def _deal(reasons: Json) -> Json:
             "status": states,
             "sell_doubts": {**array(_doubt()), "type": ["array", "null"]},
             "risks": {**array({"type": "string", "enum": names(sum(Risk))}), "type": ["array", "null"]},
+            "may_sell": nullable({"type": "string", "enum": [answer.word for answer in MaySell]}),
             "ended_reason": nullable(reasons),
             "currency": text,
             "category_id": nullable({"type": "integer"}),

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from keepa_deals.deals import risks
+from keepa_deals.deals import may_sell, risks
 from keepa_deals.deals.economics.calculation import known_fee
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.money import from_minor
@@ -111,6 +111,7 @@ COLUMNS: Mapping[str, Column] = {
     "fba_fee": Column(Kind.MONEY, _fee),
     "referral_fee_percent": _decimal("referral_fee_bp", 2),
     "risks": _said(lambda row: ", ".join(risks.names(row.risks)), 24),
+    "may_sell": _said(lambda row: may_sell.word_of(row.may_sell) or "", 12),
     "sell_doubts": _said(lambda row: ", ".join(doubt_names(row.sell_doubt)), 20),
     "profit": _money("profit"),
     "roi_percent": _decimal("roi_bp", 2),

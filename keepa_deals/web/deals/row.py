@@ -8,6 +8,7 @@ from datetime import datetime
 
 from keepa_deals.deals.economics.sell_price import Doubt
 from keepa_deals.deals.freshness import AsOf
+from keepa_deals.deals.may_sell import MaySell, answer_of
 from keepa_deals.deals.money import money
 from keepa_deals.deals.risks import MEANINGS, risks_of
 from keepa_deals.marketplaces import marketplace
@@ -35,6 +36,14 @@ DOUBTS: Mapping[Doubt, str] = {
     Doubt.UNUSUAL: "outside of what it was for nine days in ten of the year",
 }
 """What speaks against a sale price, in words."""
+
+
+BADGES: Mapping[MaySell, str] = {
+    MaySell.ALLOWED: "may sell",
+    MaySell.APPROVAL: "approval needed",
+    MaySell.REFUSED: "may not sell",
+}
+"""Amazon's answer in a badge."""
 
 
 def doubts_of(value: int | None) -> list[Doubt]:
@@ -118,6 +127,12 @@ class Presented:
     def doubts(self) -> str:
         """What speaks against the sale price, in words; empty for nothing."""
         return "; ".join(DOUBTS[doubt] for doubt in doubts_of(self.row.sell_doubt))
+
+    @property
+    def answer(self) -> str:
+        """Whether the seller may sell it, in a badge's words; empty where Amazon was not asked."""
+        answer = answer_of(self.row.may_sell)
+        return "" if answer is None else BADGES[answer]
 
     @property
     def is_used(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from keepa_deals.deals import risks
+from keepa_deals.deals import may_sell, risks
 from keepa_deals.deals.economics.calculation import known_fee
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.price_history import Line, Past, Step
@@ -47,6 +47,7 @@ def deal_json(row: DealRow, as_of: AsOf, root: str) -> dict[str, Any]:
         **{name: iso(values[name]) for name in MOMENTS},
         "fba_fee": known_fee(values["fba_fee"]),
         "risks": None if row.risks is None else risks.names(row.risks),
+        "may_sell": may_sell.word_of(row.may_sell),
         "sell_doubts": None if row.sell_doubt is None else doubt_names(row.sell_doubt),
         "status": status_of(row, as_of),
         "ended_reason": str(row.ended_reason) if row.ended_reason else None,

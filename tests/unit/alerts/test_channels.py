@@ -10,8 +10,8 @@ import pytest
 
 from keepa_deals.alerts import addresses, check
 from keepa_deals.alerts.addresses import AddressError, look_at
-from keepa_deals.alerts.secret_box import KEY_FILE, SecretBox, SecretBoxError
 from keepa_deals.alerts.senders import retry_after
+from keepa_deals.secret_box import KEY_FILE, SecretBox, SecretBoxError
 
 GOOD = {
     "tgram://123456789:abcdefg_hijklmnop/12315544/": "tgram",

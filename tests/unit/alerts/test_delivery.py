@@ -19,11 +19,11 @@ from keepa_deals.alerts import retry, senders
 from keepa_deals.alerts.courier import CLAIMED_FOR, Courier, CourierSettings, Sent
 from keepa_deals.alerts.evaluate import evaluate
 from keepa_deals.alerts.notifier import Channels, Notifier
-from keepa_deals.alerts.secret_box import MUTE, SecretBox
 from keepa_deals.alerts.senders import Envelope, SendError
 from keepa_deals.db.models import AlertState, Channel, Deal, Delivery, DeliveryState
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.secret_box import MUTE, SecretBox
 from tests.support.alerts import deliveries, make_alert, make_channel
 from tests.support.webhooks import Hooks, hooks
 from tests.support.world import World, make_deal, make_world

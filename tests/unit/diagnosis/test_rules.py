@@ -25,6 +25,7 @@ from keepa_deals.health.parts.history import HistoryHealth, Point
 from keepa_deals.health.parts.host import HostHealth
 from keepa_deals.health.parts.locks import LockHealth
 from keepa_deals.health.parts.queues import QueueHealth
+from keepa_deals.health.parts.seller import SellerHealth
 from keepa_deals.health.parts.tokens import LaneHealth, TokenHealth
 from keepa_deals.health.probing import Reading
 from keepa_deals.ingest.upsert.budget import Limit
@@ -244,6 +245,13 @@ CASES: dict[str, list[Any]] = {
         evidence(healthy(alerts=alerts_health(waiting=1, oldest_due_at=ago(minutes=3)))),
     ],
     "notifications_failing": [evidence(healthy(alerts=alerts_health(failing=((4, 5),))))],
+    "seller_refused": [
+        evidence(healthy(seller=SellerHealth(ago(days=9), refusal="invalid_grant", refused_at=ago(hours=1))))
+    ],
+    "seller_unanswered": [
+        evidence(healthy(seller=SellerHealth(ago(days=9), ago(minutes=31), trouble="cannot connect"))),
+        evidence(healthy(seller=SellerHealth(ago(minutes=31), trouble="cannot connect"))),
+    ],
     "upserter_behind": [
         evidence(healthy(jobs=jobs(job(last_success_at=ago(minutes=7), last_started_at=ago(seconds=5)))))
     ],

@@ -12,7 +12,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from keepa_deals.alerts.secret_box import SecretBox
 from keepa_deals.db.models import (
     Alert,
     AlertState,
@@ -24,6 +23,7 @@ from keepa_deals.db.models import (
     Role,
 )
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.secret_box import SecretBox
 from tests.support.alerts import deliveries, make_alert, make_channel
 from tests.support.people import People
 from tests.support.world import World, make_deal

@@ -1,7 +1,7 @@
-"""Keeps channels' addresses: encrypted in the database, by a key that only the home has.
+"""Keeps secrets, as channels' addresses and a seller's credentials: encrypted, by a key that is in the home.
 
-Whoever reads the database alone, or a copy of it, learns no address. From the same key come what signs a
-webhook's messages and the links that mute an alert.
+Whoever reads the database alone, or a copy of it, learns none. From the same key come what signs a webhook's
+messages and the links that mute an alert.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from keepa_deals import atomic_file, redaction
 
 KEY_FILE = "channels.key"
-"""In the home. With a lost key the addresses must be given again; a new first line changes the key."""
+"""In the home. With a lost key the secrets must be given again; a new first line changes the key."""
 _LINK_BYTES = 16
 MUTE = "mute"
 """The purpose of a link that mutes an alert."""
@@ -45,8 +45,8 @@ class SecretBox:
             return self._fernet().decrypt(token.encode()).decode()
         except InvalidToken:
             raise SecretBoxError(
-                f"{self._path} is not the key that this address was encrypted with: restore the old one, "
-                "or delete the channel and add it again"
+                f"{self._path} is not the key that this was encrypted with: restore the old one, "
+                "or delete the channel and add it again, or connect the seller again"
             ) from None
 
     def signing_secret(self, channel_id: int) -> bytes:
@@ -88,7 +88,8 @@ class SecretBox:
             MultiFernet([Fernet(key) for key in keys])
         except ValueError:
             raise SecretBoxError(
-                f"{self._path} holds no key: restore it, or delete it and add the channels again"
+                f"{self._path} holds no key: restore it, or delete it, add the channels again and connect the"
+                " seller again"
             ) from None
         redaction.learn(*(key.decode("ascii") for key in keys))
         return keys

@@ -1,0 +1,1 @@
+"""The connected seller: credentials, what to ask Amazon about, and its answers."""
