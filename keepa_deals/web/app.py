@@ -26,13 +26,14 @@ from keepa_deals.web.deals import (
     row_cache,
     saved_views,
     seller_terms,
+    selling,
 )
 from keepa_deals.web.http import addresses, errors, headers, response_cache, static_files
 from keepa_deals.web.status import actions, probes
 from keepa_deals.web.status import page as status_page
 
 PAGES = (
-    *(list_page, detail_page, polling, saved_views, export, feed, buying_list, seller_terms),
+    *(list_page, detail_page, polling, saved_views, export, feed, buying_list, seller_terms, selling),
     *(status_page, actions, probes, api, access_pages),
     *(alerts, alerts_api, alert_feed),
 )

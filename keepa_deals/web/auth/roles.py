@@ -15,6 +15,7 @@ CHANGES: dict[str, Role] = {
     "saved.remove": Role.READER,
     **dict.fromkeys(("alerts.add", "alerts.change", "alerts.mute"), Role.READER),
     **dict.fromkeys(("alerts.add_channel", "alerts.change_channel"), Role.READER),
+    "selling.ask": Role.READER,
     "operate.run_now": Role.OPERATOR,
     "operate.pause_or_resume": Role.OPERATOR,
     "terms.change_terms": Role.OPERATOR,

@@ -12,6 +12,7 @@ from keepa_deals.web.deals import timeline
 from keepa_deals.web.deals.detail import requested_deal, requested_row
 from keepa_deals.web.deals.own_links import own_links
 from keepa_deals.web.deals.price_chart import curve
+from keepa_deals.web.deals.selling import selling_of
 from keepa_deals.web.deals.what_if import understood_what_if, what_if_json
 from keepa_deals.web.http.addresses import parts_of
 from keepa_deals.web.services import current_services
@@ -33,6 +34,7 @@ def deal(domain_id: int, asin: str) -> str:
         reasons=ENDED_REASONS,
         what_if=understood_what_if(detail.row, services.pricing(), request.args.to_dict()),
         money_notation=as_data(notation(domain_id)),
+        selling=selling_of(services, detail.row),
         own_links=own_links(services.settings.deal_links, detail.row),
         back=_way_back(),
         banner=banner(services.health.report()),
