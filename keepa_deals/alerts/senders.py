@@ -8,11 +8,13 @@ import hashlib
 import hmac
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from html import escape
 from typing import Any
 
 import requests
@@ -118,15 +120,14 @@ def _by_apprise(envelope: Envelope, answers: Answers) -> None:
     from apprise import NotifyFormat
 
     with listening() as words:
-        taken, message = False, envelope.message
+        taken = False
         try:
             channel = plugin(envelope.address)
             channel.socket_connect_timeout, channel.socket_read_timeout = CONNECT_SECONDS, ANSWER_SECONDS
             takes_html = NotifyFormat.HTML in _formats_of(channel)
+            title, body = _as_taken(envelope, html=takes_html)
             taken = channel.notify(
-                title=message.title,
-                body=message.html if takes_html else message.text,
-                body_format=NotifyFormat.HTML if takes_html else NotifyFormat.TEXT,
+                title=title, body=body, body_format=NotifyFormat.HTML if takes_html else NotifyFormat.TEXT
             )
         except AddressError as error:
             words.append(str(error))
@@ -135,6 +136,33 @@ def _by_apprise(envelope: Envelope, answers: Answers) -> None:
     if not taken:
         reason = without_address(" · ".join(dict.fromkeys(words)), envelope.address) or "It was not taken"
         raise SendError(reason[:_MAX_WORDS], retry_after=retry_after(answers.retry_after, envelope.now))
+
+
+def _as_taken(envelope: Envelope, *, html: bool) -> tuple[str, str]:
+    """A message's title and body in the form that its channel shows as they are meant.
+
+    Apprise escapes no title: a mail has it as its subject, all others that take HTML in front of the body.
+    Discord reads Markdown, and calls for everybody, in whatever a webhook sends (docs: Execute Webhook).
+    """
+    message = envelope.message
+    if html:
+        return (message.title if envelope.kind in _MAIL else escape(message.title, quote=False)), message.html
+    if envelope.kind == "discord":
+        return as_markdown(message.title), as_markdown(message.text)
+    return message.title, message.text
+
+
+_MAIL = ("mailto", "mailtos")
+_OWN_LINK = re.compile(r"https?://[\w.:/?&=%~+,-]+")
+_MARKDOWN = re.compile(r"[\\*_~`|>\[\]()#<-]")
+
+
+def as_markdown(text: str) -> str:
+    """Plain text for a reader of Markdown: no letter of it acts, and nobody is called. Links stay links."""
+    words = re.split(r"(\s+)", text)
+    return "".join(
+        word if _OWN_LINK.fullmatch(word) else _MARKDOWN.sub(r"\\\g<0>", word) for word in words
+    ).replace("@", "@\N{ZERO WIDTH SPACE}")
 
 
 def _formats_of(channel: Any) -> tuple[Any, ...]:
