@@ -156,7 +156,8 @@ class TokenManager:
                     _check_time(request, answer, deadline - self._clock.monotonic())
                 if not is_logged:
                     is_logged = True
-                    log.info("%s waits %.0f s (%s)", request, answer.retry_after, answer.reason)
+                    level = logging.INFO if answer.retry_after >= 1 else logging.DEBUG
+                    log.log(level, "%s waits %.0f s (%s)", request, answer.retry_after, answer.reason)
                 with store_errors():
                     self._sleep(self.bucket.wake_key(request), answer.nap)
         except BaseException:

@@ -22,10 +22,10 @@ from keepa_deals.seller import account, checks
 from keepa_deals.seller.calls import SellerCalls
 from keepa_deals.seller.candidates import Candidate, alerted, candidates, first_page, views
 from keepa_deals.seller.checks import Key
-from keepa_deals.sp_api.answers import FeeQuestion, Restriction
+from keepa_deals.sp_api.answers import FeeEstimate, FeeQuestion, Restriction
 from keepa_deals.sp_api.client import MAX_QUESTIONS
 from keepa_deals.sp_api.conditions import condition_of
-from keepa_deals.sp_api.errors import QuestionRefusedError
+from keepa_deals.sp_api.errors import QuestionRefusedError, TroubleError, UnreadableAnswerError
 from keepa_deals.sp_api.places import REGIONS
 
 SHARE = timedelta(seconds=20)
@@ -61,6 +61,8 @@ class _Asking:
     calls: SellerCalls
     until: float
     fees: list[tuple[Key, FeeQuestion]] = field(default_factory=list)
+    trouble: TroubleError | None = None
+    """A product that Amazon did not answer about, once in a run, keeps nobody else waiting."""
 
     @property
     def clock(self) -> Clock:
@@ -80,7 +82,14 @@ class _Asking:
             if self.is_over:
                 break
             self.run.checkpoint()
-            self._restriction(question)
+            try:
+                self._restriction(question)
+            except TroubleError as error:
+                if self.trouble is not None:
+                    raise
+                self.trouble = error
+        if self.trouble is not None and not self.run.rows:
+            raise self.trouble
         for start in range(0, len(self.fees), MAX_QUESTIONS):
             if self.is_over:
                 break
@@ -95,7 +104,7 @@ class _Asking:
             answer = self.calls.restriction(
                 asin, domain_id, condition, on_demand=question.on_demand, timeout=PATIENCE
             )
-        except QuestionRefusedError as error:
+        except (QuestionRefusedError, UnreadableAnswerError) as error:
             answer = str(error)
         now = self.clock.now()
         with self.run.commit() as session:
@@ -124,6 +133,8 @@ class _Asking:
             told = self.calls.fees([question for _, question in asked], timeout=PATIENCE)
         except BudgetError:
             return  # a run later
+        except (QuestionRefusedError, UnreadableAnswerError) as error:
+            told = [FeeEstimate(problem=str(error))] * len(asked)
         now = self.clock.now()
         with self.run.commit() as session:
             checks.write_fees(session, asked, told, now)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from keepa_deals.db.models import AlertMemory, Deal, OwnView, SavedView
+from keepa_deals.db.models import Alert, AlertMemory, AlertState, Deal, OwnView, SavedView
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.query.database import DealTable
 from keepa_deals.query.filters.flags import MAY_SELL
@@ -44,12 +44,12 @@ def alerted(connection: Connection, now: datetime) -> Sequence[tuple[int, str]]:
 
 
 def views(connection: Connection) -> Sequence[str]:
-    """The queries of all named views: what comes with the dashboard, and what people saved."""
-    saved = [
-        NamedView(name, query)
-        for table in (SavedView.__table__.c, OwnView.__table__.c)
-        for name, query in connection.execute(select(table.name, table.query).order_by(table.created_at))
-    ]
+    """The queries that people look at, or let alerts look at: of named views, and of alerts that are on."""
+    tables = (SavedView.__table__.c, OwnView.__table__.c)
+    named = [select(table.name, table.query).order_by(table.created_at) for table in tables]
+    watched = Alert.__table__.c
+    named.append(select(watched.name, watched.query).where(watched.state == AlertState.ACTIVE))
+    saved = [NamedView(name, query) for each in named for name, query in connection.execute(each)]
     usable = [view.query for view in (*BUILTIN, *saved) if is_view(view.name, view.query)]
     return list(dict.fromkeys(usable))[:MAX_VIEWS]
 

@@ -1,4 +1,4 @@
-"""What Amazon's answers mean. Pure; what cannot be read is a ``TroubleError``, never a guess."""
+"""What Amazon's answers mean. Pure; what cannot be read is a ``UnreadableAnswerError``, never a guess."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from keepa_deals.deals.may_sell import MaySell
 from keepa_deals.keepa.fields import INT32, Json, entries, text
 from keepa_deals.marketplaces import marketplace
-from keepa_deals.sp_api.errors import TroubleError
+from keepa_deals.sp_api.errors import UnreadableAnswerError
 from keepa_deals.sp_api.places import MARKETPLACE_IDS
 
 MAX_MESSAGE = 300
@@ -36,7 +36,7 @@ def restriction_of(body: object, domain_id: int, condition: str) -> Restriction:
     """What ``getListingsRestrictions`` answered: its strictest reason (model: ``RestrictionList``)."""
     listed = body.get("restrictions") if isinstance(body, Mapping) else None
     if not isinstance(listed, list):
-        raise TroubleError("Amazon’s answer has no list of restrictions")
+        raise UnreadableAnswerError("Amazon’s answer has no list of restrictions")
     found = [reason for each in listed for reason in _reasons(each, domain_id, condition)]
     return max(found, key=lambda one: one.may_sell, default=Restriction(MaySell.ALLOWED))
 
@@ -44,7 +44,7 @@ def restriction_of(body: object, domain_id: int, condition: str) -> Restriction:
 def _reasons(raw: object, domain_id: int, condition: str) -> Iterator[Restriction]:
     """The reasons of a restriction that is about the product as it was asked for."""
     if not isinstance(raw, Mapping):
-        raise TroubleError("a restriction in Amazon’s answer cannot be read")
+        raise UnreadableAnswerError("a restriction in Amazon’s answer cannot be read")
     if raw.get("marketplaceId") != MARKETPLACE_IDS[domain_id]:
         return
     if raw.get("conditionType") not in (None, condition):
@@ -125,7 +125,7 @@ class FeeEstimate:
 def estimates_of(body: object, questions: Sequence[FeeQuestion]) -> Sequence[FeeEstimate]:
     """What ``getMyFeesEstimates`` answered, an estimate a question (model: ``FeesEstimateResult``)."""
     if not isinstance(body, list):
-        raise TroubleError("Amazon’s answer has no list of fees")
+        raise UnreadableAnswerError("Amazon’s answer has no list of fees")
     told = {}
     for raw in body[: len(questions)]:
         result = raw if isinstance(raw, Mapping) else {}

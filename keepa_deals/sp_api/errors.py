@@ -25,5 +25,9 @@ class QuestionRefusedError(SpApiError):
     """Amazon does not understand what was asked, or knows no such thing: asked again it says the same."""
 
 
+class UnreadableAnswerError(SpApiError):
+    """An answer that is none of those that are documented: it costs the product that it is about."""
+
+
 class TroubleError(SpApiError):
     """No answer that can be read, for now."""

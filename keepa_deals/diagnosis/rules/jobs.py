@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import Alert, Finding, Rank, Stops, classify, rule
 from keepa_deals.health.problems import upserter_is_behind
-from keepa_deals.jobs import UPSERT_JOB
+from keepa_deals.jobs import LISTINGS_JOB, UPSERT_JOB
 
 _OF_THE_MOMENT = ("redis_down", "redis_not_saving", "database_unavailable")
 """Trouble that the look itself sees while it lasts: a run that met it failed, and the next one will not."""
@@ -35,7 +35,7 @@ def job_paused(evidence: Evidence) -> Iterator[Finding]:
     stops=Stops.UPSERTER,
     follows_what_stops=Stops.ALL,
     follows="memory_short redis_replica redis_not_saving redis_lost_data",
-    alert=Alert("keepa_deals_job_failed == 1", "5m"),
+    alert=Alert(f"keepa_deals_job_failed{{job!='{LISTINGS_JOB.name}'}} == 1", "5m"),
 )
 def job_failing(evidence: Evidence) -> Iterator[Finding]:
     for job, text in evidence.failed_jobs():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from keepa_deals.diagnosis.evidence.gather import Evidence
-from keepa_deals.diagnosis.rules.base import Alert, Finding, Rank, rule
+from keepa_deals.diagnosis.rules.base import Alert, Finding, Rank, Signs, rule
 from keepa_deals.health.parts import seller
 
 SILENT = timedelta(minutes=30)
@@ -19,6 +19,7 @@ SILENT = timedelta(minutes=30)
     seen_by="a log-in or a call that Amazon refused, or a channels.key that does not fit",
     fix="keepa-deals seller connect, with what Seller Central shows now",
     alert=Alert("keepa_deals_seller_refused > 0", "0m"),
+    signs=Signs(("login with amazon refuses", "connect the seller again", "the application needs the roles")),
 )
 def seller_refused(evidence: Evidence) -> Iterator[Finding]:
     state = evidence.report.value(seller.PART)
@@ -32,6 +33,14 @@ def seller_refused(evidence: Evidence) -> Iterator[Finding]:
     seen_by="no answer for half an hour, and the last call failed",
     fix="look whether this machine reaches Amazon; it is tried each minute, and goes on by itself",
     follows="seller_refused",
+    signs=Signs(
+        (
+            "amazon getlistingsrestrictions",
+            "amazon getmyfeesestimates",
+            "login with amazon",
+            "amazon’s answer",
+        )
+    ),
     alert=Alert("keepa_deals_seller_unanswered > 0", "30m"),
 )
 def seller_unanswered(evidence: Evidence) -> Iterator[Finding]:

@@ -208,6 +208,21 @@ def test_alerts_look_again_at_a_deal_of_which_the_answer_came(desk: Desk) -> Non
         assert session.scalars(select(AlertChange.asin)).all() == [asin]
 
 
+def test_what_an_alert_would_tell_of_is_asked_about_though_no_view_shows_it(desk: Desk) -> None:
+    now = desk.world.clock.now()
+    query = "q=rare&status=stale&may_sell=allowed"
+    moments = {"created_at": now, "active_since": now}
+    with desk.world.database.begin() as session:
+        session.add(Alert(name="x", query=query, rule={}, state=AlertState.ACTIVE, **moments))
+        session.add(
+            Alert(name="off", query="q=dull&status=stale", rule={}, state=AlertState.PAUSED, **moments)
+        )
+    rare = desk.add(1, last_seen_at=now - timedelta(days=1), title="a rare thing")
+    desk.add(2, last_seen_at=now - timedelta(days=1), title="a dull thing")
+    desk.run()
+    assert desk.asked == {f"1/{rare}/new_new": 1}
+
+
 # -- fees ----------------------------------------------------------------------------------------
 def test_fees_come_in_batches_of_twenty_for_the_price_that_is_reckoned_with(desk: Desk) -> None:
     asins = [desk.add(number) for number in range(25)]
@@ -308,6 +323,43 @@ def test_a_product_that_amazon_cannot_tell_of_has_the_reason_and_is_left_alone_f
     desk.run()
     assert "Invalid ASIN" in str(desk.check(asin).problem)
     assert desk.account.trouble is None
+    operations = desk.server.seller.statistics()["by_operation"]
+    desk.world.clock.pass_time(timedelta(minutes=10))
+    desk.run()
+    assert desk.server.seller.statistics()["by_operation"] == operations
+
+
+@pytest.mark.parametrize("broken", ["no such answer", "an error of the server"])
+def test_one_product_that_breaks_amazon_keeps_no_other_waiting(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    asins = [desk.add(number) for number in range(4)]
+    desk.want(asins[2])
+    answer = desk.server.seller.restrictions
+
+    def odd(asin: str, *others: Any) -> Any:
+        if asin != asins[2]:
+            return answer(asin, *others)
+        if broken == "no such answer":
+            return [1]
+        raise RuntimeError(broken)
+
+    monkeypatch.setattr(desk.server.seller, "restrictions", odd)
+    assert desk.run().outcome is Outcome.SUCCEEDED
+    assert [desk.may_sell(asin) is None for asin in asins] == [False, False, True, False]
+
+
+def test_fees_that_amazon_refuses_as_a_batch_are_left_alone_for_hours(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asin = desk.add(1)
+
+    def refuse(_: object) -> None:
+        raise ValueError("Incorrect price")
+
+    monkeypatch.setattr(desk.server.seller, "estimate", refuse)
+    assert desk.run().outcome is Outcome.SUCCEEDED
+    assert "Incorrect price" in str(desk.check(asin).fee_problem)
     operations = desk.server.seller.statistics()["by_operation"]
     desk.world.clock.pass_time(timedelta(minutes=10))
     desk.run()

@@ -416,6 +416,10 @@ def test_a_beat_that_has_just_started_may_not_have_ticked() -> None:
         ("Keepa /product: 402 the key is refused; database is locked", "key_refused"),
         ("DATABASE_URL=sqlite:///x: database or disk is full", "disk_full"),
         ("DATABASE_URL=postgresql://x: the connection broke", "database_unavailable"),
+        ("Login with Amazon refuses the credentials (invalid_grant)", "seller_refused"),
+        ("/home/x/channels.key is not the key: connect the seller again", "seller_refused"),
+        ("Login with Amazon: no answer in time", "seller_unanswered"),
+        ("Amazon getListingsRestrictions: cannot connect", "seller_unanswered"),
         ("TypeError: see the log", None),
     ],
 )

@@ -14,7 +14,7 @@ from keepa_deals.deals.may_sell import MaySell
 from keepa_deals.marketplaces import MARKETPLACES
 from keepa_deals.sp_api.answers import FeeQuestion, estimates_of, restriction_of
 from keepa_deals.sp_api.conditions import CONDITIONS, condition_of
-from keepa_deals.sp_api.errors import TroubleError
+from keepa_deals.sp_api.errors import UnreadableAnswerError
 from keepa_deals.sp_api.places import MARKETPLACE_IDS, REGIONS
 
 US = "ATVPDKIKX0DER"
@@ -93,13 +93,13 @@ JSON = st.recursive(
 def test_whatever_comes_is_an_answer_or_a_trouble(answer: object) -> None:
     question = FeeQuestion("B000000001", 1, 2500, by_amazon=True)
     for read in (lambda: restriction_of(answer, 1, "new_new"), lambda: estimates_of(answer, [question])):
-        with contextlib.suppress(TroubleError):
+        with contextlib.suppress(UnreadableAnswerError):
             read()
 
 
 def test_an_answer_without_a_list_is_no_leave_to_sell() -> None:
     for answer in ({}, [], None, "x", {"restrictions": None}, {"restrictions": {}}, {"restrictions": [1]}):
-        with pytest.raises(TroubleError):
+        with pytest.raises(UnreadableAnswerError):
             restriction_of(answer, 1, "new_new")
 
 
