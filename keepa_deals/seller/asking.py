@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -124,8 +125,9 @@ class _Asking:
             asked = FeeQuestion(deal.asin, deal.domain_id, deal.sell_price, by_amazon)
             self.fees.append((question.key, asked))
 
-    @property
+    @cached_property
     def by_amazon(self) -> bool:
+        """Whether the seller lets Amazon ship."""
         return self.run.context.pricing.fulfilment is Fulfilment.FBA
 
     def _fees(self, asked: Sequence[tuple[Key, FeeQuestion]]) -> None:
@@ -157,7 +159,7 @@ class _Asking:
     def _deals_of(self, keys: Sequence[Key]) -> Iterator[tuple[Key, Candidate | None]]:
         with self.run.context.database.session() as session:
             deals = candidates(session.connection(), [key[:2] for key in keys])
-        by_key = {(deal.domain_id, deal.asin, condition_of(deal.price_type)): deal for deal in deals}
+        by_key = {_key(deal): deal for deal in deals}
         yield from ((key, by_key.get(key)) for key in keys if self._is_ours(key[0]))
 
     def _is_ours(self, domain_id: int) -> bool:
@@ -170,25 +172,23 @@ class _Asking:
         with self.run.context.database.session() as session:
             keys = alerted(session.connection(), now)
             shown, state = self._shown(session, now)
-            deals = candidates(session.connection(), [*keys, *shown])
-        deals = [deal for deal in deals if self._is_ours(deal.domain_id)]
-        due = []
+            found = candidates(session.connection(), [*keys, *shown])
+            deals = {_key(deal): deal for deal in found if self._is_ours(deal.domain_id)}
+            known = checks.checks_of(session, list(deals))
+        due, news = [], []
+        for key, deal in deals.items():
+            check = known.get(key)
+            if check is None or checks.is_due(check, now, self.kept_for):
+                due.append(Question(key, deal, on_demand=False))
+                continue
+            self._note_fees(Question(key, deal, on_demand=False), check, now)
+            if deal.may_sell != check.may_sell:
+                news.append(check)  # it came back, or its price is of another condition now
         with self.run.commit(cursor=state) as session:
             checks.forget_old(session, now)
-            for deal in deals:
-                check = checks.check_of(session, deal.domain_id, deal.asin, deal.price_type)
-                key = (deal.domain_id, deal.asin, condition_of(deal.price_type))
-                if checks.is_due(check, now, self.kept_for):
-                    due.append(Question(key, deal, on_demand=False))
-                elif check is not None:
-                    self._tell(session, deal, check, now)
+            for check in news:
+                checks.tell_deal(session, check, now)
         return due
-
-    def _tell(self, session: Session, deal: Candidate, check: ListingCheck, now: datetime) -> None:
-        """What is known from before: a deal that came back, or whose price is of another condition now."""
-        if deal.may_sell != check.may_sell:
-            checks.tell_deal(session, check, now)
-        self._note_fees(Question((check.domain_id, check.asin, check.condition), deal, False), check, now)
 
     def _shown(self, session: Session, now: datetime) -> tuple[Sequence[tuple[int, str]], dict[str, Any]]:
         """The first pages of the named views, a few views a look; and where the next look goes on."""
@@ -209,3 +209,8 @@ class _Asking:
             keys += first_page(connection, query, as_of, context.domain_id)
         following = (begin + read) % len(queries) if queries else 0
         return keys, {"looked_at": seconds, "view": following}
+
+
+def _key(deal: Candidate) -> Key:
+    """The product of a deal in the condition that its price is of."""
+    return deal.domain_id, deal.asin, condition_of(deal.price_type)

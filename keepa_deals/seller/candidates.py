@@ -19,6 +19,8 @@ from keepa_deals.query.parse import parse_query
 ALERTED_WITHIN = timedelta(days=2)
 MAX_ALERTED = 500
 MAX_VIEWS = 40
+_CHUNK = 500
+"""ASINs of one query."""
 
 
 class Candidate(NamedTuple):
@@ -68,7 +70,9 @@ def candidates(connection: Connection, keys: Sequence[tuple[int, str]]) -> Seque
     """The open deals among these, in their order."""
     found: dict[tuple[int, str], Candidate] = {}
     for domain in dict.fromkeys(domain for domain, _ in keys):
-        asins = [asin for its_domain, asin in keys if its_domain == domain]
-        query = _ROWS.where(_T.domain_id == domain, _T.asin.in_(asins), _T.ended_at.is_(None))
-        found |= {(row.domain_id, row.asin): Candidate(*row) for row in connection.execute(query)}
+        asins = sorted({asin for its_domain, asin in keys if its_domain == domain})
+        for start in range(0, len(asins), _CHUNK):
+            some = asins[start : start + _CHUNK]
+            query = _ROWS.where(_T.domain_id == domain, _T.asin.in_(some), _T.ended_at.is_(None))
+            found |= {(row.domain_id, row.asin): Candidate(*row) for row in connection.execute(query)}
     return [found[key] for key in dict.fromkeys(keys) if key in found]

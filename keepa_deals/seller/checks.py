@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
@@ -22,11 +22,27 @@ KEPT_FOR = timedelta(days=90)
 
 Key = tuple[int, str, str]
 """Domain, ASIN, condition."""
+_CHUNK = 500
+"""ASINs of one query."""
 
 
 def check_of(session: Session, domain_id: int, asin: str, price_type: int) -> ListingCheck | None:
     """What is known of a deal's product in the deal's condition."""
     return session.get(ListingCheck, (domain_id, asin, condition_of(price_type)))
+
+
+def checks_of(session: Session, keys: Sequence[Key]) -> Mapping[Key, ListingCheck]:
+    """What is known of these, by their keys."""
+    found: dict[Key, ListingCheck] = {}
+    wanted = set(keys)
+    for domain in {key[0] for key in keys}:
+        asins = sorted({asin for its_domain, asin, _ in keys if its_domain == domain})
+        for start in range(0, len(asins), _CHUNK):
+            some = asins[start : start + _CHUNK]
+            query = select(ListingCheck).where(ListingCheck.domain_id == domain, ListingCheck.asin.in_(some))
+            for check in session.scalars(query):
+                found[check.domain_id, check.asin, check.condition] = check
+    return {key: check for key, check in found.items() if key in wanted}
 
 
 def want(session: Session, domain_id: int, asin: str, price_type: int, now: datetime) -> bool:
