@@ -182,7 +182,8 @@ def test_a_deploy_whose_terminal_goes_away_ends_all_the_same(clone: Checkout) ->
     new = clone.commit("# a version that nobody watches")
     deploy = clone.popen("deploy_update.sh")
     assert deploy.stdout is not None
-    assert "deploying" in deploy.stdout.readline()
+    while "deploying" not in (line := deploy.stdout.readline()):
+        assert line, "it ended before it began"
     deploy.stdout.close()
     deploy.send_signal(signal.SIGHUP)
     deploy.wait(timeout=180)

@@ -117,8 +117,14 @@ def zombie_lock(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _holder_does_nothing(evidence: Evidence, lock: LockHealth) -> bool:
-    """Whether the upserter is behind while its lock is held by somebody who never began a run."""
+    """Whether the upserter is behind while its lock is held by somebody who never began a run.
+
+    Lock and job are read one after the other: where each run fails soon, the lock may be the next one's.
+    """
     job = evidence.report.job(UPSERT_JOB.name)
     if job is None or lock.name != UPSERT_JOB.lock or not upserter_is_behind(evidence.report):
         return False
-    return not job.running
+    began = job.last_started_at
+    return not job.running and (
+        began is None or evidence.report.taken_at - began > evidence.report.behind_after
+    )

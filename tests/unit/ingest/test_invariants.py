@@ -150,7 +150,7 @@ def check(market: Market, since: int) -> int:
 
 
 @settings(
-    max_examples=amount(2, at_night=12),
+    max_examples=amount(1, at_night=12),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a failure is shown at once: its seed suffices

@@ -57,7 +57,9 @@ def test_the_recording_says_what_the_documentation_quotes() -> None:
     assert recorded["moved after 3 h"] == pytest.approx(130 / 697)
 
 
-@pytest.mark.parametrize("repriced", [0.0, 0.2, 0.5])
+@pytest.mark.parametrize(
+    "repriced", [0.5, *(pytest.param(share, marks=pytest.mark.nightly) for share in (0.0, 0.2))]
+)
 def test_as_many_deals_move_as_asked_for(repriced: float) -> None:
     sweeps = sandbox_sweeps("moves", deals=300, behaviour=Behaviour(repriced=repriced))
     before, after = ({entry.asin: entry.changed for entry in sweep} for sweep in sweeps[:2])

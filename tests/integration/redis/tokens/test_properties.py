@@ -297,7 +297,7 @@ def test_the_balance_is_never_overestimated_and_keepa_never_refuses(real_redis: 
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=amount(150, at_night=600),
+            max_examples=amount(80, at_night=600),
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
