@@ -8,9 +8,11 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
+from keepa_deals import formats
 from keepa_deals.db.models import Deal
 from keepa_deals.db.upsert import write_pasts
 from keepa_deals.deals.economics import calculation, pricing
+from keepa_deals.deals.money import money
 from keepa_deals.deals.price_history import Line, Past, pack
 from keepa_deals.ingest.columns import store
 from tests.browser.conftest import Still
@@ -99,3 +101,49 @@ def test_the_pages_what_if_answers_what_the_list_says(open_page: Page, still: St
             buy.fill("")
         expect(page.locator("tr.touched")).to_have_count(0)
         expect(page.locator("[data-result=profit]")).to_have_text(profit)
+
+
+TYPED = (
+    {"buy": "1"},
+    {"sell": "49.99", "referral": "8.25", "prep": "0.99"},
+    {"buy": "12.34", "quantity": "3", "buy_shipping": "7", "fba": "0"},
+    {"sell": "0", "returns": "100"},
+)
+"""What somebody may type, by the names of the terms."""
+TERMS = sorted({name for typed in TYPED for name in typed})
+
+
+@pytest.mark.nightly
+def test_page_and_api_answer_the_same_whatever_is_typed(still_page: Page, still: Still) -> None:
+    page = still_page
+    with still.database.session() as session:
+        rows = session.execute(select(Deal.domain_id, Deal.asin).order_by(Deal.asin).limit(12)).all()
+    for domain_id, asin in rows:
+        page.goto(f"/deals/{domain_id}/{asin}")
+        for fold in page.locator(".more-terms > summary").all():
+            fold.click()
+        for typed in TYPED:
+            with page.expect_response(lambda answer, typed=typed: all(text in answer.url for text in typed)):
+                for name in TERMS:
+                    page.locator(f"#term-{name}").fill(typed.get(name, ""))
+            told = page.request.get(f"/api/deals/{domain_id}/{asin}/economics", params=typed).json()
+            for name in ("profit", "break_even"):
+                text = formats.UNKNOWN if told[name] is None else money(told[name], domain_id)
+                expect(page.locator(f"[data-result={name}]")).to_have_text(text)
+
+
+def test_the_choices_of_terms_are_read_whole(open_page: Page) -> None:
+    """A select as wide as its column cut "as the deployment" in two on a phone."""
+    open_page.goto("/terms")
+    cut = open_page.locator(".terms select").evaluate_all(
+        """selects => selects.filter(select => {
+            const whole = select.cloneNode(true);
+            whole.style.cssText = "display: inline-block; width: auto; max-width: none; position: absolute";
+            document.body.append(whole);
+            const needed = whole.getBoundingClientRect().width;
+            whole.remove();
+            return select.getBoundingClientRect().width < needed;
+        }).map(select => select.name)"""
+    )
+    assert cut == []
+    assert open_page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
