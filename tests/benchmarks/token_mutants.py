@@ -71,7 +71,7 @@ MUTANTS = (
     Mutant("bulk ignores recovery", "recovery_bound(ceiling))", "0)"),
     Mutant("small waits for recovery", "local need, reserve, items = price,", "local need, reserve, items = math.max(price, TARGET),"),
     Mutant("no small request waits for its tokens", "s.available >= need and not limited", "(s.available >= need or not is_bulk) and not limited"),
-    Mutant("the queue has no order", "if not first or first == id then", "if true then"),
+    Mutant("the queue has no order", "if not first or first == id then", "if true then", RULES),
     Mutant("the last in the queue goes first", "redis.call('ZRANGE', queue, 0, 0)", "redis.call('ZRANGE', queue, -1, -1)"),
     Mutant("no share for bulk", "local limited = lane == 'small' and bulk_waits and limited_for(need)", "local limited = false", RULES),
     Mutant("small requests promised for ever", "math.max(0, math.min(others, allowance(s))) or others", "others or others", RULES),

@@ -147,7 +147,14 @@ def test_a_hostile_title_stays_text(client: FlaskClient, stock: Stock, title: st
 def test_the_page_of_one_deal_tells_its_life(client: FlaskClient, stock: Stock, world: World) -> None:
     stock(1, enrich=True)
     page = client.get("/deals/1/B000000000").text
-    for expected in ("Title of B000000000", "Acme", "12 / 40", "3.50", "Found", "Recorded history"):
+    for expected in (
+        "Title of B000000000",
+        "Acme",
+        "12 / 40",
+        "3.50",
+        "when it was first read",
+        "Recorded history",
+    ):
         assert expected in page
 
 

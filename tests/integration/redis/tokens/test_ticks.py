@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -96,6 +97,17 @@ def test_no_tick_of_the_recordings_is_counted_before_it_came(
         if 59_000 < came - before < 62_000 and expected < came - 60_000
     ]
     assert early == []
+
+
+def test_the_next_tick_is_told_from_the_moment_at_which_an_answer_was_ready(real_redis: redis.Redis) -> None:
+    """Recorded: ``refillIn`` counts from there, and ``timestamp`` is when the request came."""
+    time, ticks = ManualTime(), set()
+    for processing in (700, 1):
+        tokens = manager(real_redis, time, account=f"took {processing}")
+        asked = envelope(50, at=time.ms - processing, refill_in=20_000)
+        tokens.update_after_call(replace(asked, processing_time_ms=processing))
+        ticks.add(known(tokens).next_tick_at)
+    assert len(ticks) == 1
 
 
 def test_the_period_is_learned_from_two_answers_and_from_answers_far_apart(
