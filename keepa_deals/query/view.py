@@ -93,13 +93,13 @@ class View:
     def descending(self) -> bool:
         return self.order is Order.DESC
 
-    def context(self, as_of: AsOf) -> Context:
-        """What its conditions depend on at a moment."""
-        return Context(self.interval, as_of)
+    def context(self, as_of: AsOf, searches: Mapping[int, int] | None = None) -> Context:
+        """What its conditions depend on at a moment; the cache knows the marketplaces of ``searches``."""
+        return Context(self.interval, as_of, searches or {})
 
-    def terms(self, categories: Mapping[int, str]) -> Terms:
-        """What the words of its filters depend on; ``categories`` names those that are known."""
-        return Terms(self.money_domain, self.interval, categories)
+    def terms(self, categories: Mapping[int, str], searches: Mapping[int, str] | None = None) -> Terms:
+        """What the words of its filters depend on: the names of categories and searches that are known."""
+        return Terms(self.money_domain, self.interval, categories, searches or {})
 
     # -- as a URL ----------------------------------------------------------------------------
     def parameters(self) -> list[tuple[str, str]]:

@@ -28,6 +28,10 @@ class SearchError(KeepaDealsError):
     """A search cannot be made or changed; one line that names it and the way out."""
 
 
+class NoSuchSearchError(SearchError):
+    """No search has this name."""
+
+
 def all_searches(session: Session) -> Sequence[Search]:
     """All but the removed ones, in the order in which they were made."""
     return [search_of(row) for row in _rows(session)]
@@ -210,7 +214,7 @@ def _named(session: Session, name: str) -> SearchRow:
     row = next((row for row in rows if row.name.casefold() == name.strip().casefold()), None)
     if row is None:
         there = ", ".join(repr(row.name) for row in rows) or "none yet"
-        raise SearchError(f"no search is named {name[:MAX_NAME]!r}: there are {there}")
+        raise NoSuchSearchError(f"no search is named {name[:MAX_NAME]!r}: there are {there}")
     return row
 
 

@@ -29,13 +29,14 @@ from keepa_deals.web.deals import (
     selling,
 )
 from keepa_deals.web.http import addresses, errors, headers, response_cache, static_files
+from keepa_deals.web.searches import views as searches
 from keepa_deals.web.status import actions, probes
 from keepa_deals.web.status import page as status_page
 
 PAGES = (
     *(list_page, detail_page, polling, saved_views, export, feed, buying_list, seller_terms, selling),
     *(status_page, actions, probes, api, access_pages),
-    *(alerts, alerts_api, alert_feed),
+    *(alerts, alerts_api, alert_feed, searches),
 )
 COMPRESSED = [
     *("text/html", "text/css", "text/csv", "text/plain", "text/javascript"),

@@ -26,6 +26,8 @@ EVERYTHING = {
     "password": PASSWORD,
     "name": "mine",
     "query": "sort=price",
+    "deal_query": '{"priceTypes": [1], "domainId": 3}',
+    "weight": "5",
     "job": "update_recent_deals",
     "action": "pause",
     "next": "/",
@@ -156,7 +158,7 @@ FOR_EVERYBODY = {
     *("/alerts", "/alerts/change", "/alerts/mute", "/channels", "/channels/change"),
     "/deals/1/B000000000/may-sell",
 }
-RECORDED = {"/health/run", "/health/backfill"}
+RECORDED = {"/health/run", "/health/backfill", "/searches", "/searches/change"}
 """What an operator asks of the service; each is an operator action."""
 FOR_OPERATORS = {*RECORDED, "/terms"}
 PEOPLE = {"reader": Role.READER, "operator": Role.OPERATOR, "admin": Role.ADMIN}

@@ -105,6 +105,13 @@ class FeedSize:
         new = math.ceil(self.arriving * (every / self.window))
         return math.ceil(pages_of(new) * DEAL_PAGE_TOKENS * (self.window / every))
 
+    def tokens_spent(self, head_every: timedelta, interval: timedelta) -> int:
+        """What keeping all costs in a window, as it comes out: looks are taken by whole intervals, and the
+        first page of a sweep is one of them."""
+        looks = self.look_tokens(interval * max(1, math.ceil(head_every / interval - 0.5)))
+        followed = self.pages - 1 + self.arriving / DEALS_PER_PAGE
+        return looks + math.ceil(followed * DEAL_PAGE_TOKENS / (1 - MARGIN)) + self.leaving
+
 
 def at_first(matching: int, newest: int, span: timedelta, window: timedelta) -> FeedSize:
     """The feed of a table that does not reach a window back yet: its ``newest`` deals came within ``span``.
@@ -135,11 +142,11 @@ def make_plan(feed: FeedSize, interval: timedelta, supply: Supply | None) -> Pla
     left = tokens - feed.look_tokens(head_every) - min(feed.leaving, math.floor(ASKING_SHARE * tokens))
     affordable = max(1, math.floor(left * (1 - MARGIN) / DEAL_PAGE_TOKENS) - feed.drift)
     page_every = _page_every(feed, tokens, head_every_when_late(head_every, interval, window))
-    looks = feed.look_tokens(head_every)
+    spent = feed.tokens_spent(head_every, interval)
     if needed <= tokens or affordable >= pages:
         return Plan(
             matching, shown, pages, needed, tokens, head_every, page_every, capped, supply.share,
-            planned=min(tokens, sweep + looks + feed.leaving),
+            planned=min(tokens, spent),
         )  # fmt: skip
     return Plan(
         matching, affordable * DEALS_PER_PAGE, affordable, needed, tokens, head_every, page_every,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -48,6 +49,8 @@ class Progress:
         """Whether each of the newest pages that this run has read showed all that stood on it."""
         self.share = 1.0
         """The part of all tokens that the search may count on."""
+        self.share_for: Callable[[int], float] = lambda _needed: 1.0
+        """That part, were so many tokens a window needed."""
         self.asked: set[str] = set()
         """ASINs that this run has asked about."""
 

@@ -63,10 +63,14 @@ def _read(searches: Served) -> None:
         for number, progress in searches.going():
             if number not in tasks:
                 tasks[number] = _next_task(progress)
-        due = [(task.urgency, number) for number, task in tasks.items() if task is not None]
+        due = [
+            (searches.has_overspent(searches.searches[number]), task.urgency, number)
+            for number, task in tasks.items()
+            if task is not None
+        ]
         if not due:
             break
-        _, number = min(due)
+        *_, number = min(due)
         task = tasks.pop(number)
         assert task is not None
         with searches.reading(number):

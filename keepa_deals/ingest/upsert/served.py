@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 REFUSED_FOR = timedelta(minutes=10)
 """A query that Keepa refused is sent again after this time, or once it has changed."""
+
+_HOUR = timedelta(hours=1)
 
 
 @dataclass
@@ -61,11 +64,26 @@ class Served:
 
     def share_out(self) -> None:
         """Let each search count on its part of the tokens, and plan anew where that has moved."""
-        going = list(self.going())
-        claims = [_claim(progress) for _, progress in going]
-        for (_, progress), share in zip(going, share_out(claims) if claims else (), strict=True):
+        going = [progress for _, progress in self.going()]
+        claims = [_claim(progress) for progress in going]
+        for progress, share in zip(going, share_out(claims) if claims else (), strict=True):
             progress.share = share
+            progress.share_for = partial(_share_for, going, progress)
+        for progress in going:
             window_plan.adapt(progress)
+
+    def has_overspent(self, progress: Progress) -> bool:
+        """Whether a search has had its part of the last hour, on a plan that is short.
+
+        It is served after those that have not: deadlines alone would give it what is theirs, since pages that
+        it cannot keep are the latest of all.
+        """
+        search = progress.context.search
+        if search is None or not any(other.state.is_cut for _, other in self.going()):
+            return False
+        come = window_plan.supply_within(progress, _HOUR)
+        spent = search.tokens_within_an_hour(progress.now()) + progress.run.tokens_spent
+        return come is not None and spent > come
 
     def refuse_all(self) -> None:
         """Raise what Keepa said where it refused every search."""
@@ -141,10 +159,17 @@ def _rests(search: Search, now: datetime) -> bool:
     return at is not None and at >= search.changed_at and now - REFUSED_FOR < at <= now
 
 
-def _claim(progress: Progress) -> Claim:
+def _share_for(going: Sequence[Progress], one: Progress, needed: int) -> float:
+    """The share of one of the searches that needs so many tokens a window, by what is known of the others."""
+    claims = [_claim(progress, needed if progress is one else None) for progress in going]
+    return share_out(claims)[going.index(one)]
+
+
+def _claim(progress: Progress, needed: int | None = None) -> Claim:
+    """What a search claims by its plan, or by what it has just turned out to need."""
     search, plan = progress.context.search, progress.state.plan
     weight = search.weight if search else 1
     supply = window_plan.whole_supply(progress)
-    if plan is None or supply is None:
-        return Claim(weight, None)
-    return Claim(weight, plan.needed / max(1, supply))
+    if needed is None and plan is not None:
+        needed = plan.needed
+    return Claim(weight, None if needed is None or supply is None else needed / max(1, supply))

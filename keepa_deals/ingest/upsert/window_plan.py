@@ -22,8 +22,16 @@ log = logging.getLogger(__name__)
 
 
 def plan_window(progress: Progress) -> Plan:
-    """What the next window is spent on, by what is there now."""
-    plan = budget.make_plan(feed_size(progress), progress.interval, _supply(progress))
+    """What the next window is spent on, by what is there now.
+
+    What is needed may be more or less than was known when the tokens were shared out.
+    """
+    feed = feed_size(progress)
+    plan = budget.make_plan(feed, progress.interval, _supply(progress))
+    share = progress.share_for(plan.needed)
+    if has_moved(progress.share, share):
+        progress.share = share
+        plan = budget.make_plan(feed, progress.interval, _supply(progress))
     before, search = progress.state.plan, progress.context.search
     if plan.limit is not None and (before is None or before.limit != plan.limit):
         log.warning(
@@ -50,6 +58,12 @@ def whole_supply(progress: Progress) -> int | None:
     """The tokens that come for all searches within a window of this one; ``None``: nobody knows."""
     supply = _supply(progress)
     return replace(supply, share=1.0).tokens if supply is not None else None
+
+
+def supply_within(progress: Progress, time: timedelta) -> int | None:
+    """The search's part of the tokens that come within some time; ``None``: nobody knows."""
+    supply = _supply(progress)
+    return replace(supply, window=time).tokens if supply is not None else None
 
 
 def _supply(progress: Progress) -> Supply | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
-from keepa_deals.db.models import Deal, DealEvent
+from keepa_deals.db.models import Deal, DealEvent, SearchRow
 from keepa_deals.db.soundness import FIRST_MOMENT, is_key
 from keepa_deals.deals.freshness import CLOCK_OVERLAP
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
@@ -50,6 +50,7 @@ class Refresher:
         self._event_id = 0
         self._newest_event: datetime | None = None
         self._has_refreshed = False
+        self._searches: dict[int, int] = {}
         self._waiting: list[Batch] = []
         """Rows of the first load that are too few for a block."""
         self._out_of_stock: set[int] = set()
@@ -58,7 +59,9 @@ class Refresher:
         """What was copied of rows touched within the overlap, by place: they come again and again."""
 
     def snapshot(self, *, is_whole: bool) -> CacheSnapshot:
-        return CacheSnapshot(tuple(self._blocks), self._categories, is_whole, self._newest_event)
+        return CacheSnapshot(
+            tuple(self._blocks), self._categories, is_whole, self._newest_event, self._searches
+        )
 
     # -- everything ----------------------------------------------------------------------------
     def add(self, rows: Sequence[Any]) -> None:
@@ -85,11 +88,13 @@ class Refresher:
         self._blocks += built(batch)
 
     def read_events(self, connection: Connection) -> Array:
-        """Only the events by which the dashboard filters; the places of the deals of the new ones.
+        """Events by which the dashboard filters, and searches; the places of the deals of the new events.
 
         Before the rows: what is noted as known of the events must be in the rows.
         """
         self._newest_event = connection.scalar(select_newest_event(to_moment(self._now)))
+        searches = connection.execute(select(SearchRow.id, SearchRow.domain_id)).all()
+        self._searches = {number: domain for number, domain in searches}  # noqa: C416  # typed rows
         query = select(_E.domain_id, _E.asin, _E.id).where(
             _E.kind == DealEventKind.ENDED,
             _E.reason == EndedReason.OUT_OF_STOCK,

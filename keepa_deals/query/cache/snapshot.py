@@ -61,6 +61,8 @@ class CacheSnapshot:
     """Whether the ended deals are there, too."""
     newest_event: datetime | None = None
     """When the newest event happened that the cache knows: what comes later is not in it."""
+    searches: Mapping[int, int] = field(default_factory=dict)
+    """The marketplaces of the searches."""
     _known: dict[Status, tuple[View, AsOf, list[Chosen]]] = field(default_factory=dict, init=False)
 
     @property
@@ -76,10 +78,11 @@ class CacheSnapshot:
         if (chosen := self._known_of(view.status, view, as_of)) is None:
             parts: Iterator[Chosen | None]
             if (every := self._known_of(Status.ALL, view, as_of)) is not None:
-                context = view.context(as_of)
+                context = view.context(as_of, self.searches)
                 parts = (part.of_status(view.status, context) for part in every)
             else:
-                parts = (_choose(block, view, as_of) for block in self.blocks)
+                context = view.context(as_of, self.searches)
+                parts = (_choose(block, view, context) for block in self.blocks)
             chosen = [part for part in parts if part is not None]
             self._known[view.status] = view, as_of, chosen
         return chosen
@@ -127,8 +130,7 @@ class BlockRows:
         return values if self.at is None else values[self.at]
 
 
-def _choose(block: Block, view: View, as_of: AsOf) -> Chosen | None:
-    context = view.context(as_of)
+def _choose(block: Block, view: View, context: Context) -> Chosen | None:
     rows = _of_status(block, view.status, context)
     if rows is None:
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -33,6 +33,8 @@ class Context:
 
     interval: Interval
     as_of: AsOf
+    searches: Mapping[int, int] = field(default_factory=dict)
+    """The marketplaces of the searches, for the cache: the database looks them up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Terms:
     interval: Interval
     categories: Mapping[int, str]
     """The names of those that are known."""
+    searches: Mapping[int, str] = field(default_factory=dict)
+    """The same of searches."""
 
 
 class Rows(Protocol):

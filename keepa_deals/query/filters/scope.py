@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, true
+from sqlalchemy import ColumnElement, and_, or_, select, true
 
-from keepa_deals.db.models import Deal
+from keepa_deals.db.models import Deal, SearchRow
 from keepa_deals.formats import span
 from keepa_deals.marketplaces import MARKETPLACES, marketplace
 from keepa_deals.query.encoding import Array, to_number
@@ -37,6 +37,7 @@ from keepa_deals.query.parameters import (
 _T = Deal.__table__.c
 
 MAX_CATEGORIES = 50
+_MAX_SEARCH = 2**31 - 1
 _MAX_CATEGORY = 2**63 - 1
 
 KIND = Group(60, "Kind and age", "pair", beside="limit")
@@ -78,6 +79,32 @@ class DomainFilter(Filter[int]):
 
     def mask(self, value: int, context: Context, rows: Rows) -> Array:  # noqa: ARG002
         held: Array = rows.column("domain_id") == value
+        return held
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SearchFilter(Filter[int]):
+    """Deals of one search: those of its marketplace, of which no other search has any."""
+
+    def parse(self, values: Sequence[str], domain_id: int) -> int:  # noqa: ARG002
+        return read_integer(self.name, read_single(self.name, values), 1, _MAX_SEARCH)
+
+    def schema(self) -> Schema:
+        return {"type": "integer", "minimum": 1, "maximum": _MAX_SEARCH}
+
+    def words(self, value: int, terms: Terms) -> str:
+        return terms.searches.get(value, f"Search {value}")
+
+    def is_offered(self, values: Mapping[str, Any]) -> bool:
+        """A search comes by an address, and stays."""
+        return self.name in values
+
+    def sql(self, value: int, context: Context) -> ColumnElement[bool]:  # noqa: ARG002
+        searched = select(SearchRow.domain_id).where(SearchRow.id == value)
+        return _T.domain_id.in_(searched)
+
+    def mask(self, value: int, context: Context, rows: Rows) -> Array:
+        held: Array = rows.column("domain_id") == context.searches.get(value, 0)
         return held
 
 
@@ -206,6 +233,11 @@ DOMAIN = DomainFilter(
     name="domain",
     description="Keepa's domain id",
     field=Field(Group(90), "Marketplace", Kind.HIDDEN),
+)
+SEARCH = SearchFilter(
+    name="search",
+    description="The number of a search, as /api/searches has it",
+    field=Field(Group(90), "Search", Kind.HIDDEN),
 )
 CATEGORY = CategoryFilter(
     name="category",

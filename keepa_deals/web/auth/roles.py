@@ -18,6 +18,7 @@ CHANGES: dict[str, Role] = {
     "selling.ask": Role.READER,
     "operate.run_now": Role.OPERATOR,
     "operate.pause_or_resume": Role.OPERATOR,
+    **dict.fromkeys(("searches.add", "searches.change"), Role.OPERATOR),
     "terms.change_terms": Role.OPERATOR,
 }
 """The role that a change by this route needs."""

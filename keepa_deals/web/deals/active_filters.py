@@ -16,9 +16,9 @@ class Chip:
     without: str
 
 
-def chips(view: View, categories: Mapping[int, str]) -> list[Chip]:
-    """The filters of ``view``; ``categories`` names those that are known."""
-    terms = view.terms(categories)
+def chips(view: View, categories: Mapping[int, str], searches: Mapping[int, str]) -> list[Chip]:
+    """The filters of ``view``; ``categories`` and ``searches`` name those that are known."""
+    terms = view.terms(categories, searches)
     return [
         Chip(text, view.having(each, rest).query())
         for each, value in view.filters()

@@ -11,7 +11,7 @@ from keepa_deals.formats import counted
 from keepa_deals.query.contradictions import Contradiction
 from keepa_deals.query.filters import FILTERS
 from keepa_deals.query.filters.base import Filter, Group, Kind, Option
-from keepa_deals.query.filters.scope import STATUS, Status
+from keepa_deals.query.filters.scope import SEARCH, STATUS, Status
 from keepa_deals.query.intervals import Interval
 from keepa_deals.query.named_views import NamedView
 from keepa_deals.query.parse import Mistake
@@ -39,6 +39,15 @@ def layouts(view: View) -> Sequence[Choice]:
 def densities(view: View) -> Sequence[Choice]:
     words = {Density.COMFORTABLE: "Roomy", Density.COMPACT: "Dense"}
     return [(text, replace(view, density=kind), kind is view.density) for kind, text in words.items()]
+
+
+def searches(view: View, names: Mapping[int, str]) -> Sequence[tuple[str, View, bool]]:
+    """A link for each search and for all of them together; none where there is but one."""
+    if len(names) < 2:
+        return []
+    here = view.value_of(SEARCH)
+    each = [(name, view.having(SEARCH, number), number == here) for number, name in names.items()]
+    return [("All searches", view.having(SEARCH, None), here is None), *each]
 
 
 def statuses(view: View, counts: Mapping[Status, int | None]) -> Sequence[tuple[str, int | None, View, bool]]:

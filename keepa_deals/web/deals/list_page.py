@@ -16,6 +16,7 @@ from keepa_deals.query.filters.scope import Status
 from keepa_deals.query.intervals import Interval
 from keepa_deals.query.named_views import NamedView, read_named_views
 from keepa_deals.query.reader import Category, DealReader
+from keepa_deals.query.search_names import read_search_names
 from keepa_deals.query.sorts import SORTS
 from keepa_deals.query.view import View
 from keepa_deals.web.auth.guard import current_person
@@ -47,6 +48,8 @@ class ListPage:
     """How many deals of each status the view's other filters leave."""
     hidden: Mapping[str, int]
     categories: Sequence[Category]
+    searches: Mapping[int, str]
+    """Their names."""
     named: Sequence[NamedView]
     view_counts: Mapping[str, int]
     """How many deals a named view has, by its query string, as far as it is known."""
@@ -66,7 +69,8 @@ def deals() -> str:
         "deals/list.html",
         browse=shown,
         view=view,
-        chips=chips(view, {category.id: category.name for category in shown.categories}),
+        chips=chips(view, {category.id: category.name for category in shown.categories}, shown.searches),
+        searches=controls.searches(view, shown.searches),
         sorts=SORTS,
         filters=FILTERS,
         form=controls.form(view, asked.mistakes, opposed),
@@ -98,6 +102,7 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
             statuses=statuses,
             hidden=reader.count_hidden(view),
             categories=reader.categories(view),
+            searches=read_search_names(reader.connection),
             named=named,
             view_counts=count_views(services, named, reader),
             previous=page.previous.encode() if page.previous else None,

@@ -96,8 +96,13 @@ def _action(services: Services, action: str, target: str, outcome: str) -> Opera
 
 def _record(services: Services, action: str, target: str, outcome: str) -> None:
     with services.database.begin() as session:
-        session.add(_action(services, action, target, outcome))
-        _prune(session)
+        record_in(session, services, action, target, outcome)
+
+
+def record_in(session: Session, services: Services, action: str, target: str, outcome: str) -> None:
+    """Record what somebody did, in the transaction that does it."""
+    session.add(_action(services, action, target, outcome))
+    _prune(session)
 
 
 def _prune(session: Session) -> None:

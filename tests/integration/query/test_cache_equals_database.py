@@ -15,12 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, insert, select, update
 
-from keepa_deals.db.models import Deal, DealEvent, DealPoint
+from keepa_deals.db.models import Deal, DealEvent, DealPoint, SearchOwner
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.ingest.backfill import run as backfill
 from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.keepa.selection import selection_from
+from keepa_deals.keepa.selection_files import SearchTerms
 from keepa_deals.query.cache import block
 from keepa_deals.query.cache import cache as cache_module
 from keepa_deals.query.cache.cache import MAX_AGE_SECONDS, ColumnCache
@@ -33,6 +35,7 @@ from keepa_deals.query.intervals import Interval
 from keepa_deals.query.parse import parse_view
 from keepa_deals.query.reader import DealReader, reading
 from keepa_deals.query.sorts import SORTS, Order
+from keepa_deals.searches import registry
 from tests.support.deal_rows import fill_deals, make_row
 from tests.support.filter_values import values_of
 from tests.support.nightly import amount
@@ -48,6 +51,10 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         dsn = request.getfixturevalue("postgres_server").empty_dsn()
     world = make_world(dsn)
     fill_deals(world.database.engine, 400, world.clock.now(), seed=7)
+    with world.database.begin() as session:
+        for name, domain in (("books", 1), ("toys", 3)):
+            query = selection_from({"priceTypes": [1], "domainId": domain})
+            registry.add(session, name, query, SearchTerms(), SearchOwner.CLI, world.clock.now())
     yield world
     world.database.close()
 

@@ -220,7 +220,7 @@ class Wire(HTTPAdapter):
             raise
         finally:
             self._clock.sleep(KEEPA_SECONDS / 2)
-        self._traffic.note(threading.current_thread().name, _call(url, body), answer.status, answer.body)
+        self._traffic.note(threading.current_thread().name, call_of(url, body), answer.status, answer.body)
         self._clock.sleep(answer.seconds)
         return answer
 
@@ -245,7 +245,7 @@ class Wire(HTTPAdapter):
         return response
 
 
-def _call(url: str, body: bytes | str | None) -> str:
+def call_of(url: str, body: bytes | str | None) -> str:
     """The path, and the page of a deal query: ``/deal 3``."""
     path = "/" + urlsplit(url).path.strip("/")
     if path != "/deal":

@@ -30,11 +30,11 @@ def test_a_view_with_a_filter_is_an_address_that_gives_the_same_view(name: str, 
 @pytest.mark.parametrize("name", FILTERS)
 def test_a_filter_in_force_is_a_chip_that_takes_it_away(name: str) -> None:
     view = parse_view({name: values_of(FILTERS[name])[-1]}, domain_id=1)
-    shown = chips(view, {})
+    shown = chips(view, {}, {})
     assert shown
     assert all(chip.text for chip in shown)
     for chip in shown:
-        assert len(chips(parse_view(parse_qs(chip.without), domain_id=1), {})) == len(shown) - 1
+        assert len(chips(parse_view(parse_qs(chip.without), domain_id=1), {}, {})) == len(shown) - 1
 
 
 @pytest.mark.parametrize("name", FILTERS)

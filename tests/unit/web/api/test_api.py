@@ -246,9 +246,11 @@ def test_the_searches_have_the_shape_of_the_contract(client: FlaskClient, world:
     with world.database.begin() as session:
         selection = selection_from(dict(SELECTION))
         registry.add(session, "books", selection, SearchTerms(), SearchOwner.CLI, world.clock.now())
+        toys = selection_from({**SELECTION, "domainId": 3})
+        registry.add(session, "toys", toys, SearchTerms(), SearchOwner.CLI, world.clock.now())
     body = client.get("/api/searches").json
     assert body is not None
-    (search,) = body["searches"]
+    (search, _) = body["searches"]
     assert {name: search[name] for name in ("id", "name", "domain_id", "price_type", "state", "weight")} == {
         "id": 1,
         "name": "books",
@@ -259,3 +261,17 @@ def test_the_searches_have_the_shape_of_the_contract(client: FlaskClient, world:
     }
     assert {"matching", "kept", "live", "tokens_per_hour_planned", "tokens_per_hour_spent"} < search.keys()
     assert {"oldest_seen_at", "limit", "error"} < search.keys()
+
+
+def test_a_view_of_a_search_has_its_deals_alone(client: FlaskClient, stock: Stock, world: World) -> None:
+    stock(3)
+    with world.database.begin() as session:
+        for name, domain in (("books", 1), ("toys", 3)):
+            selection = selection_from({**SELECTION, "domainId": domain})
+            registry.add(session, name, selection, SearchTerms(), SearchOwner.CLI, world.clock.now())
+    totals = [client.get(f"/api/deals?search={number}").json["total"] for number in (1, 2, 3)]  # type: ignore[index]
+    assert totals == [3, 0, 0]
+    refused = client.get("/api/deals?search=books")
+    assert refused.status_code == 400
+    assert refused.json is not None
+    assert refused.json["error"]["parameter"] == "search"
