@@ -108,7 +108,7 @@ def test_a_tick_is_told_from_the_moment_at_which_an_answer_was_ready(
         took = 700 if number % 2 else 1
         answer = envelope(50, at=time.ms - took, refill_in=20_000)
         tokens.update_after_call(replace(answer, processing_time_ms=took))
-    assert known(tokens).tick.deviation < 0.1
+    assert known(tokens).tick.deviation < 0.2
 
 
 def test_the_period_is_learned_from_two_answers_and_from_answers_far_apart(
