@@ -17,6 +17,8 @@ AGAIN_AFTER = timedelta(hours=1)
 """Sooner a person cannot ask for the same again: the answer would be the same."""
 PROBLEM_FOR = timedelta(hours=6)
 """For so long a product is left alone of which Amazon could not tell."""
+PRICE_PERCENT = 5
+"""An average moves with every look: fees are asked for anew when the price has moved by more than that."""
 KEPT_FOR = timedelta(days=90)
 """A product that nothing was asked about for so long is forgotten."""
 
@@ -73,12 +75,14 @@ def is_due(check: ListingCheck | None, now: datetime, kept_for: timedelta) -> bo
 def fees_are_due(
     check: ListingCheck, price: int | None, by_amazon: bool, now: datetime, kept_for: timedelta
 ) -> bool:
-    """Whether fees are asked for: not known for that price, or old. Never without a price."""
+    """Whether fees are asked for: not known for such a price, or old. Never without a price."""
     if price is None or price <= 0:
         return False
-    if check.fees_tried_at is None or (check.fee_price, check.fee_by_amazon) != (price, by_amazon):
-        return check.fees_tried_at is None or now - check.fees_tried_at >= AGAIN_AFTER
+    if check.fees_tried_at is None or check.fee_price is None:
+        return True
     age = now - check.fees_tried_at
+    if check.fee_by_amazon is not by_amazon or abs(check.fee_price - price) * 100 > PRICE_PERCENT * price:
+        return not timedelta(0) <= age < AGAIN_AFTER
     return age < timedelta(0) or age >= (kept_for if check.fee_total is not None else PROBLEM_FOR)
 
 

@@ -236,19 +236,20 @@ def test_fees_come_in_batches_of_twenty_for_the_price_that_is_reckoned_with(desk
     )
 
 
-def test_fees_of_another_price_are_asked_for_after_a_while(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    ("price", "minutes", "asked_for"),
+    [(4000, 10, 2500), (4000, 61, 4000), (2600, 61, 2500), (2640, 61, 2640), (None, 61, 2500)],
+)
+def test_fees_are_asked_for_anew_when_the_price_has_moved_after_a_while(
+    desk: Desk, price: int | None, minutes: int, asked_for: int
+) -> None:
     asin = desk.add(1)
     desk.run()
+    desk.world.clock.pass_time(timedelta(minutes=minutes))
     with desk.world.database.begin() as session:
-        session.execute(update(Deal).values(sell_price=4000, last_seen_at=desk.world.clock.now()))
-    desk.world.clock.pass_time(timedelta(minutes=6))
+        session.execute(update(Deal).values(sell_price=price, last_seen_at=desk.world.clock.now()))
     desk.run()
-    assert desk.check(asin).fee_price == 2500
-    desk.world.clock.pass_time(timedelta(minutes=55))
-    with desk.world.database.begin() as session:
-        session.execute(update(Deal).values(last_seen_at=desk.world.clock.now()))
-    desk.run()
-    assert desk.check(asin).fee_price == 4000
+    assert desk.check(asin).fee_price == asked_for
     assert set(desk.asked.values()) == {1}
 
 
