@@ -21,6 +21,7 @@ from keepa_deals import redaction
 from tests.support import nightly
 from tests.support.deployment import Service
 from tests.support.nightly import pytest_addoption, pytest_terminal_summary, pytest_testnodedown
+from tests.support.processor_time import ProcessorTime
 from tests.support.schedule import Schedule, part_of
 from tests.support.servers.postgres import PostgresServer, find_programs
 from tests.support.servers.redis import RedisServer
@@ -31,6 +32,7 @@ __all__ = ["pytest_addoption", "pytest_terminal_summary", "pytest_testnodedown"]
 def pytest_configure(config: pytest.Config) -> None:
     """Let Ctrl-C reach what the tests start, under ``nohup`` or in a shell's background, too."""
     nightly.configure(config)
+    config.pluginmanager.register(ProcessorTime())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
