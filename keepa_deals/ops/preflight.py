@@ -30,6 +30,7 @@ from keepa_deals.people.errors import AccessError
 from keepa_deals.people.exposure import may_start
 from keepa_deals.people.takeover import take_over
 from keepa_deals.redis_store import connect_probe, who_may_write
+from keepa_deals.searches.registry import conflicts_among
 from keepa_deals.settings import Settings, ca_bundle
 
 MIN_DISK_MB = 200
@@ -81,8 +82,8 @@ def selection(settings: Settings, say: Say) -> Selection:
         say(f"  ok    {query}: {file.selection}")
         for note in file.selection.notes:
             say(f"  note  {query}: {note}")
-    for broken in files.broken:
-        say(f"  note  left out: {broken.problem}")
+    for problem in (*(broken.problem for broken in files.broken), *conflicts_among(files)):
+        say(f"  note  {problem}")
     return files.found[0].selection
 
 

@@ -127,14 +127,7 @@ def follow_files(session: Session, files: SelectionFiles, now: datetime) -> Sequ
     broken = {file.name.casefold() for file in files.broken}
     bound = [row for row in rows if row.owner is not SearchOwner.FILE or row.name.casefold() in broken]
     free = [row for row in rows if row not in bound]
-    problems = [file.problem for file in files.broken]
-    accepted: list[SearchFile] = []
-    for file in files.found:
-        problem = _conflict(file, bound, accepted)
-        if problem is None:
-            accepted.append(file)
-        else:
-            problems.append(problem)
+    accepted, conflicts = _sorted_out(files, bound)
     matched = _matched(free, accepted, at_any_rate=not files.is_folder)
     for row in free:
         if row not in matched.values():
@@ -143,7 +136,27 @@ def follow_files(session: Session, files: SelectionFiles, now: datetime) -> Sequ
         _follow(session, file, matched.get(file.name), now)
     session.flush()
     _note_problems(session, files)
-    return problems
+    return [*(file.problem for file in files.broken), *conflicts]
+
+
+def conflicts_among(files: SelectionFiles) -> Sequence[str]:
+    """Which of the files are left out for another one of them, a line each."""
+    return _sorted_out(files, ())[1]
+
+
+def _sorted_out(
+    files: SelectionFiles, bound: Sequence[SearchRow]
+) -> tuple[Sequence[SearchFile], Sequence[str]]:
+    """The files that can be searches beside the ``bound`` ones; and why others cannot."""
+    accepted: list[SearchFile] = []
+    conflicts: list[str] = []
+    for file in files.found:
+        conflict = _conflict(file, bound, accepted)
+        if conflict is None:
+            accepted.append(file)
+        else:
+            conflicts.append(conflict)
+    return accepted, conflicts
 
 
 def _conflict(file: SearchFile, bound: Sequence[SearchRow], accepted: Sequence[SearchFile]) -> str | None:
