@@ -14,6 +14,7 @@ from keepa_deals.alerts.rules import DealFacts
 from keepa_deals.db.models import Deal, DealEvent, DealPoint
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
+from keepa_deals.marks.marks import Marks
 from keepa_deals.query.cache.block import built
 from keepa_deals.query.cache.columns import keys_at, places_of, selected, sound_batch
 from keepa_deals.query.cache.snapshot import CacheSnapshot
@@ -40,12 +41,12 @@ class Candidates:
     facts: Mapping[Key, DealFacts]
     as_of: AsOf
 
-    def of(self, view: View, *, ended: bool) -> list[Key]:
-        """Those that the view has; with ``ended`` whatever their status."""
+    def of(self, view: View, marks: Marks, *, ended: bool) -> list[Key]:
+        """Those that the view of whoever made these marks has; with ``ended`` whatever their status."""
         if ended:
             view = view.having(STATUS, Status.ALL)
         keys: list[Key] = []
-        for part in self.snapshot.chosen(view, self.as_of):
+        for part in self.snapshot.of_reader(marks).chosen(view, self.as_of):
             keys += keys_at(part.block.places[np.flatnonzero(part.rows)].tolist())
         return [key for key in keys if key in self.facts]
 

@@ -26,10 +26,14 @@ from keepa_deals.db.errors import StoreError
 from keepa_deals.db.models import Alert, AlertState, Channel, Delivery, DeliveryState, MessageKind
 from keepa_deals.db.session import Database
 from keepa_deals.deals.freshness import AsOf
+from keepa_deals.marks.marks import NO_MARKS, Marks
+from keepa_deals.marks.reading import read_marks
 from keepa_deals.query.database import DealTable
+from keepa_deals.query.filters.marked import MARKED, Marked
 from keepa_deals.query.left_out import LeftOut
 from keepa_deals.query.parameters import ParameterError
 from keepa_deals.query.parse import parse_query
+from keepa_deals.query.rows import DealRow
 from keepa_deals.query.sorts import SORTS
 from keepa_deals.secret_box import MUTE, SecretBox, SecretBoxError
 
@@ -211,7 +215,7 @@ class Courier:
             return message.of_words(delivery.kind, title, body, links)
         if alert is None or alert.state is AlertState.PAUSED:
             return None
-        told = self._told(delivery, is_about_ended=_is_about_ended(alert))
+        told = self._told(delivery, alert)
         if not told:
             return None
         gone = len(delivery.deals) - len(told)
@@ -220,17 +224,31 @@ class Courier:
         best = self._best(alert, told)
         return message.of_digest(alert.name, best, max(len(told), delivery.deal_count - gone), links, now)
 
-    def _told(self, delivery: Delivery, *, is_about_ended: bool) -> list[Told]:
-        """The deals of a message that there still are; an end is told of those that ended."""
+    def _told(self, delivery: Delivery, alert: Alert) -> list[Told]:
+        """The deals of a message that there still are, and that its reader did not hide since.
+
+        An end is told of those that ended.
+        """
+        is_about_ended = _is_about_ended(alert)
         triggers = {(domain_id, asin): trigger for domain_id, asin, trigger, _ in delivery.deals}
         as_of = AsOf(self._clock.now(), self._settings.fresh_for)
         with self._database.session() as session:
-            rows = DealTable(session.connection(), as_of, LeftOut()).rows(list(triggers))
+            connection = session.connection()
+            rows = DealTable(connection, as_of, LeftOut()).rows(list(triggers))
+            marks = read_marks(connection, alert.person_id) if self._leaves_hidden(alert) else NO_MARKS
         return [
             Told(row, triggers[row.domain_id, row.asin])
             for row in rows
-            if (row.ended_at is not None) == is_about_ended
+            if (row.ended_at is not None) == is_about_ended and not _is_hidden(row, marks)
         ]
+
+    def _leaves_hidden(self, alert: Alert) -> bool:
+        """Whether the alert's view leaves out what its owner hid."""
+        try:
+            view = parse_query(alert.query, domain_id=self._settings.domain_id)
+        except ParameterError:
+            return True
+        return view.value_of(MARKED) is Marked.NOT_HIDDEN
 
     def _best(self, alert: Alert, told: list[Told]) -> list[Told]:
         """The first of them in the order of the alert's view."""
@@ -247,6 +265,11 @@ class Courier:
 
         known = sorted((t for t in told if not place(t)[0]), key=place, reverse=view.descending)
         return [*known, *(t for t in told if place(t)[0])][:most]
+
+
+def _is_hidden(row: DealRow, marks: Marks) -> bool:
+    key = row.domain_id, row.asin
+    return marks.hidden_by(key, row.price, row.brand, row.root_category) is not None
 
 
 def _is_about_ended(alert: Alert) -> bool:

@@ -25,6 +25,8 @@ from keepa_deals.db.models import Alert, AlertChange, AlertChannel, AlertMemory,
 from keepa_deals.db.session import Database
 from keepa_deals.db.upsert import write_memories
 from keepa_deals.deals.freshness import AsOf
+from keepa_deals.marks.marks import Marks
+from keepa_deals.marks.reading import read_marks
 from keepa_deals.query.parameters import ParameterError
 from keepa_deals.query.parse import parse_query
 from keepa_deals.query.view import View
@@ -45,6 +47,8 @@ class ActiveAlert:
     rule: Rule
     since: datetime
     channels: Sequence[int]
+    marks: Marks
+    """Its owner's: what they hid they are not told of."""
 
 
 @dataclass
@@ -106,7 +110,11 @@ def _alerts(
     channels: dict[int, list[int]] = {}
     for alert_id, channel_id in connection.execute(select(AlertChannel.alert_id, AlertChannel.channel_id)):
         channels.setdefault(alert_id, []).append(channel_id)
-    columns = (Alert.id, Alert.query, Alert.rule, Alert.active_since, Alert.muted_until)
+    marks: dict[int | None, Marks] = {}
+    columns = (
+        *(Alert.id, Alert.person_id, Alert.query, Alert.rule),
+        *(Alert.active_since, Alert.muted_until),
+    )
     for row in connection.execute(select(*columns).where(Alert.state == AlertState.ACTIVE)):
         if row.muted_until is not None and row.muted_until > now:
             continue
@@ -116,13 +124,16 @@ def _alerts(
         except (ParameterError, RuleError, AttributeError) as error:
             findings.broken[row.id] = str(error)
             continue
-        yield ActiveAlert(row.id, view, rule, row.active_since, channels.get(row.id, ()))
+        if row.person_id not in marks:
+            marks[row.person_id] = read_marks(connection, row.person_id)
+        its = channels.get(row.id, ())
+        yield ActiveAlert(row.id, view, rule, row.active_since, its, marks[row.person_id])
 
 
 def tidings_of(connection: Connection, alert: ActiveAlert, candidates: Candidates) -> list[Tiding]:
     """What an alert has to tell of these deals."""
     rule, since, now = alert.rule, alert.since, candidates.as_of.now
-    keys = candidates.of(alert.view, ended=rule.is_about_ended)
+    keys = candidates.of(alert.view, alert.marks, ended=rule.is_about_ended)
     facts = {key: candidates.facts[key] for key in keys}
     facts = {key: fact for key, fact in facts.items() if occasion(rule, fact, since) is not None}
     if not facts:

@@ -11,6 +11,7 @@ from keepa_deals.alerts.evaluate import ActiveAlert, tidings_of
 from keepa_deals.alerts.rules import Rule
 from keepa_deals.db.models import DealEvent, DealPoint
 from keepa_deals.deals.freshness import AsOf
+from keepa_deals.marks.marks import Marks
 from keepa_deals.query.view import View
 
 LATELY = timedelta(hours=24)
@@ -20,11 +21,11 @@ _NOBODY = 0
 """No alert has this number: it has told nothing yet."""
 
 
-def would_have_told(connection: Connection, view: View, rule: Rule, as_of: AsOf) -> int:
-    """Of how many deals an alert would have spoken in the last 24 hours."""
+def would_have_told(connection: Connection, view: View, rule: Rule, as_of: AsOf, marks: Marks) -> int:
+    """Of how many deals an alert of whoever made these marks would have spoken in the last 24 hours."""
     since = as_of.now - LATELY
     candidates = read_candidates(connection, _changed(connection, since), as_of)
-    return len(tidings_of(connection, ActiveAlert(_NOBODY, view, rule, since, ()), candidates))
+    return len(tidings_of(connection, ActiveAlert(_NOBODY, view, rule, since, (), marks), candidates))
 
 
 def _changed(connection: Connection, since: datetime) -> list[Key]:

@@ -9,7 +9,7 @@ from sqlalchemy import Insert, Table, bindparam, func, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from keepa_deals.db.models import AlertMemory, Deal, DealPast, DealPoint, DealVariation, JobState
+from keepa_deals.db.models import AlertMemory, Deal, DealPast, DealPoint, DealVariation, JobState, MarkBook
 
 DEALS = Deal.__table__
 KEY = ("domain_id", "asin")
@@ -105,6 +105,13 @@ def ensure_job(session: Session, name: str) -> None:
     """Make the row of a job that never ran; one that is there, or that another worker makes now, stays."""
     row = {"name": name, "fence": 0, "paused": False, "rows": 0, "tokens_spent": 0}
     statement = _insert(session, JobState.__table__).on_conflict_do_nothing()  # type: ignore[attr-defined]
+    session.connection().execute(statement, row)
+
+
+def ensure_mark_book(session: Session, number: int, person_id: int | None) -> None:
+    """Make the book of a reader who never marked anything; one that is there stays."""
+    row = {"id": number, "person_id": person_id, "revision": 0}
+    statement = _insert(session, MarkBook.__table__).on_conflict_do_nothing()  # type: ignore[attr-defined]
     session.connection().execute(statement, row)
 
 

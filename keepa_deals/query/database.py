@@ -12,8 +12,10 @@ from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, cast, f
 
 from keepa_deals.db.models import Deal, DealEvent
 from keepa_deals.deals.freshness import CLOCK_OVERLAP, AsOf
+from keepa_deals.marks.marks import NO_MARKS, Marks
 from keepa_deals.query.cursor import Cursor, Key, Place, seek_clauses
 from keepa_deals.query.filters.base import Filter, NullableFilter
+from keepa_deals.query.filters.marked import MARKED, Marked
 from keepa_deals.query.filters.scope import CATEGORY, STATUS, Status
 from keepa_deals.query.left_out import LeftOut
 from keepa_deals.query.rows import DealRow
@@ -40,10 +42,13 @@ def select_newest_event(now: datetime) -> Select[Any]:
 class DealTable:
     """The table of deals at one moment, without the rows that can't be read."""
 
-    def __init__(self, connection: Connection, as_of: AsOf, left_out: LeftOut) -> None:
+    def __init__(
+        self, connection: Connection, as_of: AsOf, left_out: LeftOut, marks: Marks = NO_MARKS
+    ) -> None:
         self._connection = connection
         self._as_of = as_of
         self._left_out = left_out
+        self._marks = marks
 
     # -- conditions ----------------------------------------------------------------------------
     def conditions(self, view: View) -> list[ColumnElement[bool]]:
@@ -53,7 +58,7 @@ class DealTable:
         return [first, *self._readable(), *others]
 
     def _condition(self, each: Filter[Any], value: Any, view: View) -> ColumnElement[bool]:
-        context = view.context(self._as_of)
+        context = view.context(self._as_of, marks=self._marks)
         if view.include_unknown and isinstance(each, NullableFilter):
             return each.sql_or_unknown(value, context)
         return each.sql(value, context)
@@ -98,7 +103,7 @@ class DealTable:
 
     def count_hidden(self, view: View) -> dict[str, int]:
         """Of the deals that the view has with unknown values, those that it needs them for."""
-        context = view.context(self._as_of)
+        context = view.context(self._as_of, marks=self._marks)
         unknown = [(each.name, each.unknown_sql(value, context)) for each, value in view.nullable_filters()]
         times = functools.reduce(operator.add, (cast(condition, Integer) for _, condition in unknown))
         groups = [(name, and_(times == 1, condition)) for name, condition in unknown]
@@ -110,6 +115,10 @@ class DealTable:
         )
         counts = self._connection.execute(query).one()
         return {name: int(n) for (name, _), n in zip(groups, counts, strict=True) if n}
+
+    def count_put_aside(self, view: View) -> int:
+        """How many deals the view would have if their reader had not hidden them."""
+        return self.count(view.having(MARKED, Marked.HIDDEN))
 
     def count_categories(self, view: View) -> list[CategoryCount]:
         chosen = self.conditions(view.having(CATEGORY, None))

@@ -12,11 +12,13 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 
 from keepa_deals.deals.freshness import AsOf
+from keepa_deals.marks.marks import NO_MARKS, Marks
 from keepa_deals.query.cache import scan, top_rows
 from keepa_deals.query.cache.cache import ColumnCache
 from keepa_deals.query.cache.snapshot import CacheSnapshot
 from keepa_deals.query.cursor import Cursor, Key, Place
 from keepa_deals.query.database import DealTable, StatusCounts
+from keepa_deals.query.filters.marked import MARKED, Marked
 from keepa_deals.query.filters.scope import STATUS, Status
 from keepa_deals.query.left_out import LeftOut
 from keepa_deals.query.rows import DealRow
@@ -62,14 +64,17 @@ class DealReader:
         left_out: LeftOut | None = None,
         cache: ColumnCache | None = None,
         snapshot: CacheSnapshot | None = None,
+        marks: Marks = NO_MARKS,
     ) -> None:
         self.connection = connection
         self.as_of = as_of
-        self.snapshot = snapshot
+        self.marks = marks
+        """Those of whoever asks."""
+        self.snapshot = snapshot and snapshot.of_reader(marks)
         """What answers beside the database; ``None`` once it could not."""
         self._left_out = left_out or LeftOut()
         self._cache = cache
-        self.table = DealTable(connection, as_of, self._left_out)
+        self.table = DealTable(connection, as_of, self._left_out, marks)
 
     @property
     def is_catching_up(self) -> bool:
@@ -79,7 +84,8 @@ class DealReader:
     def ask(self, view: View, of_cache: Callable[[CacheSnapshot], T], of_table: Callable[[], T]) -> T:
         """The cache's answer about a view, or the database's."""
         if self._cache is not None and (self.snapshot is None or not self.snapshot.can_tell(view)):
-            self.snapshot = self._cache.wait_for(view) or self.snapshot
+            newer = self._cache.wait_for(view)
+            self.snapshot = newer.of_reader(self.marks) if newer else self.snapshot
         if self.snapshot is not None and self.snapshot.can_tell(view):
             try:
                 return of_cache(self.snapshot)
@@ -158,6 +164,16 @@ class DealReader:
             lambda: self.table.count_hidden(view),
         )
 
+    def count_put_aside(self, view: View) -> int:
+        """How many deals are left out of the view because their reader hid them."""
+        if not self.marks.hides_any or view.value_of(MARKED) is not Marked.NOT_HIDDEN:
+            return 0
+        return self.ask(
+            view,
+            lambda snapshot: scan.count_put_aside(snapshot, view, self.as_of),
+            lambda: self.table.count_put_aside(view),
+        )
+
     def categories(self, view: View) -> list[Category]:
         """The categories that the view's other filters leave, biggest first."""
         counts = self.ask(
@@ -189,7 +205,11 @@ def cursor_at(view: View, place: Place, *, backwards: bool = False) -> Cursor:
 
 @contextmanager
 def reading(
-    source: Engine, cache: ColumnCache, as_of: AsOf, snapshot: CacheSnapshot | None = None
+    source: Engine,
+    cache: ColumnCache,
+    as_of: AsOf,
+    snapshot: CacheSnapshot | None = None,
+    marks_of: Callable[[Connection], Marks] = lambda _: NO_MARKS,
 ) -> Iterator[DealReader]:
     """A reader of the database and its cache; with a ``snapshot``, of that one."""
     with source.connect() as connection:
@@ -199,4 +219,5 @@ def reading(
             left_out=cache.left_out,
             cache=cache,
             snapshot=snapshot or cache.snapshot(),
+            marks=marks_of(connection),
         )

@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from keepa_deals.deals.freshness import AsOf
+from keepa_deals.marks.marks import NO_MARKS, Marks
 from keepa_deals.query.filters import FILTERS
 from keepa_deals.query.filters.base import Context, Filter, NullableFilter, Terms
 from keepa_deals.query.filters.flags import INCLUDE_UNKNOWN
+from keepa_deals.query.filters.marked import MARKED, Marked
 from keepa_deals.query.filters.scope import DOMAIN, STATUS, Status
 from keepa_deals.query.intervals import Interval
 from keepa_deals.query.sorts import DEFAULT_SORT, Order, default_order
@@ -93,9 +95,12 @@ class View:
     def descending(self) -> bool:
         return self.order is Order.DESC
 
-    def context(self, as_of: AsOf, searches: Mapping[int, int] | None = None) -> Context:
-        """What its conditions depend on at a moment; the cache knows the marketplaces of ``searches``."""
-        return Context(self.interval, as_of, searches or {})
+    def context(
+        self, as_of: AsOf, searches: Mapping[int, int] | None = None, marks: Marks = NO_MARKS
+    ) -> Context:
+        """What its conditions depend on at a moment, for whoever made these marks; the cache knows the
+        marketplaces of ``searches``."""
+        return Context(self.interval, as_of, searches or {}, marks)
 
     def terms(self, categories: Mapping[int, str], searches: Mapping[int, str] | None = None) -> Terms:
         """What the words of its filters depend on: the names of categories and searches that are known."""
@@ -155,6 +160,10 @@ class View:
         """This view with the deals whose value is unknown."""
         (switch,) = INCLUDE_UNKNOWN.values
         return self.having(INCLUDE_UNKNOWN, switch)
+
+    def of_hidden(self) -> View:
+        """The deals that are left out of this view because their reader hid them."""
+        return self.having(MARKED, Marked.HIDDEN)
 
     def without(self, name: str) -> View:
         """This view with one filter taken away."""

@@ -25,24 +25,26 @@ class ViewCounts:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._kept: dict[str, tuple[float, int]] = {}
+        self._kept: dict[tuple[int | None, str], tuple[float, int]] = {}
 
     def of(self, queries: Iterable[str], reader: DealReader, domain_id: int) -> dict[str, int]:
         """How many deals the views with these query strings have, as far as it is known.
 
-        Views that filter nothing are left out: their count stands on the page anyhow.
+        Readers who marked nothing share theirs. Views that filter nothing are left out: their count stands on
+        the page anyhow.
         """
         began = self._monotonic()
+        whose = None if reader.marks.is_empty else reader.marks.book
         may_count = not reader.is_catching_up
         counts: dict[str, int] = {}
         for query in queries:
             view = _parsed(query, domain_id)
             if not view.is_filtered:
                 continue
-            at, count = self._kept.get(query, (began - 2 * MAX_AGE_SECONDS, 0))
+            at, count = self._kept.get((whose, query), (began - 2 * MAX_AGE_SECONDS, 0))
             if may_count and began - at > TTL_SECONDS:
                 at, count = began, reader.count(view)
-                self._kept[query] = at, count
+                self._kept[whose, query] = at, count
                 may_count = self._monotonic() - began < SPENT_SECONDS
             if began - at <= MAX_AGE_SECONDS:
                 counts[query] = count
@@ -51,8 +53,8 @@ class ViewCounts:
 
     def _forget(self, now: float) -> None:
         """Those of views that nobody names any more."""
-        for query in [query for query, (at, _) in self._kept.copy().items() if now - at > MAX_AGE_SECONDS]:
-            self._kept.pop(query, None)
+        for key in [key for key, (at, _) in self._kept.copy().items() if now - at > MAX_AGE_SECONDS]:
+            self._kept.pop(key, None)
 
 
 @lru_cache(maxsize=256)

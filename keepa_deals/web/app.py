@@ -22,6 +22,7 @@ from keepa_deals.web.deals import (
     export,
     feed,
     list_page,
+    mark_api,
     polling,
     row_cache,
     saved_views,
@@ -35,6 +36,7 @@ from keepa_deals.web.status import page as status_page
 
 PAGES = (
     *(list_page, detail_page, polling, saved_views, export, feed, buying_list, seller_terms, selling),
+    mark_api,
     *(status_page, actions, probes, api, access_pages),
     *(alerts, alerts_api, alert_feed, searches),
 )

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from flask import Flask, current_app
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from keepa_deals import health
 from keepa_deals.clock import Clock, SystemClock
@@ -19,6 +19,8 @@ from keepa_deals.deals.freshness import AsOf
 from keepa_deals.errors import SettingsError
 from keepa_deals.health.report import HealthReport
 from keepa_deals.jobs import Job
+from keepa_deals.marks.marks import Marks
+from keepa_deals.marks.reading import MarksMemory
 from keepa_deals.notifier_wake import NotifierWake
 from keepa_deals.people.access_file import AccessFile
 from keepa_deals.people.directory import Directory
@@ -75,6 +77,7 @@ class Services:
     health: HealthWatch
     people: Directory
     column_cache: ColumnCache
+    marks: MarksMemory
     view_counts: ViewCounts
     throttle: Throttle
     send: Callable[[Job], None]
@@ -97,10 +100,14 @@ class Services:
             return seller_terms.pricing(connection, self.settings, self.clock.now())
 
     def reading(
-        self, as_of: AsOf, snapshot: CacheSnapshot | None = None
+        self, as_of: AsOf, person_id: int | None, snapshot: CacheSnapshot | None = None
     ) -> AbstractContextManager[DealReader]:
-        """A reader of the deals for one request; with a ``snapshot``, of that one."""
-        return reading(self.engine, self.column_cache, as_of, snapshot)
+        """A reader of the deals for one request of a person; with a ``snapshot``, of that one."""
+
+        def marks_of(connection: Connection) -> Marks:
+            return self.marks.read(connection, person_id)
+
+        return reading(self.engine, self.column_cache, as_of, snapshot, marks_of)
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Services:
@@ -122,6 +129,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         health=watch,
         people=Directory(database, AccessFile(settings.keepa_deals_home), clock),
         column_cache=column_cache,
+        marks=MarksMemory(),
         view_counts=ViewCounts(clock.monotonic),
         throttle=throttle.build(settings),
         send=send,

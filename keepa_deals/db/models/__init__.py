@@ -23,6 +23,7 @@ from keepa_deals.db.models.deals import (
     OriginKind,
 )
 from keepa_deals.db.models.jobs import JobRun, JobState, Sample
+from keepa_deals.db.models.marks import DealMark, HiddenBrand, HiddenCategory, MarkBook
 from keepa_deals.db.models.people import ApiToken, PersonRow
 from keepa_deals.db.models.searches import SearchOwner, SearchRow, SearchState
 from keepa_deals.db.models.seller import ListingCheck, SellerAccount
@@ -41,14 +42,18 @@ __all__ = [
     "Channel",
     "Deal",
     "DealEvent",
+    "DealMark",
     "DealPast",
     "DealPoint",
     "DealVariation",
     "Delivery",
     "DeliveryState",
+    "HiddenBrand",
+    "HiddenCategory",
     "JobRun",
     "JobState",
     "ListingCheck",
+    "MarkBook",
     "MessageKind",
     "Named",
     "OperatorAction",

@@ -113,7 +113,7 @@ def build(batch: Batch) -> Block:
     return Block(
         batch.places,
         {**batch.arrays, **own},
-        {"title": Texts(titles), "category_name": Texts(names)},
+        {"title": Texts(titles), "brand": Texts(brands), "category_name": Texts(names)},
         Words([f"{title}\n{brand or ''}" for title, brand in zip(titles, brands, strict=True)]),
         categories,
         batch if len(batch) < MAX_ROWS else None,

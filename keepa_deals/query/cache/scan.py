@@ -7,9 +7,13 @@ from collections import Counter
 import numpy as np
 
 from keepa_deals.deals.freshness import AsOf
-from keepa_deals.query.cache.snapshot import CacheSnapshot, pick
+from keepa_deals.marks.marks import MarkKind
+from keepa_deals.query.cache import mark_masks
+from keepa_deals.query.cache.snapshot import BlockRows, CacheSnapshot, pick
 from keepa_deals.query.database import SEVERAL, CategoryCount, StatusCounts
 from keepa_deals.query.encoding import to_number
+from keepa_deals.query.filters.base import NullableFilter
+from keepa_deals.query.filters.marked import MARKED
 from keepa_deals.query.filters.scope import STATUS, Status
 from keepa_deals.query.view import View
 
@@ -32,7 +36,7 @@ def count_by_status(snapshot: CacheSnapshot, view: View, as_of: AsOf) -> StatusC
 
 def count_hidden(snapshot: CacheSnapshot, view: View, as_of: AsOf) -> dict[str, int]:
     """How many deals are hidden only for being unknown: by each filter alone, and by ``SEVERAL`` together."""
-    nullable, context = view.nullable_filters(), view.context(as_of)
+    nullable, context = view.nullable_filters(), view.context(as_of, snapshot.searches, snapshot.marks)
     counts: Counter[str] = Counter()
     for part in snapshot.chosen(view, as_of):
         failing = part.but_nullable & (part.match_count < len(nullable))
@@ -51,6 +55,25 @@ def count_hidden(snapshot: CacheSnapshot, view: View, as_of: AsOf) -> dict[str, 
         counts[SEVERAL] += int(np.count_nonzero(hidden) - np.count_nonzero(alone))
     names = (*(each.name for each, _ in nullable), SEVERAL)
     return {name: counts[name] for name in names if counts[name]}
+
+
+def count_put_aside(snapshot: CacheSnapshot, view: View, as_of: AsOf) -> int:
+    """How many deals the view would have if their reader had not hidden them; only these are looked at."""
+    context, total = view.context(as_of, snapshot.searches, snapshot.marks), 0
+    conditions = [(each, value) for each, value in view.conditions() if each.narrows and each is not MARKED]
+    for block in snapshot.blocks:
+        hidden = mark_masks.mask(block, snapshot.marks, MarkKind.HIDDEN) & block.arrays["is_here"]
+        if not hidden.any():
+            continue
+        rows = BlockRows(block, np.flatnonzero(hidden))
+        left = np.ones(len(rows), bool)
+        for each, value in conditions:
+            fulfilled = each.mask(value, context, rows)
+            if view.include_unknown and isinstance(each, NullableFilter):
+                fulfilled = fulfilled | each.unknown_mask(value, context, rows)
+            left &= fulfilled
+        total += int(np.count_nonzero(left))
+    return total
 
 
 def count_categories(snapshot: CacheSnapshot, view: View, as_of: AsOf) -> list[CategoryCount]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.marketplaces import MARKETPLACES
+from keepa_deals.marks.marks import NO_MARKS, MarkKind, Marks
+from keepa_deals.query.cache import mark_masks
 from keepa_deals.query.cache.block import Block
 from keepa_deals.query.cache.columns import place_of
 from keepa_deals.query.encoding import Array, to_number
@@ -63,12 +65,18 @@ class CacheSnapshot:
     """When the newest event happened that the cache knows: what comes later is not in it."""
     searches: Mapping[int, int] = field(default_factory=dict)
     """The marketplaces of the searches."""
+    marks: Marks = NO_MARKS
+    """Those of whoever asks."""
     _known: dict[Status, tuple[View, AsOf, list[Chosen]]] = field(default_factory=dict, init=False)
 
     @property
     def is_sound(self) -> bool:
         """Whether every block has all its columns, and they are as long as it is."""
         return all(block.is_sound for block in self.blocks)
+
+    def of_reader(self, marks: Marks) -> CacheSnapshot:
+        """The same for whoever made these marks."""
+        return self if self.marks is marks else replace(self, marks=marks)
 
     def can_tell(self, view: View) -> bool:
         return self.is_whole or view.status in (Status.LIVE, Status.STALE, Status.OPEN)
@@ -78,10 +86,10 @@ class CacheSnapshot:
         if (chosen := self._known_of(view.status, view, as_of)) is None:
             parts: Iterator[Chosen | None]
             if (every := self._known_of(Status.ALL, view, as_of)) is not None:
-                context = view.context(as_of, self.searches)
+                context = view.context(as_of, self.searches, self.marks)
                 parts = (part.of_status(view.status, context) for part in every)
             else:
-                context = view.context(as_of, self.searches)
+                context = view.context(as_of, self.searches, self.marks)
                 parts = (_choose(block, view, context) for block in self.blocks)
             chosen = [part for part in parts if part is not None]
             self._known[view.status] = view, as_of, chosen
@@ -126,6 +134,9 @@ class BlockRows:
         wanted = np.isin(self._block.categories, list(numbers))
         return wanted[self.column("category")]
 
+    def marked(self, marks: Marks, kind: MarkKind) -> Array:
+        return self._picked(mark_masks.mask(self._block, marks, kind))
+
     def _picked(self, values: Array) -> Array:
         return values if self.at is None else values[self.at]
 
@@ -153,7 +164,7 @@ def _plain_filters(view: View) -> list[tuple[Filter[Any], Any]]:
     """The filters that every deal can answer, but for the status and the categories."""
     plain = [
         (each, value)
-        for each, value in view.filters()
+        for each, value in view.conditions()
         if not isinstance(each, NullableFilter) and each not in (STATUS, CATEGORY) and each.narrows
     ]
     return sorted(plain, key=lambda pair: pair[0].cost)

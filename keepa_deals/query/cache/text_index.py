@@ -54,6 +54,11 @@ class Texts:
         """The number of the last text that is not after ``text``; -1 when there is none."""
         return bisect_right(self._texts, text.encode("utf-8", "replace")) - 1
 
+    def code_of(self, text: str) -> int | None:
+        """The number of exactly this text; ``None`` when no row has it."""
+        number = self.first_from(text)
+        return number if number == self.last_to(text) else None
+
     def at(self, number: int) -> str:
         return self._texts[number].decode()
 

@@ -11,9 +11,10 @@ from typing import Any
 from keepa_deals.query.filters.base import Filter
 from keepa_deals.query.filters.bounds import BOUNDS
 from keepa_deals.query.filters.flags import FLAGS
+from keepa_deals.query.filters.marked import MARKED
 from keepa_deals.query.filters.scope import AGES, CATEGORY, DOMAIN, SEARCH, STATUS
 from keepa_deals.query.filters.text import TEXT
 
-_ALL: tuple[Filter[Any], ...] = (TEXT, DOMAIN, SEARCH, CATEGORY, STATUS, *BOUNDS, *FLAGS, *AGES)
+_ALL: tuple[Filter[Any], ...] = (TEXT, DOMAIN, SEARCH, CATEGORY, STATUS, MARKED, *BOUNDS, *FLAGS, *AGES)
 
 FILTERS: Mapping[str, Filter[Any]] = {each.name: each for each in _ALL}

@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from sqlalchemy import ColumnElement, or_
 
 from keepa_deals.deals.freshness import AsOf
+from keepa_deals.marks.marks import NO_MARKS, MarkKind, Marks
 from keepa_deals.query.encoding import Array
 from keepa_deals.query.intervals import Interval
 
@@ -35,6 +36,8 @@ class Context:
     as_of: AsOf
     searches: Mapping[int, int] = field(default_factory=dict)
     """The marketplaces of the searches, for the cache: the database looks them up."""
+    marks: Marks = NO_MARKS
+    """Those of whoever asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,10 @@ class Rows(Protocol):
 
     def in_categories(self, numbers: Collection[int]) -> Array:
         """Which of them are in one of these root categories; 0 is "unknown"."""
+        ...
+
+    def marked(self, marks: Marks, kind: MarkKind) -> Array:
+        """Which of them have such a mark; hidden ones are those that are out of sight for any reason."""
         ...
 
 

@@ -40,7 +40,7 @@ def atom(number: int) -> Response:
             .order_by(AlertMemory.told_at.desc(), AlertMemory.asin)
             .limit(ENTRIES)
         ).all()
-    with services.reading(as_of) as reader:
+    with services.reading(as_of, current_person().id) as reader:
         rows = {(r.domain_id, r.asin): r for r in reader.rows([(one.domain_id, one.asin) for one in told])}
     own = f"{request.url_root}alerts/{number}.atom"
     updated = max((one.told_at for one in told), default=alert.created_at)

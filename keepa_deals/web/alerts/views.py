@@ -117,7 +117,9 @@ def _preview(services: Services, session: Session, query: str, typed: dict[str, 
         rule = rule_of(typed, view.money_domain)
     except (ParameterError, RuleError):
         return None
-    return would_have_told(session.connection(), view, rule, services.as_of())
+    connection = session.connection()
+    marks = services.marks.read(connection, current_person().id)
+    return would_have_told(connection, view, rule, services.as_of(), marks)
 
 
 # -- forms -------------------------------------------------------------------------------------------

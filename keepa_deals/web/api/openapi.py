@@ -6,12 +6,13 @@ from importlib import metadata
 from typing import Any
 
 from keepa_deals.deals.economics.terms import TermName
+from keepa_deals.marks.changes import MAX_NOTE, MAX_PRICE, MAX_QUANTITY
 from keepa_deals.query.cursor import MAX_CURSOR
 from keepa_deals.query.filters import FILTERS
 from keepa_deals.query.intervals import Interval
 from keepa_deals.query.sorts import SORTS, Order
 from keepa_deals.query.view import MAX_LIMIT, Density, Layout
-from keepa_deals.web.api.schemas import COUNT, Json, array, nullable, record, reference, schemas
+from keepa_deals.web.api.schemas import COUNT, HIDE, Json, array, nullable, record, reference, schemas
 from keepa_deals.web.deals.export import Separator
 from keepa_deals.web.deals.what_if import LABELS, term_pattern
 from keepa_deals.web.deals.workbook import CONTENT_TYPE, MAX_DEALS
@@ -23,6 +24,7 @@ _ABOUT = (
 )
 
 TEXT: Json = {"type": "string"}
+MARKS = "/api/deals/{domain_id}/{asin}/marks"
 
 
 def describe(root: str = "") -> Json:
@@ -32,7 +34,9 @@ def describe(root: str = "") -> Json:
         "info": {"title": "keepa_deals", "version": metadata.version("keepa-deals"), "description": _ABOUT},
         **({"servers": [{"url": root}]} if root else {}),
         "security": [{}, {"token": []}, {"token_as_password": []}],
-        "paths": {path: {"get": operation} for path, operation in _operations().items()},
+        "paths": {
+            path: {"get": operation, **_changes().get(path, {})} for path, operation in _operations().items()
+        },
         "components": {
             "schemas": schemas(),
             "securitySchemes": {
@@ -60,6 +64,12 @@ def _operations() -> Json:
             _json(reference("Economics")),
             [*_deal_parameters(), *_term_parameters()],
             _error("404", "There is no such deal"),
+        ),
+        MARKS: _operation(
+            "What you marked on a deal",
+            _json(reference("Marks")),
+            _deal_parameters(),
+            _error("404", "There is no such deal, and no mark of yours on it"),
         ),
         "/api/status": _operation("The state of the service; null is what can't be read", _json(_status())),
         "/api/searches": _operation(
@@ -106,6 +116,61 @@ def _operations() -> Json:
             {"503": {"description": "Not ready, with the reasons", "content": _json(reference("Ready"))}},
         ),
         "/metrics": _operation("The state of the service for Prometheus", {"text/plain": text}),
+    }
+
+
+def _changes() -> dict[str, Json]:
+    """What changes something, by its path and method: with a token that may write, or a page's token."""
+    body = {"required": True, "content": _json(_wanted_marks())}
+    marks = {
+        "patch": {"requestBody": body, **_change("Change the marks that are stated; the others stay")},
+        "post": {"requestBody": body, **_change("The same as PATCH")},
+        "put": {"requestBody": body, **_change("Set the deal's own marks; the others are taken away")},
+        "delete": _change("Take the deal's own marks away"),
+    }
+    return {MARKS: marks}
+
+
+def _change(summary: str) -> Json:
+    return {
+        "summary": summary,
+        "parameters": _deal_parameters(),
+        "responses": {
+            "200": {"description": "The marks afterwards", "content": _json(reference("Marks"))},
+            **_error("400", "A field is wrong, and named; or the page's token is missing"),
+            **_error("401", "Neither session nor token"),
+            **_error("403", "A token that may only read"),
+            **_error("404", "There is no such deal, and no mark of yours on it"),
+            **_error("415", "Not sent as JSON"),
+            **_error("429", "Too many changes"),
+            **_error("503", "The database does not answer"),
+        },
+    }
+
+
+def _wanted_marks() -> Json:
+    flag: Json = {"type": "boolean"}
+    bought: Json = {
+        "type": ["object", "null"],
+        "required": ["price"],
+        "properties": {
+            "price": _whole(0, MAX_PRICE),
+            "quantity": _whole(1, MAX_QUANTITY),
+            "at": {"type": ["string", "null"], "format": "date-time"},
+        },
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {
+            "star": flag,
+            "hide": HIDE,
+            "hide_brand": flag,
+            "hide_category": flag,
+            "note": nullable({**TEXT, "maxLength": MAX_NOTE}),
+            "bought": bought,
+        },
+        "additionalProperties": False,
     }
 
 
@@ -163,7 +228,7 @@ def _error(status: str, text: str) -> Json:
 # -- answers -------------------------------------------------------------------------------------
 def _page() -> Json:
     cursor = nullable({"type": "string", "description": "The cursor of the next page"})
-    return record({"deals": array(reference("Deal")), "total": COUNT, "next": cursor})
+    return record({"deals": array(reference("Deal")), "total": COUNT, "hidden": COUNT, "next": cursor})
 
 
 def _export() -> Json:

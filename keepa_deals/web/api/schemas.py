@@ -27,6 +27,19 @@ Json = dict[str, Any]
 MOMENT: Json = {"type": "string", "format": "date-time"}
 COUNT: Json = {"type": "integer", "minimum": 0}
 
+HIDE: Json = {
+    "anyOf": [
+        {"type": "boolean"},
+        {
+            "type": "object",
+            "required": ["until_cheaper_percent"],
+            "properties": {"until_cheaper_percent": {"type": "integer", "minimum": 1, "maximum": 99}},
+            "additionalProperties": False,
+        },
+    ]
+}
+"""Whether a deal is out of sight: for good, or until it is so much cheaper than now."""
+
 
 def nullable(schema: Json) -> Json:
     """The same or ``null``, which always means "unknown"."""
@@ -66,6 +79,7 @@ def schemas() -> Json:
     step = record({"at": MOMENT, "value": nullable(integer)})
     return {
         "Deal": _deal(reasons),
+        "Marks": _marks(),
         "Economics": _economics(),
         "Point": record(history),
         "Past": record(
@@ -103,6 +117,24 @@ def _deal(reasons: Json) -> Json:
             "image_url": nullable(text),
             "url": text,
             "amazon_url": text,
+            "marks": reference("Marks"),
+        }
+    )
+
+
+def _marks() -> Json:
+    """What whoever asks marked on a deal."""
+    flag: Json = {"type": "boolean"}
+    bought = record({"at": MOMENT, "price": COUNT, "quantity": COUNT})
+    return record(
+        {
+            "star": flag,
+            "hide": HIDE,
+            "hide_brand": flag,
+            "hide_category": flag,
+            "hidden": flag,
+            "note": nullable({"type": "string"}),
+            "bought": {"anyOf": [bought, {"type": "null"}]},
         }
     )
 

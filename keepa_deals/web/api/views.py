@@ -8,7 +8,9 @@ from flask import Blueprint, Response, jsonify, request
 
 from keepa_deals.health.parts.searches import read as read_searches
 from keepa_deals.web.api import openapi
+from keepa_deals.web.auth.guard import current_person
 from keepa_deals.web.deals.detail import requested_deal, requested_row
+from keepa_deals.web.deals.marked_rows import MarkedRow, marked_rows
 from keepa_deals.web.deals.request import requested_cursor, requested_view
 from keepa_deals.web.deals.serializers import deal_json, event_json, past_json, point_json
 from keepa_deals.web.deals.what_if import read_terms, what_if, what_if_json
@@ -19,17 +21,20 @@ blueprint = Blueprint("api", __name__, url_prefix="/api")
 
 @blueprint.get("/deals")
 def deals() -> Response:
-    """One page of a view: ``{"deals": […], "total": n, "next": cursor | null}``."""
+    """One page of a view: ``{"deals": […], "total": n, "hidden": n by marks, "next": cursor | null}``."""
     services = current_services()
     view = requested_view(services, extra=("cursor",))
     cursor = requested_cursor(view)
     as_of = services.as_of()
-    with services.reading(as_of) as reader:
+    person = current_person().id
+    with services.reading(as_of, person) as reader:
         page = reader.page(view, cursor)
-        total = reader.count(view)
+        rows = marked_rows(reader.connection, reader.marks, person, page.rows)
+        total, put_aside = reader.count(view), reader.count_put_aside(view)
     return jsonify(
-        deals=[deal_json(row, as_of, request.script_root) for row in page.rows],
+        deals=[deal_json(row, as_of, request.script_root) for row in rows],
         total=total,
+        hidden=put_aside,
         next=page.next.encode() if page.next else None,
     )
 
@@ -39,7 +44,7 @@ def deal(domain_id: int, asin: str) -> Response:
     """One deal with its recorded history and the events of its life."""
     detail = requested_deal(current_services(), domain_id, asin)
     return jsonify(
-        deal=deal_json(detail.row, detail.as_of, request.script_root),
+        deal=deal_json(MarkedRow(detail.row, detail.marks), detail.as_of, request.script_root),
         history=[point_json(point) for point in detail.points],
         keepa_history=past_json(detail.past, detail.past_read_at) if detail.past else None,
         events=[event_json(event) for event in detail.events],

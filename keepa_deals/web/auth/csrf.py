@@ -14,7 +14,7 @@ import secrets
 from flask import Flask, Response
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 
-from keepa_deals.web.auth.guard import bears_token
+from keepa_deals.web.auth.guard import bears_token, is_program_of_open_dashboard
 from keepa_deals.web.http import errors
 
 
@@ -23,7 +23,7 @@ class _MaskedCsrf(CSRFProtect):  # type: ignore[misc]  # Flask-WTF comes without
         return unmasked(super()._get_csrf_token())
 
     def protect(self, apply_exemptions: bool = False) -> None:
-        if bears_token():
+        if bears_token() or is_program_of_open_dashboard():
             return
         try:
             super().protect(apply_exemptions=apply_exemptions)

@@ -73,6 +73,19 @@ def bears_token() -> bool:
     return reader() is Reader.TOKEN and given is not None and given.type == "bearer"
 
 
+def is_program_of_open_dashboard() -> bool:
+    """Whether it is a program on this machine that asks a dashboard without people, and no page elsewhere.
+
+    A page elsewhere can send no JSON to us, and nothing by these methods, without asking first, which nobody
+    answers; and its browser states where it is from.
+    """
+    if reader() is not Reader.ANYBODY or request.endpoint not in roles.BY_PROGRAMS:
+        return False
+    origin = request.headers.get("Origin")
+    is_ours = origin is None or parts_of(origin).netloc == request.host
+    return is_ours and (request.mimetype == "application/json" or request.method != "POST")
+
+
 def current_token() -> Token | None:
     """The token of the program that asks; ``None`` for people."""
     token: Token | None = g.get("token")

@@ -16,6 +16,7 @@ CHANGES: dict[str, Role] = {
     **dict.fromkeys(("alerts.add", "alerts.change", "alerts.mute"), Role.READER),
     **dict.fromkeys(("alerts.add_channel", "alerts.change_channel"), Role.READER),
     "selling.ask": Role.READER,
+    **dict.fromkeys(("mark_api.change", "mark_api.put", "mark_api.remove"), Role.READER),
     "operate.run_now": Role.OPERATOR,
     "operate.pause_or_resume": Role.OPERATOR,
     **dict.fromkeys(("searches.add", "searches.change"), Role.OPERATOR),
@@ -24,7 +25,7 @@ CHANGES: dict[str, Role] = {
 """The role that a change by this route needs."""
 PAGES: dict[str, Role] = {}
 """The same for what only shows something; what is not here is for every reader."""
-BY_PROGRAMS: frozenset[str] = frozenset()
+BY_PROGRAMS: frozenset[str] = frozenset(("mark_api.change", "mark_api.put", "mark_api.remove"))
 """Routes that a write token may change something by, in its person's name."""
 
 

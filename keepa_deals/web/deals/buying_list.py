@@ -14,6 +14,7 @@ from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.money import money
 from keepa_deals.marketplaces import marketplace
 from keepa_deals.query.rows import DealRow
+from keepa_deals.web.auth.guard import current_person
 from keepa_deals.web.deals.request import requested_view
 from keepa_deals.web.deals.row import Presented, status_of
 from keepa_deals.web.services import current_services
@@ -64,7 +65,7 @@ def buying_list() -> str:
     """The first deals of a view, as it is ordered."""
     services = current_services()
     view, as_of = requested_view(services), services.as_of()
-    with services.reading(as_of) as reader:
+    with services.reading(as_of, current_person().id) as reader:
         rows = reader.page(replace(view, limit=MAX_DEALS), None).rows
         total = reader.count(view)
     found = lines(rows, services.pricing(), as_of, request.script_root)

@@ -22,10 +22,11 @@ from keepa_deals.deals.freshness import AsOf
 from keepa_deals.query.cache.snapshot import CacheSnapshot
 from keepa_deals.query.cursor import Cursor
 from keepa_deals.query.parameters import ParameterError
-from keepa_deals.query.rows import DealRow
 from keepa_deals.query.view import View
+from keepa_deals.web.auth.guard import current_person
 from keepa_deals.web.deals import workbook
 from keepa_deals.web.deals.export_columns import NAMES, Value, cells
+from keepa_deals.web.deals.marked_rows import MarkedRow, marked_rows
 from keepa_deals.web.deals.request import arguments, requested_view
 from keepa_deals.web.deals.serializers import deal_json
 from keepa_deals.web.format import iso
@@ -84,7 +85,7 @@ def as_workbook() -> Response:
     """The deals of a view as a workbook. It is made before it is sent, so it has a bound."""
     services = current_services()
     view, as_of = requested_view(services), services.as_of()
-    with services.reading(as_of) as reader:
+    with services.reading(as_of, current_person().id) as reader:
         total = reader.count(view)
     if total > workbook.MAX_DEALS:
         raise ParameterError(
@@ -103,7 +104,7 @@ def as_asins() -> Response:
     services = current_services()
     view, as_of = requested_view(services), services.as_of()
     with _Slot() as slot:
-        parts = _joined(f"{row.asin}\n" for row in _started(_deals(services, view, as_of)))
+        parts = _joined(f"{deal.row.asin}\n" for deal in _started(_deals(services, view, as_of)))
         return slot.until_closed(_download(parts, "txt", "text/plain; charset=utf-8", as_of))
 
 
@@ -142,7 +143,12 @@ class _Slot:
         return response
 
 
-def _deals(services: Services, view: View, as_of: AsOf) -> Iterator[DealRow]:
+def _deals(services: Services, view: View, as_of: AsOf) -> Iterator[MarkedRow]:
+    """Every deal of the view with the marks of whoever asks, who is not known any more once it is sent."""
+    return _read(services, view, as_of, current_person().id)
+
+
+def _read(services: Services, view: View, as_of: AsOf, person: int | None) -> Iterator[MarkedRow]:
     """Every deal of the view, each read a moment before it is sent.
 
     By one snapshot of the cache: a deal that changes its place meanwhile would be left out, or come twice.
@@ -151,16 +157,17 @@ def _deals(services: Services, view: View, as_of: AsOf) -> Iterator[DealRow]:
     snapshot: CacheSnapshot | None = None
     view = replace(view, limit=CHUNK)
     while True:
-        with services.reading(as_of, snapshot) as reader:
+        with services.reading(as_of, person, snapshot) as reader:
             page = reader.page(view, cursor)
             snapshot = reader.snapshot
-        yield from page.rows
+            rows = marked_rows(reader.connection, reader.marks, person, page.rows)
+        yield from rows
         if page.next is None:
             return
         cursor = page.next
 
 
-def _started(rows: Iterator[DealRow]) -> Iterator[DealRow]:
+def _started(rows: Iterator[MarkedRow]) -> Iterator[MarkedRow]:
     """The same rows with the first one read now, while trouble can still be answered properly."""
     return chain(list(islice(rows, 1)), rows)
 
@@ -183,7 +190,7 @@ def _joined(parts: Iterable[str], least: int = 16_384) -> Iterator[bytes]:
 
 
 # -- JSON ----------------------------------------------------------------------------------------
-def _objects(head: dict[str, Any], rows: Iterator[DealRow], as_of: AsOf, root: str) -> Iterator[str]:
+def _objects(head: dict[str, Any], rows: Iterator[MarkedRow], as_of: AsOf, root: str) -> Iterator[str]:
     yield json.dumps(head)[:-1] + ', "deals": ['
     separator = "\n"
     for row in rows:
@@ -193,7 +200,7 @@ def _objects(head: dict[str, Any], rows: Iterator[DealRow], as_of: AsOf, root: s
 
 
 # -- CSV -----------------------------------------------------------------------------------------
-def _lines(rows: Iterator[DealRow], as_of: AsOf, separator: Separator) -> Iterator[str]:
+def _lines(rows: Iterator[MarkedRow], as_of: AsOf, separator: Separator) -> Iterator[str]:
     """The lines of the file. The writer puts an apostrophe before what a spreadsheet would run."""
     line = io.StringIO()
     writer = csv.writer(line, delimiter=separator.sign)

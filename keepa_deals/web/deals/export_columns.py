@@ -16,12 +16,16 @@ from keepa_deals.deals.economics.calculation import known_fee
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.money import from_minor
 from keepa_deals.marketplaces import marketplace
+from keepa_deals.marks.marks import Purchase
 from keepa_deals.query.rows import DealRow
+from keepa_deals.web.deals.marked_rows import DealMarks, MarkedRow
 from keepa_deals.web.deals.row import doubt_names, status_of
 from keepa_deals.web.format import amazon_url
 
 Value = str | int | bool | Decimal | datetime | None
 Cell = Callable[[DealRow], Value]
+MarkCell = Callable[[DealMarks, int], Value]
+"""Of marks on a deal of a marketplace."""
 
 
 class Kind(StrEnum):
@@ -126,11 +130,38 @@ COLUMNS: Mapping[str, Column] = {
     "amazon_url": _said(lambda row: amazon_url(row.domain_id, row.asin), 38),
 }
 """By name, in their order; the first one, ``status``, depends on the moment as well."""
-NAMES = ("status", *COLUMNS)
-KINDS = (Kind.TEXT, *(column.kind for column in COLUMNS.values()))
-WIDTHS = (9, *(column.width for column in COLUMNS.values()))
 
 
-def cells(row: DealRow, as_of: AsOf) -> tuple[Value, ...]:
+def _bought(part: Callable[[Purchase, int], Value]) -> MarkCell:
+    def cell(marks: DealMarks, domain_id: int) -> Value:
+        return None if marks.own.bought is None else part(marks.own.bought, domain_id)
+
+    return cell
+
+
+MARKS: Mapping[str, tuple[Kind, MarkCell, int]] = {
+    "starred": (Kind.FLAG, lambda marks, _: marks.own.starred_at is not None, 9),
+    "hidden": (Kind.FLAG, lambda marks, _: marks.hidden_by is not None, 9),
+    "bought_at": (Kind.MOMENT, _bought(lambda bought, _: bought.at), 18),
+    "bought_price": (
+        Kind.MONEY,
+        _bought(lambda bought, domain_id: Decimal(from_minor(bought.price, domain_id))),
+        12,
+    ),
+    "bought_quantity": (Kind.COUNT, _bought(lambda bought, _: bought.quantity), 9),
+    "note": (Kind.TEXT, lambda marks, _: " ".join((marks.own.note or "").split()), 40),
+}
+"""What the reader marked: kind, value and width of each column, which stand last."""
+NAMES = ("status", *COLUMNS, *MARKS)
+KINDS = (Kind.TEXT, *(column.kind for column in COLUMNS.values()), *(kind for kind, _, _ in MARKS.values()))
+WIDTHS = (9, *(column.width for column in COLUMNS.values()), *(width for _, _, width in MARKS.values()))
+
+
+def cells(marked: MarkedRow, as_of: AsOf) -> tuple[Value, ...]:
     """The values of a line."""
-    return (status_of(row, as_of), *(column.cell(row) for column in COLUMNS.values()))
+    row = marked.row
+    return (
+        status_of(row, as_of),
+        *(column.cell(row) for column in COLUMNS.values()),
+        *(cell(marked.marks, row.domain_id) for _, cell, _ in MARKS.values()),
+    )

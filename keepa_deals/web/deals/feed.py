@@ -12,6 +12,7 @@ from keepa_deals.deals.freshness import AsOf
 from keepa_deals.query.intervals import Interval
 from keepa_deals.query.rows import DealRow
 from keepa_deals.query.view import View
+from keepa_deals.web.auth.guard import current_person
 from keepa_deals.web.deals import row as deal_row
 from keepa_deals.web.deals.request import requested_view
 from keepa_deals.web.format import iso, number
@@ -30,7 +31,7 @@ def atom() -> Response:
     """The newest or best deals of a view, whatever its order puts first."""
     services = current_services()
     view, as_of = requested_view(services), services.as_of()
-    with services.reading(as_of) as reader:
+    with services.reading(as_of, current_person().id) as reader:
         rows = reader.page(view).rows
     feed = _feed(view, [_updated(row) for row in rows], as_of)
     for row in rows:

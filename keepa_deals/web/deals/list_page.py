@@ -47,6 +47,9 @@ class ListPage:
     statuses: Mapping[Status, int | None]
     """How many deals of each status the view's other filters leave."""
     hidden: Mapping[str, int]
+    """For being unknown to filters."""
+    put_aside: int
+    """Left out because the reader hid them."""
     categories: Sequence[Category]
     searches: Mapping[int, str]
     """Their names."""
@@ -88,7 +91,7 @@ def deals() -> str:
 def browse(services: Services, view: View, cursor: Cursor | None, since: datetime | None = None) -> ListPage:
     """The page of ``view`` at ``cursor`` and what surrounds it; deals that came after ``since`` are new."""
     as_of = services.as_of()
-    with services.reading(as_of) as reader:
+    with services.reading(as_of, current_person().id) as reader:
         named = read_named_views(reader.connection, current_person().id)
         newest = reader.newest_event(view)
         statuses = count_statuses(reader, view)  # first: the other questions search among its deals
@@ -101,6 +104,7 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
             total=statuses[view.status] or 0,
             statuses=statuses,
             hidden=reader.count_hidden(view),
+            put_aside=reader.count_put_aside(view),
             categories=reader.categories(view),
             searches=read_search_names(reader.connection),
             named=named,

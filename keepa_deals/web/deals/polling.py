@@ -36,7 +36,7 @@ def live() -> Response:
     view = understood_view(services).view  # the page has said what is not understood
     as_of = services.as_of()
     since = max(requested_since() or as_of.now, as_of.now - OLDEST_PAGE)
-    with services.reading(as_of) as reader:
+    with services.reading(as_of, current_person().id) as reader:
         rows = reader.rows(requested_keys())
         counts = count_statuses(reader, view)
         named = read_named_views(reader.connection, current_person().id)
@@ -50,6 +50,7 @@ def live() -> Response:
             status_choices=controls.statuses(view, counts),
             named_views=controls.named(view, named, count_views(services, named, reader)),
             hidden=reader.count_hidden(view),
+            put_aside=reader.count_put_aside(view),
             arrived=reader.table.count_arrived(view, since),
             banner=banner(services.health.report()),
             filters=FILTERS,

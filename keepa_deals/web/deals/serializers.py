@@ -11,7 +11,8 @@ from keepa_deals.deals.economics.calculation import known_fee
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.price_history import Line, Past, Step
 from keepa_deals.marketplaces import marketplace
-from keepa_deals.query.rows import DealRow, EventRow, PointRow
+from keepa_deals.query.rows import EventRow, PointRow
+from keepa_deals.web.deals.marked_rows import MarkedRow, marks_json
 from keepa_deals.web.deals.row import doubt_names, status_of
 from keepa_deals.web.format import amazon_url, image_url, iso
 
@@ -36,11 +37,12 @@ MOMENTS = (
 )
 
 
-def deal_json(row: DealRow, as_of: AsOf, root: str) -> dict[str, Any]:
+def deal_json(marked: MarkedRow, as_of: AsOf, root: str) -> dict[str, Any]:
     """A deal of the API. Money in the currency's smallest unit, times in ISO 8601 UTC.
 
     ``root`` is the prefix under which the reader has the dashboard; empty without one.
     """
+    row = marked.row
     values = row._asdict()
     return {
         **{name: values[name] for name in COPIED},
@@ -57,6 +59,7 @@ def deal_json(row: DealRow, as_of: AsOf, root: str) -> dict[str, Any]:
         "image_url": image_url(row.image),
         "url": f"{root}/deals/{row.domain_id}/{row.asin}",
         "amazon_url": amazon_url(row.domain_id, row.asin),
+        "marks": marks_json(marked.marks),
     }
 
 

@@ -134,6 +134,7 @@ WRITES: dict[Callable[..., Any], Write] = {
     events.note_changes: lambda w, s: events.note_changes(s, 1, ["B000000001"], w.clock.now()),
     db_upsert.write_memories: lambda w, s: db_upsert.write_memories(s, [memory(w)]),
     db_upsert.upsert_deals: lambda w, s: db_upsert.upsert_deals(s, [stored(w)]),
+    db_upsert.ensure_mark_book: lambda _, s: db_upsert.ensure_mark_book(s, 0, None),
     db_upsert.touch_deals: lambda w, s: db_upsert.touch_deals(s, [{**KEY, "last_seen_at": w.clock.now()}]),
     db_upsert.insert_points: lambda w, s: db_upsert.insert_points(s, [point(w)]),
     db_upsert.write_pasts: lambda w, s: db_upsert.write_pasts(

@@ -15,7 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, insert, select, update
 
-from keepa_deals.db.models import Deal, DealEvent, DealPoint, SearchOwner
+from keepa_deals.db.models import (
+    Deal,
+    DealEvent,
+    DealMark,
+    DealPoint,
+    HiddenBrand,
+    HiddenCategory,
+    MarkBook,
+    SearchOwner,
+)
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deals.kinds import DealEventKind, EndedReason
 from keepa_deals.ingest.backfill import run as backfill
@@ -23,6 +32,8 @@ from keepa_deals.ingest.maintenance import run as maintenance
 from keepa_deals.ingest.upsert import run as upsert
 from keepa_deals.keepa.selection import selection_from
 from keepa_deals.keepa.selection_files import SearchTerms
+from keepa_deals.marks.marks import MarkKind
+from keepa_deals.marks.reading import read_marks
 from keepa_deals.query.cache import block
 from keepa_deals.query.cache import cache as cache_module
 from keepa_deals.query.cache.cache import MAX_AGE_SECONDS, ColumnCache
@@ -55,8 +66,44 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         for name, domain in (("books", 1), ("toys", 3)):
             query = selection_from({"priceTypes": [1], "domainId": domain})
             registry.add(session, name, query, SearchTerms(), SearchOwner.CLI, world.clock.now())
+    mark_some(world)
     yield world
     world.database.close()
+
+
+BOOKS = (None, 1, 2, 3)
+"""Readers: without marks, with marks of every kind, with hidden deals alone, with brands and categories."""
+
+
+def mark_some(world: World) -> None:
+    """The readers' marks; each book stands in for a person's, without the person."""
+    source, now = random.Random(3), world.clock.now()
+    with world.database.begin() as session:
+        deals = session.execute(
+            select(Deal.domain_id, Deal.asin, Deal.price, Deal.brand, Deal.root_category)
+        ).all()
+        session.add_all(MarkBook(id=book, revision=1) for book in BOOKS if book is not None)
+        session.flush()
+        for deal in source.sample(deals, 150):
+            mark = DealMark(book_id=1, domain_id=deal.domain_id, asin=deal.asin)
+            if source.random() < 0.5:
+                mark.starred_at = now
+            if source.random() < 0.5:
+                mark.hidden_at = now
+                mark.hidden_price = source.choice([None, deal.price, (deal.price or 1) - 1, 5000])
+            mark.note = source.choice([None, "a note"])
+            if source.random() < 0.3:
+                mark.bought_at = now
+            hidden = DealMark(book_id=2, domain_id=deal.domain_id, asin=deal.asin, hidden_at=now)
+            session.add_all([mark, hidden])
+        session.add(DealMark(book_id=1, domain_id=1, asin="B0GONE0000", hidden_at=now))
+        for book, deal in [(b, d) for b in (1, 3) for d in source.sample(deals, 3)]:
+            if deal.brand:
+                session.merge(HiddenBrand(book_id=book, brand=deal.brand, hidden_at=now))
+            if deal.root_category:
+                category = {"domain_id": deal.domain_id, "category": deal.root_category}
+                session.merge(HiddenCategory(book_id=book, hidden_at=now, **category))
+        session.merge(HiddenBrand(book_id=1, brand="nobody's", hidden_at=now))
 
 
 @pytest.fixture(params=[block.MAX_ROWS, 64], ids=["one block", "many blocks"])
@@ -100,11 +147,12 @@ def everything(reader: DealReader, given: dict[str, list[str]]) -> dict[str, Any
         "total": reader.count(view),
         "statuses": reader.count_by_status(view),
         "hidden": reader.count_hidden(view),
+        "put_aside": reader.count_put_aside(view),
         "categories": reader.categories(view),
     }
 
 
-@given(given_=arguments())
+@given(given_=arguments(), book=st.sampled_from(BOOKS))
 @settings(
     max_examples=amount(40, at_night=200),
     deadline=None,
@@ -112,18 +160,19 @@ def everything(reader: DealReader, given: dict[str, list[str]]) -> dict[str, Any
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_the_column_cache_answers_every_view_as_the_database_does(
-    world: World, cache: ColumnCache, given_: dict[str, list[str]]
+    world: World, cache: ColumnCache, given_: dict[str, list[str]], book: int | None
 ) -> None:
     as_of = AsOf(world.clock.now(), FRESH)
     snapshot = cache.snapshot()
     assert snapshot is not None
     with world.database.engine.connect() as connection:
-        expected = everything(DealReader(connection, as_of), given_)
+        marks = read_marks(connection, book)
+        expected = everything(DealReader(connection, as_of, marks=marks), given_)
         with_unknown = parse_view({**given_, "unknown": ["1"]}, domain_id=1, ignore_empty=True)
-        hidden = DealReader(connection, as_of).count(with_unknown) - expected["total"]
-        reads = DealReader(connection, as_of, snapshot=snapshot)
+        hidden = DealReader(connection, as_of, marks=marks).count(with_unknown) - expected["total"]
+        reads = DealReader(connection, as_of, snapshot=snapshot, marks=marks)
         found = everything(reads, given_)
-        among_all = DealReader(connection, as_of, snapshot=cache.snapshot())
+        among_all = DealReader(connection, as_of, snapshot=cache.snapshot(), marks=marks)
         among_all.count_by_status(parse_view(given_, domain_id=1, ignore_empty=True))
         found_among_all = everything(among_all, given_)
         assert reads.snapshot is not None, "the cache could not answer"
@@ -146,6 +195,33 @@ def test_the_column_cache_answers_every_filter_as_the_database_does(
         given_ = {"status": ["open"], name: values_of(FILTERS[name])[2 % len(values_of(FILTERS[name]))]}
         assert everything(reads, given_) == everything(DealReader(connection, as_of), given_)
         assert reads.snapshot is not None, "the cache could not answer"
+
+
+@pytest.mark.parametrize("book", BOOKS)
+def test_marks_hide_the_same_deals_in_cache_and_database_and_by_their_definition(
+    world: World, cache: ColumnCache, book: int | None
+) -> None:
+    as_of, everywhere = AsOf(world.clock.now(), FRESH), {"status": ["all"], "limit": ["200"]}
+    with world.database.engine.connect() as connection:
+        marks = read_marks(connection, book)
+        deals = connection.execute(
+            select(Deal.domain_id, Deal.asin, Deal.price, Deal.brand, Deal.root_category)
+        ).all()
+        hidden = {(d, a) for d, a, p, b, c in deals if marks.hidden_by((d, a), p, b, c) is not None}
+        for snapshot in (cache.snapshot(), None):
+            reader = DealReader(connection, as_of, snapshot=snapshot, marks=marks)
+            shown = parse_view(everywhere, domain_id=1)
+            assert reader.count(shown) == len(deals) - len(hidden)
+            assert reader.count_put_aside(shown) == len(hidden)
+            put_aside = parse_view({**everywhere, "marked": ["hidden"]}, domain_id=1)
+            assert reader.count(put_aside) == len(hidden)
+            every = parse_view({**everywhere, "marked": ["any"]}, domain_id=1)
+            assert reader.count(every) == len(deals)
+            for kind in (MarkKind.STARRED, MarkKind.BOUGHT, MarkKind.NOTED):
+                view = parse_view({**everywhere, "marked": [kind]}, domain_id=1)
+                assert {(row.domain_id, row.asin) for row in reader.page(view).rows} == set(
+                    marks.keys_of(kind)
+                )
 
 
 NULLABLE = [name for name, each in FILTERS.items() if isinstance(each, NullableFilter)]

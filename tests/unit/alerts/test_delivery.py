@@ -23,6 +23,8 @@ from keepa_deals.alerts.senders import Envelope, SendError
 from keepa_deals.db.models import AlertState, Channel, Deal, Delivery, DeliveryState
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.marks.changes import open_book
+from keepa_deals.marks.marks import Hiding
 from keepa_deals.secret_box import MUTE, SecretBox
 from tests.support.alerts import deliveries, make_alert, make_channel
 from tests.support.webhooks import Hooks, hooks
@@ -323,3 +325,16 @@ def test_a_title_with_markup_arrives_as_text_in_every_form(world: World, box: Se
     assert not set(said.title + said.text + said.html) & {"\u202e", "\u0007"}
     with world.database.session() as session:
         assert session.scalar(select(Delivery.state)) is DeliveryState.SENT
+
+
+def test_what_was_hidden_before_it_was_sent_is_not_sent(world: World, box: SecretBox) -> None:
+    sent: list[Envelope] = []
+    number = channel(world, box)
+    find_deals(world, number)
+    with world.database.begin() as session:
+        change = open_book(session, None, world.clock.now())
+        change.edit([(1, "B000000001")], lambda mark: replace(mark, hiding=Hiding(world.clock.now())))
+        change.close()
+    courier(world, box, sent.append).send_next(number)
+    assert sent == []
+    assert only(world).state is DeliveryState.DROPPED

@@ -16,6 +16,8 @@ from keepa_deals.db.models import Alert, AlertChange, AlertMemory, AlertState, D
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.errors import LockLostError
 from keepa_deals.ingest.upsert import run as upsert
+from keepa_deals.marks.changes import open_book
+from keepa_deals.marks.marks import Hiding
 from tests.support.alerts import deliveries, make_alert, make_channel
 from tests.support.world import World, make_deal, make_world
 
@@ -236,3 +238,32 @@ def test_memories_go_with_their_alert(world: World) -> None:
     with world.database.session() as session:
         assert session.scalar(select(func.count()).select_from(AlertMemory)) == 0
     assert deliveries(world.database) == []
+
+
+def hide(world: World, asin: str, **values: Any) -> None:
+    with world.database.begin() as session:
+        change = open_book(session, None, world.clock.now())
+        change.edit([(1, asin)], lambda mark: replace(mark, hiding=Hiding(world.clock.now(), **values)))
+        change.close()
+
+
+def test_nobody_is_told_of_what_they_hid_until_it_is_shown_again(world: World) -> None:
+    alert(world)
+    hide(world, "B000000002", percent=10, price=1350)
+    list_deals(world, "B000000002", "B000000003")
+    run(world)
+    look(world)
+    assert [asin for _, asin, *_ in told(world)] == ["B000000003"]
+    list_deals(world, "B000000002", price=1300)
+    run(world)
+    look(world)
+    assert [asin for _, asin, *_ in told(world)] == ["B000000003", "B000000002"]
+
+
+def test_an_alert_of_hidden_deals_tells_of_them(world: World) -> None:
+    alert(world, query="marked=hidden")
+    hide(world, "B000000002")
+    list_deals(world, "B000000002", "B000000003")
+    run(world)
+    look(world)
+    assert [asin for _, asin, *_ in told(world)] == ["B000000002"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from keepa_deals.marks.marks import NO_MARKS
 from keepa_deals.query import view_counts
 from keepa_deals.query.view import View
 from keepa_deals.query.view_counts import ViewCounts
@@ -25,7 +26,7 @@ class Ground:
         return 10 * self.asked[-1]
 
     def look(self) -> list[int]:
-        reader: Any = SimpleNamespace(is_catching_up=self.catching_up, count=self.count)
+        reader: Any = SimpleNamespace(marks=NO_MARKS, is_catching_up=self.catching_up, count=self.count)
         return list(self.view_counts.of(QUERIES, reader, 1).values())
 
 

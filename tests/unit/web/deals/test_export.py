@@ -60,15 +60,15 @@ def test_a_file_holds_each_deal_once_though_their_order_changes_meanwhile(
     here = client.application.extensions[EXTENSION]
     here.column_cache.step()
     view = parse_view({"sort": ["price"], "order": ["asc"]}, domain_id=1)
-    rows = export._deals(here, view, here.as_of())
-    found = [next(rows).asin, next(rows).asin]
+    rows = export._read(here, view, here.as_of(), None)
+    found = [next(rows).row.asin, next(rows).row.asin]
     world.clock.pass_time(timedelta(seconds=1))
     with world.database.begin() as session:
         for asin, price in (("B000000005", 1), ("B000000000", 9_999)):
             changed = update(Deal).where(Deal.asin == asin)
             session.execute(changed.values(price=price, changed_at=world.clock.now()))
     here.column_cache.step()
-    assert found + [row.asin for row in rows] == [f"B{number:09d}" for number in range(6)]
+    assert found + [deal.row.asin for deal in rows] == [f"B{number:09d}" for number in range(6)]
 
 
 def test_an_empty_view_is_a_whole_file(client: FlaskClient) -> None:

@@ -163,7 +163,7 @@ def test_filters_that_exclude_each_other_are_said_to_be_empty_by_themselves(
     assert "not in force" not in page.notice
     assert "No deal can match these filters" in page.text
     assert client.get("/api/deals", query_string={"price_min": "50", "price_max": "20"}).json == {
-        "deals": [], "total": 0, "next": None
+        "deals": [], "total": 0, "hidden": 0, "next": None
     }  # fmt: skip
 
 
