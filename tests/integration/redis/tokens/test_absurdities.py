@@ -210,6 +210,33 @@ def test_a_record_that_cannot_be_read_is_a_balance_that_nobody_knows(
     assert available(tokens) == 55
 
 
+DAY_MS = 86_400_000
+IMPOSSIBLE = {"left": 2 * 10**9, "rate": 0, "refill": 10**8, "reserved": -5, "period": 600_000, "queued": -1}
+PLACES = ("left", "ts", "tick_at", "rate", "refill", "as_of", "offset", "forgiven", "foreign", "foreign_at",
+          "reserved", "next_expiry", "queued", "places", "bulk_since", "bulk_burst", "small_spent", "told",
+          "period")  # fmt: skip
+"""The fields of an account's record after its layout, as ``tokens_common.lua`` has them."""
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [*IMPOSSIBLE.items(), ("tick_at", START_MS + 3 * DAY_MS), ("next_expiry", START_MS * 2)],
+)
+def test_a_record_with_one_number_that_cannot_be_true_is_a_balance_that_nobody_knows(
+    real_redis: redis.Redis, time: ManualTime, field: str, value: int
+) -> None:
+    tokens = manager(real_redis, time, sync=lambda: envelope(60, at=time.ms))
+    tokens.update_after_call(GOOD)
+    change = (
+        "local record = cmsgpack.unpack(redis.call('HGET', KEYS[1], '.')); record[tonumber(ARGV[1])] = "
+        "tonumber(ARGV[2]); redis.call('HSET', KEYS[1], '.', cmsgpack.pack(record))"
+    )
+    real_redis.eval(change, 1, account_key(real_redis), PLACES.index(field) + 2, value)
+    assert tokens.snapshot() is None
+    assert tokens.request_permission_for_call(5).cost == 5
+    assert available(tokens) == 55
+
+
 @pytest.mark.parametrize(
     "garbage", [b"", b"\xff\xff\xff", b"garbage", b"\xcf" + b"\xff" * 8, b"\xdd\x7f\xff\xff\xff"]
 )
