@@ -38,8 +38,8 @@ def credentials_of(account: SellerAccount, box: SecretBox) -> Credentials:
 def connect(session: Session, box: SecretBox, credentials: Credentials, now: datetime) -> None:
     """Keep credentials that Amazon has taken. What another seller was told is forgotten."""
     before = connected(session)
-    if before is not None and not _is_of(before, box, credentials):
-        disconnect(session, now)
+    if before is None or not _is_of(before, box, credentials):
+        _forget_answers(session, now)  # also those of a run that went on while another was disconnected
     session.merge(
         SellerAccount(
             id=_ONLY,
@@ -70,10 +70,14 @@ def disconnect(session: Session, now: datetime) -> None:
     if account is None:
         raise NotConnectedError
     session.delete(account)
+    _forget_answers(session, now)
+    session.flush()
+
+
+def _forget_answers(session: Session, now: datetime) -> None:
     session.execute(delete(ListingCheck))
     known = update(Deal).where(Deal.may_sell.is_not(None)).values(may_sell=None, changed_at=now)
     session.execute(known, execution_options={"synchronize_session": False})
-    session.flush()
 
 
 def rests(account: SellerAccount, now: datetime) -> bool:

@@ -184,6 +184,8 @@ class _Asking:
             self._note_fees(Question(key, deal, on_demand=False), check, now)
             if deal.may_sell != check.may_sell:
                 news.append(check)  # it came back, or its price is of another condition now
+        if len(due) > MAX_QUESTIONS_A_RUN:
+            state = self.run.cursor | {"looked_at": 0}  # the next run looks at the same views at once
         with self.run.commit(cursor=state) as session:
             checks.forget_old(session, now)
             for check in news:

@@ -25,6 +25,7 @@ from keepa_deals.db.models import (
     SellerAccount,
 )
 from keepa_deals.deals.kinds import EndedReason
+from keepa_deals.deals.may_sell import MaySell
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.run import Outcome, RunResult
 from keepa_deals.redis_store import Keys
@@ -33,6 +34,7 @@ from keepa_deals.secret_box import KEY_FILE, SecretBox
 from keepa_deals.seller import account, checks
 from keepa_deals.seller.calls import SellerCalls
 from keepa_deals.seller.run import run
+from keepa_deals.sp_api.answers import Restriction
 from keepa_deals.sp_api.client import SpApiClient
 from keepa_deals.sp_api.credentials import Credentials
 from keepa_deals.sp_api.plans import Operation
@@ -167,6 +169,19 @@ def test_first_pages_are_asked_about_and_deals_that_nobody_would_open_are_not(de
     desk.run()
     assert desk.asked == {f"1/{shown}/new_new": 1}
     assert (desk.may_sell(stale), desk.may_sell(ended)) == (None, None)
+
+
+def test_what_is_too_much_for_one_run_is_asked_in_the_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keepa_deals.seller.asking.MAX_QUESTIONS_A_RUN", 2)
+    for number in range(5):
+        desk.add(number)
+    for asked in (2, 4, 5, 5):
+        desk.run()
+        desk.world.clock.pass_time(timedelta(minutes=1))
+        assert len(desk.asked) == asked
+    assert set(desk.asked.values()) == {1}
 
 
 def test_a_view_of_what_may_be_sold_gets_to_know_what_is_unknown(desk: Desk) -> None:
@@ -398,4 +413,15 @@ def test_another_seller_does_not_inherit_answers_and_a_new_token_of_the_same_kee
     assert desk.may_sell(asin) is not None
     with desk.world.database.begin() as session:
         account.connect(session, box, replace(renewed, seller_id="A2OTHERSELLER"), now)
+    assert desk.may_sell(asin) is None
+
+
+def test_what_a_run_left_behind_after_a_disconnect_is_not_the_next_sellers(desk: Desk) -> None:
+    asin = desk.add(1)
+    now = desk.world.clock.now()
+    with desk.world.database.begin() as session:
+        account.disconnect(session, now)
+        checks.write_restriction(session, (1, asin, "new_new"), Restriction(MaySell.ALLOWED), now)
+    with desk.world.database.begin() as session:
+        account.connect(session, SecretBox(desk.home), CREDENTIALS, now)
     assert desk.may_sell(asin) is None
