@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import pytest
 
 from keepa_deals.diagnosis import cli
 from tests.faults.catalogue import CASES, TWO_AT_ONCE
-from tests.faults.diagnosed_deployment import SCRIPT, Case, Patient, try_out
+from tests.faults.diagnosed_deployment import SCRIPT, Case, Patient, made, own_disk, try_out
 from tests.support import secrets
 from tests.support.deployment import Service
 from tests.support.paths import ROOT
@@ -33,9 +34,16 @@ BY_DAY = {"zombie lock", "disk full"}
 OWN_DISK_ONLY = {"disk full"}
 
 
-@pytest.fixture
-def patient(ground: Service) -> Patient:
-    return Patient(ground)
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
+    home = tmp_path_factory.mktemp("diagnosis") / "home"
+    with own_disk(home):
+        service = made(home)
+        try:
+            service.start()
+            yield Patient(service)
+        finally:
+            service.kill()
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
 """How several processes share a run's tests: file by file, the long ones first.
 
-A file's fixtures are then made once. The tests that only need a running deployment stay together, as do those
-that put faults into one: one is started for all of them. It runs, and takes its share of a processor, until
-its process ends: they come late.
+A file's fixtures are then made once. The tests that only need a running deployment stay together: one is
+started for all of them. It runs, and takes its share of a processor, until its process ends: they come late.
 """
 
 from __future__ import annotations
@@ -21,16 +20,13 @@ AROUND_ONE_DEPLOYMENT = (
     "tests/system/test_start_stop.py::test_a_start_ends_with_live_deals_and_the_address",
     "tests/system/test_start_stop.py::test_a_second_start_starts_nothing_twice",
 )
-FAULTS = "tests/faults/"
 
 
 class Schedule(LoadFileScheduling):
     """The next file goes to the process that is done first."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(AROUND_ONE_DEPLOYMENT):
-            return "deployment"
-        return FAULTS if nodeid.startswith(FAULTS) else super()._split_scope(nodeid)
+        return "deployment" if nodeid.startswith(AROUND_ONE_DEPLOYMENT) else super()._split_scope(nodeid)
 
 
 def part_of(item: pytest.Item) -> int:
