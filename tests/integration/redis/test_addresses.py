@@ -28,7 +28,8 @@ from tests.support.secrets import shown
 from tests.support.servers.redis import NO_PERSISTENCE, RedisServer
 
 PASSWORD = "p@ss/w:rd#?[9Kx"
-ALL = "~keepa_deals:* ~update_recent_deals_lock ~backfill_deals_lock +@all -@admin -flushall -flushdb"
+LOCKS = "~update_recent_deals_lock ~backfill_deals_lock ~check_listings_lock"
+ALL = f"~keepa_deals:* {LOCKS} +@all -@admin -flushall -flushdb"
 
 
 def settings_for(url: str, **more: Any) -> Settings:
