@@ -23,6 +23,7 @@ from keepa_deals.web.deals import (
     feed,
     list_page,
     mark_api,
+    mark_forms,
     polling,
     row_cache,
     saved_views,
@@ -36,7 +37,7 @@ from keepa_deals.web.status import page as status_page
 
 PAGES = (
     *(list_page, detail_page, polling, saved_views, export, feed, buying_list, seller_terms, selling),
-    mark_api,
+    *(mark_api, mark_forms),
     *(status_page, actions, probes, api, access_pages),
     *(alerts, alerts_api, alert_feed, searches),
 )

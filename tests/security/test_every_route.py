@@ -33,6 +33,9 @@ EVERYTHING = {
     "next": "/",
     "seen": "0",
     "address": "https://hooks.example/x",
+    "key": "1-B000000000",
+    "mark": "star",
+    "revision": "1",
 }
 """All that any form of ours says."""
 
@@ -160,6 +163,7 @@ FOR_EVERYBODY = {
     *("/alerts", "/alerts/change", "/alerts/mute", "/channels", "/channels/change"),
     "/deals/1/B000000000/may-sell",
     "/api/deals/1/B000000000/marks",
+    *("/marks", "/marks/undo"),
 }
 BY_PROGRAMS = {"/api/deals/1/B000000000/marks"}
 """They take JSON."""

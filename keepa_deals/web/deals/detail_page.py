@@ -10,6 +10,7 @@ from keepa_deals.formats import as_data
 from keepa_deals.web.deals import row as deal_row
 from keepa_deals.web.deals import timeline
 from keepa_deals.web.deals.detail import requested_deal, requested_row
+from keepa_deals.web.deals.mark_forms import last_change
 from keepa_deals.web.deals.own_links import own_links
 from keepa_deals.web.deals.price_chart import curve
 from keepa_deals.web.deals.selling import selling_of
@@ -26,6 +27,8 @@ def deal(domain_id: int, asin: str) -> str:
     """One deal: what is known of it, its history, the events of its life, and what it would earn."""
     services = current_services()
     detail = requested_deal(services, domain_id, asin)
+    with services.engine.connect() as connection:
+        changed = last_change(connection)
     return render_template(
         "deals/detail.html",
         deal=deal_row.shown(detail.row, detail.as_of, request.script_root),
@@ -38,6 +41,8 @@ def deal(domain_id: int, asin: str) -> str:
         own_links=own_links(services.settings.deal_links, detail.row),
         back=_way_back(),
         banner=banner(services.health.report()),
+        marks=detail.marks,
+        last_change=changed,
     )
 
 

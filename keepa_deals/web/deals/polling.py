@@ -9,6 +9,7 @@ told, not silently kept.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from flask import Blueprint, Response, make_response, render_template, request
 
@@ -63,10 +64,14 @@ def live() -> Response:
 def requested_keys() -> list[tuple[int, str]]:
     """The parameter ``keys``: ``1-B000000000`` and so on, separated by commas."""
     text = request.args.get("keys", "")
-    keys = text.split(",") if text else []
+    return read_keys(text.split(",") if text else [])
+
+
+def read_keys(keys: Sequence[str]) -> list[tuple[int, str]]:
+    """Deals as pages name them; ``ParameterError`` for anything else, and for more than a page of them."""
     if len(keys) > MAX_LIMIT:
         raise ParameterError("keys", f"at most {MAX_LIMIT}")
-    matches = [_KEY.fullmatch(key, 0) for key in keys]
-    if not text.isascii() or not all(matches):
+    matches = [_KEY.fullmatch(key, 0) if key.isascii() else None for key in keys]
+    if not all(matches):
         raise ParameterError("keys", "must be like 1-B000000000, separated by commas")
     return [(int(match[1]), match[2]) for match in matches if match]
