@@ -21,7 +21,7 @@ from keepa_deals.errors import BudgetError
 from keepa_deals.ingest.run import Outcome, Run
 from keepa_deals.seller import account, checks
 from keepa_deals.seller.calls import SellerCalls
-from keepa_deals.seller.candidates import Candidate, alerted, candidates, first_page, views
+from keepa_deals.seller.candidates import Candidate, alerted, candidates, first_page, starred, views
 from keepa_deals.seller.checks import Key
 from keepa_deals.sp_api.answers import FeeEstimate, FeeQuestion, Restriction
 from keepa_deals.sp_api.client import MAX_QUESTIONS
@@ -170,7 +170,7 @@ class _Asking:
         """Of the deals that somebody is likely to open: those that are due."""
         now = self.clock.now()
         with self.run.context.database.session() as session:
-            keys = alerted(session.connection(), now)
+            keys = [*starred(session.connection()), *alerted(session.connection(), now)]
             shown, state = self._shown(session, now)
             found = candidates(session.connection(), [*keys, *shown])
             deals = {_key(deal): deal for deal in found if self._is_ours(deal.domain_id)}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from keepa_deals.db.models import Alert, AlertMemory, AlertState, Deal, OwnView, SavedView
+from keepa_deals.db.models import Alert, AlertMemory, AlertState, Deal, DealMark, OwnView, SavedView
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.query.database import DealTable
 from keepa_deals.query.filters.flags import MAY_SELL
@@ -18,6 +18,7 @@ from keepa_deals.query.parse import parse_query
 
 ALERTED_WITHIN = timedelta(days=2)
 MAX_ALERTED = 500
+MAX_STARRED = 500
 MAX_VIEWS = 40
 _CHUNK = 500
 """ASINs of one query."""
@@ -42,6 +43,14 @@ def alerted(connection: Connection, now: datetime) -> Sequence[tuple[int, str]]:
     told = AlertMemory.__table__.c
     query = select(told.domain_id, told.asin).where(told.told_at >= now - ALERTED_WITHIN)
     rows = connection.execute(query.order_by(told.told_at.desc()).limit(MAX_ALERTED))
+    return list(dict.fromkeys((row.domain_id, row.asin) for row in rows))
+
+
+def starred(connection: Connection) -> Sequence[tuple[int, str]]:
+    """Deals that readers have starred, the last first."""
+    marks = DealMark.__table__.c
+    query = select(marks.domain_id, marks.asin).where(marks.starred_at.is_not(None))
+    rows = connection.execute(query.order_by(marks.starred_at.desc()).limit(MAX_STARRED))
     return list(dict.fromkeys((row.domain_id, row.asin) for row in rows))
 
 

@@ -19,8 +19,10 @@ from keepa_deals.db.models import (
     AlertChange,
     AlertState,
     Deal,
+    DealMark,
     JobRun,
     ListingCheck,
+    MarkBook,
     SavedView,
     SellerAccount,
 )
@@ -190,6 +192,18 @@ def test_a_view_of_what_may_be_sold_gets_to_know_what_is_unknown(desk: Desk) -> 
     with desk.world.database.begin() as session:
         query = "q=rare&status=stale&may_sell=allowed"
         session.add(SavedView(name="Mine", query=query, created_at=old, person_id=None))
+    desk.run()
+    assert desk.asked == {f"1/{asin}/new_new": 1}
+
+
+def test_a_starred_deal_is_asked_about_though_no_view_shows_it(desk: Desk) -> None:
+    now = desk.world.clock.now()
+    asin, other = (desk.add(number, last_seen_at=now - timedelta(days=1)) for number in (1, 2))
+    with desk.world.database.begin() as session:
+        session.add(MarkBook(id=0))
+        session.flush()
+        session.add(DealMark(book_id=0, domain_id=1, asin=asin, starred_at=now))
+        session.add(DealMark(book_id=0, domain_id=1, asin=other, hidden_at=now))
     desk.run()
     assert desk.asked == {f"1/{asin}/new_new": 1}
 
