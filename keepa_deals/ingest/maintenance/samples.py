@@ -13,6 +13,7 @@ from keepa_deals.errors import BudgetError
 from keepa_deals.ingest.context import IngestContext
 from keepa_deals.ingest.upsert.state import plan_of
 from keepa_deals.jobs import UPSERT_JOB
+from keepa_deals.searches import registry
 from keepa_deals.tokens.snapshot import TokenSnapshot
 
 
@@ -49,14 +50,16 @@ def write_sample(context: IngestContext, tokens: TokenSnapshot | None, counts: D
     """Write this minute's sample; one of the same minute is replaced."""
     with context.database.begin() as session:
         upserter = session.get(JobState, UPSERT_JOB.name)
-        plan = plan_of(upserter.cursor) if upserter else None
+        cursors = [search.cursor for search in registry.all_searches(session) if not search.is_first]
+        plans = [plan_of(cursor) for cursor in (upserter.cursor if upserter else None, *cursors)]
+        matching = [plan.matching for plan in plans if plan is not None]
         session.merge(
             Sample(
                 at=context.clock.now().replace(second=0, microsecond=0),
                 live=counts.live,
                 stale=counts.stale,
                 ended=counts.ended,
-                matching=plan.matching if plan else None,
+                matching=sum(matching) if matching else None,
                 tokens=tokens.available if tokens else None,
                 small_wait_ms=round(tokens.small.longest_wait * 1000) if tokens else None,
                 bulk_wait_ms=round(tokens.bulk.longest_wait * 1000) if tokens else None,

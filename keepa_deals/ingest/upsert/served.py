@@ -64,13 +64,17 @@ class Served:
 
     def share_out(self) -> None:
         """Let each search count on its part of the tokens, and plan anew where that has moved."""
-        going = [progress for _, progress in self.going()]
+        numbered = list(self.going())
+        going = [progress for _, progress in numbered]
         claims = [_claim(progress) for progress in going]
         for progress, share in zip(going, share_out(claims) if claims else (), strict=True):
             progress.share = share
             progress.share_for = partial(_share_for, going, progress)
-        for progress in going:
-            window_plan.adapt(progress)
+        for number, progress in numbered:
+            try:
+                window_plan.adapt(progress)
+            except SearchGoneError:
+                self.gone.add(number)
 
     def has_overspent(self, progress: Progress) -> bool:
         """Whether a search has had its part of the last hour, on a plan that is short.
@@ -79,7 +83,11 @@ class Served:
         it cannot keep are the latest of all.
         """
         search = progress.context.search
-        if search is None or not any(other.state.is_cut for _, other in self.going()):
+        if (
+            search is None
+            or len(self.searches) < 2
+            or not any(other.state.is_cut for _, other in self.going())
+        ):
             return False
         come = window_plan.supply_within(progress, _HOUR)
         spent = search.tokens_within_an_hour(progress.now()) + progress.run.tokens_spent

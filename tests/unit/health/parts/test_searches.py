@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from keepa_deals.db.models import Deal, JobState, SearchOwner, SearchRow, SearchState
 from keepa_deals.health.parts import searches
+from keepa_deals.health.parts.plan import plan_in
 from keepa_deals.ingest.upsert.budget import Limit, Plan
 from keepa_deals.ingest.upsert.state import NEVER, SweepState
 from keepa_deals.jobs import UPSERT_JOB
@@ -121,3 +122,9 @@ def test_metrics_go_by_the_searches_names() -> None:
     refused = told["search_refused"]
     assert getattr(refused, "labels", None) == ("search",)
     assert getattr(refused, "samples", None) == ((("books",), 0.0), (("toys",), 1.0))
+
+
+def test_the_plan_of_a_deployment_is_that_of_all_its_searches() -> None:
+    short = {"limit": Limit.PLAN, "kept": 300, "needed": 900}
+    told = plan_in(healthy(searches=(search(), search("toys", 3, plan=short))))
+    assert told == {"matching": 900, "kept": 750, "needed": 1000, "supply": 600, "limit": Limit.PLAN}
