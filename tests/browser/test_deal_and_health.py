@@ -114,3 +114,23 @@ def test_the_buttons_run_a_job_and_pause_the_backfill(plain: Page, service: Serv
     plain.get_by_role("button", name="Run now: update_recent_deals").click()
     expect(log).to_contain_text(re.compile(r"run now update_recent_deals: (sent to its queue|not sent: )"))
     service.wait_for(lambda s: s["jobs"]["update_recent_deals"]["last_success_at"] > runs)
+
+
+def test_a_deal_is_starred_hidden_and_noted_by_keys_and_undone(still_page: Page) -> None:
+    page = still_page
+    ready = "performance.getEntriesByName('keepa_deals:ready').length > 0"
+
+    def press(key: str) -> None:
+        page.locator("section.marks").wait_for()
+        page.wait_for_function(ready)
+        page.keyboard.press(key)
+
+    page.locator("a.open").first.click()
+    press("s")
+    page.get_by_text("Starred: 1 deal").wait_for()
+    press("h")
+    page.get_by_text("Hidden: 1 deal").wait_for()
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Hide", exact=True).wait_for()
+    press("e")
+    assert page.evaluate("document.activeElement.name") == "note"
