@@ -109,13 +109,12 @@ class Run:
         """The same run for one of the searches: with its query, and what is remembered of it."""
         watermark, cursor = self.watermark, self.cursor
         if not search.is_first:
-            watermark, cursor = search.watermark, dict((self._remembered_in(search)) or {})
+            watermark, cursor = search.watermark, dict(self._remembered_in(search) or {})
         context = self.context.of(search)
-        return replace(
-            self, context=context, watermark=watermark, cursor=cursor, rows=0, tokens_spent=0
-        )  # fmt: skip
+        return replace(self, context=context, watermark=watermark, cursor=cursor, rows=0, tokens_spent=0)
 
     def _remembered_in(self, search: Search) -> Mapping[str, Any] | None:
+        """What this job knows of a search from run to run, but for the first one."""
         return search.crawl if self.job == BACKFILL_JOB.name else search.cursor
 
     def checkpoint(self) -> None:

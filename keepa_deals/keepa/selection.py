@@ -21,8 +21,8 @@ from keepa_deals.settings import Settings
 log = logging.getLogger(__name__)
 
 SETTING = "KEEPA_DEAL_SELECTION"
-_OF_THE_SEARCH = "search"
-"""What a file may say of its search (``selection_files``)."""
+SEARCH = "search"
+"""What a file may say of its search beside the query: ``{"weight": 8, "freshMinutes": 30}``."""
 _DEFAULT_DOMAIN = int(Settings.model_fields["keepa_domain_id"].default)
 
 
@@ -110,7 +110,7 @@ def _notes_on_domain(chosen: int | None, own: int | None) -> Iterator[str]:
 
 def _notes_on(raw: Mapping[str, Any], query: Mapping[str, Any]) -> Iterator[str]:
     """What is done otherwise than the file may suggest, a line each."""
-    unknown = [name for name in unknown_options(raw) if name != _OF_THE_SEARCH]
+    unknown = [name for name in unknown_options(raw) if name != SEARCH]
     if unknown:
         yield f"no options of a deal query, left out: {', '.join(map(_with_suggestion, unknown))}"
     if "dateRange" not in raw:

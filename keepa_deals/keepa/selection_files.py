@@ -10,11 +10,9 @@ from typing import Any
 from keepa_deals import text_file
 from keepa_deals.errors import SettingsError
 from keepa_deals.keepa.deal_query import quoted
-from keepa_deals.keepa.selection import SETTING, Selection, parse, read_selection, selection_from
+from keepa_deals.keepa.selection import SEARCH, SETTING, Selection, parse, read_selection, selection_from
 from keepa_deals.settings import Settings
 
-SEARCH = "search"
-"""What a file may say of its search beside the query: ``{"weight": 8, "freshMinutes": 30}``."""
 MIN_WEIGHT, MAX_WEIGHT, DEFAULT_WEIGHT = 1, 10, 5
 MIN_FRESH_MINUTES, MAX_FRESH_MINUTES = 5, 1440
 MAX_NAME = 60
