@@ -10,12 +10,10 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
-
-import redis
 
 from keepa_deals.alerts.courier import Courier, Sent, channels_due
 from keepa_deals.alerts.evaluate import BATCH, evaluate
+from keepa_deals.alerts.idle import Wake, wait_for_word
 from keepa_deals.clock import Clock
 from keepa_deals.db.errors import StoreError
 from keepa_deals.db.session import Database
@@ -23,18 +21,8 @@ from keepa_deals.deals.freshness import AsOf
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 3.0
-"""Seconds between two looks when nobody wakes it."""
-WITHOUT_REDIS = 1.0
-"""The same while Redis can't wake it."""
 MAX_SENDING = 32
 """Channels that are sent to at the same time."""
-
-
-class Wake(Protocol):
-    """What a waiting notifier is woken by."""
-
-    def wait(self, seconds: float) -> bool: ...
 
 
 class Channels:
@@ -113,6 +101,7 @@ class Notifier:
         domain_id: int,
         *,
         on_look: Callable[[], None] = lambda: None,
+        stop: threading.Event | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -120,7 +109,7 @@ class Notifier:
         self._as_of = as_of
         self._domain_id = domain_id
         self._on_look = on_look
-        self._stop = threading.Event()
+        self._stop = stop or threading.Event()
 
     def stop(self) -> None:
         self._stop.set()
@@ -129,11 +118,7 @@ class Notifier:
         """Look and send until told to stop; then return when what is being sent is through."""
         while not self._stop.is_set():
             self.look()
-            try:
-                wake.wait(LOOK_EVERY)
-            except redis.RedisError as error:
-                log.debug("nobody can wake the notifier: %s", error)
-                self._stop.wait(WITHOUT_REDIS)
+            wait_for_word(wake, self._stop)
         self._channels.close()
 
     def look(self) -> None:
