@@ -41,6 +41,7 @@ app.config_from_object("celeryconfig")
 _WORK = (
     *("ingest.context", "ingest.upsert.run", "ingest.maintenance.run", "ingest.backfill.run"),
     "dead_man_switch",
+    "health.operators",
     "seller.run",
 )
 """What the tasks import when they run: all modules of the work itself hang on these."""

@@ -8,7 +8,7 @@ An error of ours that ends a task is expected: Celery then logs one line and no 
 
 from __future__ import annotations
 
-from keepa_deals.celery_app import app, run_watched
+from keepa_deals.celery_app import app, context, run_watched
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.jobs import LISTINGS_JOB, MAINTENANCE_JOB, UPSERT_JOB
 
@@ -23,9 +23,11 @@ def update_recent_deals() -> None:
 
 @app.task(name=MAINTENANCE_JOB.task, throws=(KeepaDealsError,))
 def maintain() -> None:
-    """Sample the state, note what went stale, keep the retention times."""
+    """Tell operators what is wrong, sample the state, note what went stale, keep the retention times."""
+    from keepa_deals.health.operators import tell_operators
     from keepa_deals.ingest.maintenance.run import run
 
+    tell_operators(context())
     run_watched(MAINTENANCE_JOB, run)
 
 

@@ -212,6 +212,8 @@ class Courier:
         links = Links(self._settings.root, "" if alert is None else alert.query, mute)
         if delivery.kind not in (MessageKind.DEAL, MessageKind.DIGEST):
             title, _, body = (delivery.body or "").partition("\n")
+            if delivery.kind is MessageKind.SERVICE:
+                links = Links(f"{self._settings.root}health")
             return message.of_words(delivery.kind, title, body, links)
         if alert is None or alert.state is AlertState.PAUSED:
             return None

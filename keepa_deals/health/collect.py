@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import redis
 from sqlalchemy import Engine
@@ -27,10 +29,12 @@ def collect(
     client: redis.Redis | None = None,
     engine: Engine | None = None,
     timeout: float = PROBE_TIMEOUT,
+    parts: Sequence[Part[Any]] = READ,
 ) -> HealthReport:
     """The state of the service within ``timeout`` seconds. Never raises: what fails is an error in words.
 
     ``client`` and ``engine`` replace the short-lived connections of its own (a server has them at hand).
+    ``parts``: those to read; the others are told as not read.
     """
     sources = Sources(
         settings=settings,
@@ -39,7 +43,7 @@ def collect(
         engine=functools.cache(lambda: engine or probe_engine(settings.database_dsn)),
         behind_after=settings.behind_after(),
     )
-    probes = {part.name: functools.partial(_read, part, sources) for part in READ}
+    probes = {part.name: functools.partial(_read, part, sources) for part in parts}
     report = HealthReport(
         taken_at=sources.now,
         readings=run_probes(probes, timeout=timeout).all,

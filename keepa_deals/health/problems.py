@@ -19,6 +19,19 @@ BEAT_SILENT_AFTER = timedelta(seconds=30)
 QUEUE_DEEP = 20
 """Messages expire after one interval, and a worker drops those at once: so many mean that none listens."""
 
+TITLES = {
+    "beat_down": "The scheduler is silent",
+    "worker_deaf": "The workers do not answer",
+    "redis_down": "Redis cannot be reached",
+    "database_unavailable": "The database cannot be read",
+    "database_not_migrated": "The database is of another version",
+    "upserter_behind": "Refreshing is behind",
+    "key_refused": "Keepa refuses the key",
+    "budget_too_small": "The tokens do not suffice for all deals",
+    "notifications_failing": "Messages of alerts do not arrive",
+}
+"""Problems as headlines, those among them that only operators are told of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -26,6 +39,11 @@ class Problem:
 
     name: str
     text: str
+
+
+def problem_title(name: str) -> str:
+    """A problem's name as a headline: ``redis_down`` is “Redis cannot be reached”."""
+    return TITLES.get(name, name.replace("_", " ").capitalize())
 
 
 def find_problems(snapshot: Snapshot) -> tuple[Problem, ...]:

@@ -17,6 +17,7 @@ from keepa_deals.deployment.errors import OpsError, UnhealthyError
 from keepa_deals.deployment.home import Home
 from keepa_deals.deployment.log_files import log_of
 from keepa_deals.health.report import HealthReport
+from keepa_deals.health.troubles import KEY_REFUSED
 from keepa_deals.jobs import UPSERT_JOB
 
 HEALTHY_WITHIN = 120.0
@@ -24,7 +25,6 @@ HEALTHY_WITHIN = 120.0
 LOOK_EVERY = 0.5
 LOG_LINES = 15
 RESTART = "./kill_everything_force.sh && ./start_celery.sh"
-KEY_REFUSED = "the key is refused"
 """How the error of a run says so (``keepa.errors.KeyRefusedError``): waiting would not help."""
 PROBE_TIMEOUT = 2.0
 MAX_STARTS = 3

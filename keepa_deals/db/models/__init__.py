@@ -10,6 +10,7 @@ from keepa_deals.db.models.alerts import (
     Delivery,
     DeliveryState,
     MessageKind,
+    ServiceProblem,
 )
 from keepa_deals.db.models.base import UNREADABLE, Base, Named, UtcDateTime
 from keepa_deals.db.models.dashboard import OperatorAction, OwnView, SavedView
@@ -69,6 +70,7 @@ __all__ = [
     "SearchRow",
     "SearchState",
     "SellerAccount",
+    "ServiceProblem",
     "TermChange",
     "UtcDateTime",
 ]

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from keepa_deals.db.models.base import Base, Named
@@ -29,6 +29,8 @@ class MessageKind(StrEnum):
     CONFIRMATION = "confirmation"
     """That an alert was made: the first that its channels hear of it."""
     TEST = "test"
+    SERVICE = "service"
+    """That something is wrong with the service itself, or well again."""
 
 
 class DeliveryState(StrEnum):
@@ -58,6 +60,8 @@ class Channel(Base):
     shown: Mapped[str] = mapped_column(Text)
     """The address without what is secret in it."""
     created_at: Mapped[datetime]
+    tells_of_service: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it is told what is wrong with the service itself; only an operator's is."""
     failures: Mapped[int] = mapped_column(default=0)
     """In a row."""
     resting_until: Mapped[datetime | None]
@@ -129,6 +133,21 @@ class AlertMemory(Base):
     price: Mapped[int | None]
 
     __table_args__ = (Index("ix_alert_memories_told_at", "told_at"),)
+
+
+class ServiceProblem(Base):
+    """What is wrong with the service, and what operators were told of it. Gone an hour after it was told."""
+
+    __tablename__ = "service_problems"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    since: Mapped[datetime]
+    gone_since: Mapped[datetime | None]
+    """``None`` while it lasts."""
+    told_at: Mapped[datetime | None]
+    """When it was told last."""
+    is_told: Mapped[bool]
+    """Whether it was told, and its end was not yet."""
 
 
 class Delivery(Base):

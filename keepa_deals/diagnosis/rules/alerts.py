@@ -9,6 +9,7 @@ from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import Alert, Finding, Rank, rule, start_again
 from keepa_deals.formats import counted
 from keepa_deals.health.parts import alerts
+from keepa_deals.health.troubles import TEST_CHANNEL
 from keepa_deals.jobs import NOTIFIER
 
 LATE = timedelta(minutes=2)
@@ -43,7 +44,7 @@ def notifications_behind(evidence: Evidence) -> Iterator[Finding]:
     rank=Rank.ASIDE,
     meaning="A channel does not take its messages: its owner hears nothing.",
     seen_by=f"{alerts.FAILING_AFTER} failures in a row on a channel",
-    fix="its owner sees the reason on the page of the alerts; a test there tries it at once",
+    fix=TEST_CHANNEL,
     follows="notifications_behind",
     alert=Alert("keepa_deals_alert_channels_failing > 0", "30m"),
 )

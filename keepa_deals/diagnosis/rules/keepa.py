@@ -21,14 +21,16 @@ from keepa_deals.diagnosis.rules.base import (
     start_again,
 )
 from keepa_deals.diagnosis.rules.tokens import upserter_plan
+from keepa_deals.health.parts.keepa import failing_in_row
 from keepa_deals.health.problems import upserter_is_behind
+from keepa_deals.health.troubles import CORRECT_KEY, KEY_REFUSED, KEY_RESULTS
 from keepa_deals.humanize import duration_text
 from keepa_deals.jobs import UPSERT_JOB
 
 CLOCK_TOLERANCE = timedelta(seconds=30)
+_TROUBLE_RESULTS = ("no_answer", "no_connection", "unreadable", "500", "502", "503", "504")
 SILENT_AFTER = timedelta(seconds=10)
 """Keepa answers what we ask within a second or two."""
-FAILURES_IN_ROW = 2
 
 
 @rule(
@@ -50,15 +52,16 @@ def sandbox_down(evidence: Evidence) -> Iterator[Finding]:
     rank=Rank.KEEPA,
     meaning="Keepa answers nothing to this key.",
     seen_by="402 from Keepa, or a 400 whose account data are all zero",
-    fix=f"correct KEEPA_API_KEY in .env (or pay the subscription), then {RESTART}",
+    fix=f"{CORRECT_KEY}, then {RESTART}",
     stops=Stops.UPSERTER,
     alert=Alert("sum(increase(keepa_deals_keepa_answers_total{result=~'402|key_refused'}[10m])) > 0", "0m"),
-    signs=Signs(("the key is refused",), Precedence.KEEPA),
+    signs=Signs((KEY_REFUSED,), Precedence.KEEPA),
 )
 def key_refused(evidence: Evidence) -> Iterator[Finding]:
     live = evidence.token_status.error if evidence.token_status else None
     told = live and classify(live) == "key_refused"
-    text = live if told else last_error(evidence, "key_refused") or _in_row(evidence, ("402", "key_refused"))
+    text = live if told else last_error(evidence, "key_refused")
+    text = text or failing_in_row(evidence.report, KEY_RESULTS)
     if text:
         yield Finding(text)
 
@@ -145,7 +148,7 @@ def keepa_trouble(evidence: Evidence) -> Iterator[Finding]:
     text = last_error(evidence, "keepa_trouble") or (
         live if live and classify(live) == "keepa_trouble" else ""
     )
-    text = text or _in_row(evidence, ("no_answer", "no_connection", "unreadable", "500", "502", "503", "504"))
+    text = text or failing_in_row(evidence.report, _TROUBLE_RESULTS)
     text = text or _silence(evidence)
     if not text:
         return
@@ -170,16 +173,6 @@ def _silence(evidence: Evidence) -> str:
     heard = max((answer.at for answer in answers.last.values()), default=job.last_started_at)
     waits = now - max(heard, job.last_started_at)
     return f"Keepa has not answered for {waits.total_seconds():.0f} s" if waits > SILENT_AFTER else ""
-
-
-def _in_row(evidence: Evidence, results: tuple[str, ...]) -> str:
-    """Calls that fail attempt after attempt, in words; empty when none does."""
-    answers = evidence.report.keepa.value
-    for call, count in answers.failures_in_row.items() if answers else ():
-        last = answers.last_bad.get(call) if answers else None
-        if last and count >= FAILURES_IN_ROW and last.result in results:
-            return f"Keepa {call}: {count} attempts in a row failed, the last one with {last.result}"
-    return ""
 
 
 @rule(

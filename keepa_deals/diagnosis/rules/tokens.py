@@ -9,6 +9,7 @@ from keepa_deals.diagnosis.evidence.gather import Evidence
 from keepa_deals.diagnosis.rules.base import Alert, Finding, Rank, Stops, rule
 from keepa_deals.health.parts.searches import SearchHealth
 from keepa_deals.health.problems import upserter_is_behind
+from keepa_deals.health.troubles import SPEND_LESS
 from keepa_deals.humanize import duration_text
 from keepa_deals.ingest.upsert.budget import Limit, Plan
 from keepa_deals.ingest.upsert.state import plan_of
@@ -108,7 +109,7 @@ def patience_of_small(evidence: Evidence) -> float:
     rank=Rank.KEEPA,
     meaning="The plan cannot keep so many deals fresh.",
     seen_by="the upserter's plan needs more tokens in a freshness window than come",
-    fix="narrow the selection, raise DEAL_FRESH_MINUTES or UPSERT_INTERVAL_SECONDS, or take a larger plan",
+    fix=SPEND_LESS,
     alert=None,
 )
 def budget_too_small(evidence: Evidence) -> Iterator[Finding]:

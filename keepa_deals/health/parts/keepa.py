@@ -9,6 +9,9 @@ from keepa_deals.health.metric import AnyMetric, gauge
 from keepa_deals.health.part import Json, Part, Snapshot
 from keepa_deals.humanize import iso
 
+FAILURES_IN_ROW = 2
+"""So many are no accident."""
+
 
 def _to_json(snapshot: Snapshot) -> Json:
     """The last answers of Keepa by call, and how many of each kind the last hour brought."""
@@ -32,6 +35,16 @@ def _answer(answer: LastAnswer) -> Json:
         "seconds": answer.seconds,
         "tokens": answer.tokens,
     }
+
+
+def failing_in_row(snapshot: Snapshot, results: tuple[str, ...]) -> str:
+    """Calls that fail attempt after attempt with one of ``results``, in words; empty when none does."""
+    answers = snapshot.value(PART)
+    for call, count in answers.failures_in_row.items() if answers else ():
+        last = answers.last_bad.get(call) if answers else None
+        if last and count >= FAILURES_IN_ROW and last.result in results:
+            return f"Keepa {call}: {count} attempts in a row failed, the last one with {last.result}"
+    return ""
 
 
 def _metrics(snapshot: Snapshot) -> Iterator[AnyMetric]:

@@ -95,6 +95,7 @@ def channel_json(row: Channel) -> Json:
         "name": row.name,
         "kind": row.kind,
         "address": row.shown,
+        "tells_of_service": row.tells_of_service,
         "created_at": iso(row.created_at),
         "last_sent_at": iso(row.last_sent_at),
         "failures": row.failures,

@@ -21,6 +21,7 @@ from keepa_deals.db.models import Alert, Channel
 from keepa_deals.query.parameters import ParameterError
 from keepa_deals.query.parse import parse_query
 from keepa_deals.query.view import View
+from keepa_deals.roles import Role
 from keepa_deals.secret_box import MUTE, SecretBox, SecretBoxError
 from keepa_deals.web.alerts.forms import AGAIN, TRIGGERS, rule_of
 from keepa_deals.web.auth.guard import current_person
@@ -29,6 +30,7 @@ from keepa_deals.web.services import Services, current_services
 
 blueprint = Blueprint("alerts", __name__)
 
+SERVICE_ACTIONS = ("tell_of_service", "be_silent_of_service")
 MESSAGES = 50
 """Messages that the page shows."""
 
@@ -184,9 +186,11 @@ def add_channel() -> ResponseReturnValue:
 
 
 @blueprint.post("/channels/change")
-def change_channel() -> Response:
-    """Test or delete a channel, or let it hear of the service itself."""
+def change_channel() -> ResponseReturnValue:
+    """Test or delete a channel; an operator's may be told how the service itself is."""
     action = request.form.get("action", "")
+    if action in SERVICE_ACTIONS and not current_person().role.may(Role.OPERATOR):
+        return errors.answer(403, "Only the channels of operators are told how the service is.")
 
     def do(session: Session, number: int) -> None:
         channel = book.owned(session, Channel, current_person().id, number)
@@ -194,6 +198,8 @@ def change_channel() -> Response:
             session.delete(channel)
         elif action == "test":
             book.test_channel(session, channel, current_services().clock.now())
+        elif action in SERVICE_ACTIONS:
+            channel.tells_of_service = action == "tell_of_service"
 
     return _changed("channel", do, anchor="channels")
 

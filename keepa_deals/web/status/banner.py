@@ -8,19 +8,10 @@ from datetime import datetime
 
 from keepa_deals.clock import is_ahead
 from keepa_deals.health.parts.jobs import JobHealth
-from keepa_deals.health.problems import upserter_is_behind
+from keepa_deals.health.problems import problem_title, upserter_is_behind
 from keepa_deals.health.report import HealthReport
 from keepa_deals.humanize import duration_text
 from keepa_deals.jobs import UPSERT_JOB
-
-_NAMES = {
-    "beat_down": "The scheduler is silent",
-    "worker_deaf": "The workers do not answer",
-    "redis_down": "Redis cannot be reached",
-    "database_unavailable": "The database cannot be read",
-    "database_not_migrated": "The database is of another version",
-    "upserter_behind": "Refreshing is behind",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +33,6 @@ def banner(report: HealthReport) -> Banner | None:
     if report.jobs.known and upserter_is_behind(report):
         return Banner(_behind(since, report.taken_at), since, reasons)
     return Banner("The service is in trouble, but the deals are still being refreshed.", None, reasons)
-
-
-def problem_title(name: str) -> str:
-    """A problem's name as a headline: ``redis_down`` is “Redis cannot be reached”."""
-    return _NAMES.get(name, name.replace("_", " ").capitalize())
 
 
 def _behind(since: datetime | None, now: datetime) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from flask import Blueprint, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
+from keepa_deals.health.problems import problem_title
 from keepa_deals.humanize import age_text, duration_text
 from keepa_deals.query.parameters import ParameterError
 from keepa_deals.web.services import Services, current_services
 from keepa_deals.web.status import actions as status_actions
 from keepa_deals.web.status import charts, panels
-from keepa_deals.web.status.banner import problem_title
 from keepa_deals.web.status.rows import ActionRow, RunRow
 
 blueprint = Blueprint("status_page", __name__)

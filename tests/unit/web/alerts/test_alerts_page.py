@@ -237,3 +237,19 @@ def test_the_api_tells_alerts_and_messages_and_searches_them(
     assert [message["kind"] for message in found["deliveries"]] == ["test"]
     assert client.get("/api/deliveries?search=100%25").json == {"deliveries": [], "next": None}
     assert client.get("/api/deliveries?limit=0").status_code == 400
+
+
+def test_a_channel_is_told_of_the_service_as_an_operator_wants_it(
+    client: FlaskClient, world: World, send: Send
+) -> None:
+    add_channel(send)
+    page = client.get("/alerts").text
+    assert "Tell of the service, too" in page
+    assert "; tells of the service" not in page
+    channel = one(world, Channel)
+    assert isinstance(channel, Channel)
+    for action, is_told in (("tell_of_service", True), ("be_silent_of_service", False)):
+        sent = send("/channels/change", {"channel": str(channel.id), "action": action})
+        assert sent.status_code == 303
+        assert client.get("/api/channels").json["channels"][0]["tells_of_service"] is is_told  # type: ignore[index]
+        assert ("; tells of the service" in client.get("/alerts").text) is is_told
