@@ -253,3 +253,20 @@ def test_a_channel_is_told_of_the_service_as_an_operator_wants_it(
         assert sent.status_code == 303
         assert client.get("/api/channels").json["channels"][0]["tells_of_service"] is is_told  # type: ignore[index]
         assert ("; tells of the service" in client.get("/alerts").text) is is_told
+
+
+def test_a_reader_s_channel_is_told_nothing_of_the_service(
+    client: FlaskClient, world: World, send: Send, store: People
+) -> None:
+    store.set_password(PASSWORD)
+    store.add("ann", Role.READER, PASSWORD)
+    assert log_in(client, name="ann") == 303
+    add_channel(send)
+    channel = one(world, Channel)
+    assert isinstance(channel, Channel)
+    assert "Tell of the service" not in client.get("/alerts").text
+    refused = send("/channels/change", {"channel": str(channel.id), "action": "tell_of_service"})
+    assert refused.status_code == 403
+    unchanged = one(world, Channel)
+    assert isinstance(unchanged, Channel)
+    assert not unchanged.tells_of_service
