@@ -102,7 +102,7 @@ def prices_before(connection: Connection, keys: Iterable[Key], since: datetime) 
             .where(_P.domain_id == domain_id, _P.asin.in_(asins))
             .order_by(_P.asin, _P.at)
         )
-        for asin, at, price in connection.execute(query):
+        for asin, at, price in connection.execute(query).all():
             if (domain_id, asin) not in before or at <= since:
                 before[domain_id, asin] = price
     return before

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 BATCH = 1000
 """Changes that are looked at together."""
 _CHANGE, _MEMORY = AlertChange.__table__.c, AlertMemory.__table__.c
+_TOLD = select(_MEMORY.domain_id, _MEMORY.asin, _MEMORY.occasion, _MEMORY.told_at, _MEMORY.price).where(
+    _MEMORY.alert_id == bindparam("alert"), _MEMORY.asin.in_(bindparam("asins", expanding=True))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +137,18 @@ def tidings_of(connection: Connection, alert: ActiveAlert, candidates: Candidate
     """What an alert has to tell of these deals."""
     rule, since, now = alert.rule, alert.since, candidates.as_of.now
     keys = candidates.of(alert.view, alert.marks, ended=rule.is_about_ended)
-    facts = {key: candidates.facts[key] for key in keys}
-    facts = {key: fact for key, fact in facts.items() if occasion(rule, fact, since) is not None}
-    if not facts:
+    facts = candidates.facts
+    moments = {key: at for key in keys if (at := occasion(rule, facts[key], since)) is not None}
+    if not moments:
         return []
-    if rule.trigger is Trigger.CHEAPER:
-        before = prices_before(connection, facts, since)
-        facts = {key: replace(fact, price_before=before.get(key)) for key, fact in facts.items()}
-    told = _told(connection, alert.id, list(facts))
+    told = _told(connection, alert.id, list(moments))
+    before: dict[Key, int | None] = {}
+    if rule.trigger is Trigger.CHEAPER:  # of what was told, the price that was told counts
+        before = prices_before(connection, [key for key in moments if key not in told], since)
     return [
-        Tiding(*key, rule.trigger, fact.price, moment)
-        for key, fact in facts.items()
-        if (moment := occasion(rule, fact, since)) is not None
-        and should_tell(rule, fact, told.get(key), since, now)
+        Tiding(*key, rule.trigger, facts[key].price, moment)
+        for key, moment in moments.items()
+        if should_tell(rule, facts[key], told.get(key), moment, now, before.get(key))
     ]
 
 
@@ -154,10 +156,7 @@ def _told(connection: Connection, alert_id: int, keys: Sequence[Key]) -> dict[Ke
     told: dict[Key, Told] = {}
     for start in range(0, len(keys), MAX_ASINS):
         asins = [asin for _, asin in keys[start : start + MAX_ASINS]]
-        query = select(_MEMORY.domain_id, _MEMORY.asin, _MEMORY.occasion, _MEMORY.told_at, _MEMORY.price)
-        for domain_id, asin, *values in connection.execute(
-            query.where(_MEMORY.alert_id == alert_id, _MEMORY.asin.in_(asins))
-        ):
+        for domain_id, asin, *values in connection.execute(_TOLD, {"alert": alert_id, "asins": asins}).all():
             told[domain_id, asin] = Told(*values)
     return told
 

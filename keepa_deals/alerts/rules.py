@@ -80,8 +80,6 @@ class DealFacts:
     ended_at: datetime | None = None
     ended_reason: EndedReason | None = None
     is_lowest: bool | None = None
-    price_before: int | None = None
-    """The price when the alert began to look, or the first one after."""
     restocked_at: datetime | None = None
     """When it came back after it had ended for being out of stock."""
 
@@ -122,13 +120,20 @@ def _moment(rule: Rule, deal: DealFacts) -> datetime | None:
     return deal.found_at
 
 
-def should_tell(rule: Rule, deal: DealFacts, told: Told | None, since: datetime, now: datetime) -> bool:
-    """Whether the alert, which looks ``since`` a moment, speaks of the deal now."""
-    moment = occasion(rule, deal, since)
-    if moment is None:
-        return False
+def should_tell(
+    rule: Rule,
+    deal: DealFacts,
+    told: Told | None,
+    moment: datetime,
+    now: datetime,
+    price_before: int | None = None,
+) -> bool:
+    """Whether the alert speaks of the deal now; ``moment`` is the ``occasion``.
+
+    ``price_before``: when the alert began to look, or the first one after.
+    """
     if rule.trigger is Trigger.CHEAPER:
-        before = deal.price_before if told is None else told.price
+        before = price_before if told is None else told.price
         if not is_cheaper(deal.price, before, rule.percent or 1):
             return False
     if told is None or told.occasion != moment:

@@ -32,8 +32,9 @@ OLD = replace(DEAL, first_seen_at=SINCE - HOUR, found_at=SINCE - HOUR)
 ENDED = replace(DEAL, ended_at=NOW, ended_reason=EndedReason.OUT_OF_STOCK)
 
 
-def tells(rule: Rule, deal: DealFacts, told: Told | None = None) -> bool:
-    return should_tell(rule, deal, told, SINCE, NOW)
+def tells(rule: Rule, deal: DealFacts, told: Told | None = None, price_before: int | None = None) -> bool:
+    moment = occasion(rule, deal, SINCE)
+    return moment is not None and should_tell(rule, deal, told, moment, NOW, price_before)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_cheaper_counts_whole_percents_and_never_the_unknown(
 ) -> None:
     rule = Rule(Trigger.CHEAPER, percent=10)
     assert is_cheaper(price, before, 10) is expected
-    assert tells(rule, replace(OLD, price=price, price_before=before)) is expected
+    assert tells(rule, replace(OLD, price=price), price_before=before) is expected
 
 
 def test_what_was_told_is_told_once() -> None:
@@ -108,8 +109,8 @@ def test_a_deal_is_told_again_when_the_rule_says_so(
 def test_cheaper_counts_from_what_was_told_last() -> None:
     rule = read_rule({"trigger": {"kind": "cheaper", "percent": 10}})
     told = Told(OLD.found_at, NOW, 900)
-    assert not tells(rule, replace(OLD, price=811, price_before=1000), told)
-    assert tells(rule, replace(OLD, price=810, price_before=1000), told)
+    assert not tells(rule, replace(OLD, price=811), told, 1000)
+    assert tells(rule, replace(OLD, price=810), told, 1000)
 
 
 def test_the_occasion_of_a_price_is_the_life_of_the_deal() -> None:
