@@ -165,6 +165,10 @@ class View:
         """The deals that are left out of this view because their reader hid them."""
         return self.having(MARKED, Marked.HIDDEN)
 
+    def of_starred(self) -> View:
+        """Those of the view that their reader has starred."""
+        return self.having(MARKED, Marked.STARRED)
+
     def without(self, name: str) -> View:
         """This view with one filter taken away."""
         return self.having(FILTERS[name], None)

@@ -70,7 +70,13 @@ def buying_list() -> str:
         total = reader.count(view)
     found = lines(rows, services.pricing(), as_of, request.script_root)
     return render_template(
-        "deals/buying_list.html", lines=found, totals=totals(found), total=total, view=view, as_of=as_of
+        "deals/buying_list.html",
+        lines=found,
+        totals=totals(found),
+        total=total,
+        view=view,
+        starred=view.of_starred(),
+        as_of=as_of,
     )
 
 

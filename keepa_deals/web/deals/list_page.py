@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from flask import Blueprint, render_template
 
 from keepa_deals.deals.freshness import AsOf
+from keepa_deals.marks.changes import LastChange
 from keepa_deals.query.contradictions import contradictions
 from keepa_deals.query.cursor import Cursor
 from keepa_deals.query.filters import FILTERS
@@ -22,6 +23,7 @@ from keepa_deals.query.view import View
 from keepa_deals.web.auth.guard import current_person
 from keepa_deals.web.deals import controls
 from keepa_deals.web.deals.active_filters import chips
+from keepa_deals.web.deals.mark_forms import change_of_page
 from keepa_deals.web.deals.request import requested_cursor, requested_since, understood_view
 from keepa_deals.web.deals.row_cache import Line, lines
 from keepa_deals.web.deals.saved_views import deleted_view
@@ -56,6 +58,10 @@ class ListPage:
     named: Sequence[NamedView]
     view_counts: Mapping[str, int]
     """How many deals a named view has, by its query string, as far as it is known."""
+    last_change: LastChange | None
+    """What the reader marked on the way to this page, as long as it can be taken back."""
+    here: str
+    """The query string that leads back to it."""
     previous: str | None
     next: str | None
 
@@ -100,7 +106,7 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
             view=view,
             as_of=as_of,
             news_since=newest or as_of.now - OLDEST_PAGE,
-            deals=lines(page.rows, view, as_of, since),
+            deals=lines(page.rows, view, as_of, since, reader.marks),
             total=statuses[view.status] or 0,
             statuses=statuses,
             hidden=reader.count_hidden(view),
@@ -109,6 +115,8 @@ def browse(services: Services, view: View, cursor: Cursor | None, since: datetim
             searches=read_search_names(reader.connection),
             named=named,
             view_counts=count_views(services, named, reader),
+            last_change=change_of_page(reader.connection),
+            here=view.query(cursor=cursor.encode()) if cursor else view.query(),
             previous=page.previous.encode() if page.previous else None,
             next=page.next.encode() if page.next else None,
         )

@@ -1,4 +1,4 @@
-"""The forms by which a person marks deals; the last change can be taken back at once."""
+"""The forms by which a person marks deals, in a list or on a deal's page, and undo for the last change."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
+from urllib.parse import parse_qsl, urlencode
 
 from flask import Blueprint, Response, redirect, request, url_for
 from sqlalchemy import Connection, select
@@ -18,13 +19,17 @@ from keepa_deals.marks.marks import Hiding, Key, Mark, Purchase
 from keepa_deals.marks.reading import book_of
 from keepa_deals.query.amounts import Unit
 from keepa_deals.query.parameters import ParameterError, read_enum, read_integer
+from keepa_deals.query.parse import MAX_FIELDS
 from keepa_deals.query.typed_numbers import TypedNumberError, read_typed
 from keepa_deals.web.auth.guard import current_person
 from keepa_deals.web.deals.mark_api import MAX_PERCENT, read_note
-from keepa_deals.web.deals.polling import read_keys
+from keepa_deals.web.deals.request import read_keys
 from keepa_deals.web.services import current_services
 
 blueprint = Blueprint("mark_forms", __name__)
+
+CHANGED = "changed"
+"""The parameter of a list that says which change led to it."""
 
 
 class Action(StrEnum):
@@ -62,19 +67,29 @@ _WORDS = {
 
 @blueprint.post("/marks")
 def mark() -> Response:
-    """Do one thing with the deals ``key``, like ``1-B000000000``."""
-    services, keys = current_services(), read_keys(request.form.getlist("key"))
-    if not keys:
-        raise ParameterError("key", "choose a deal first")
-    action = read_enum("mark", request.form.getlist("mark"), Action)
+    """Do one thing with the deals ``key``, like ``1-B000000000``, or what the button of one row says."""
+    services, (action, keys) = current_services(), _asked()
     with services.database.begin() as session:
         change = changes.open_book(session, current_person().id, services.clock.now())
         try:
             _do(change, keys, action)
         except MarkError as error:
             raise ParameterError("mark", str(error)) from None
-        change.close(f"{_WORDS[action]}: {counted(len(keys), 'deal')}")
-    return _back(keys[0])
+        revision = change.close(f"{_WORDS[action]}: {counted(len(keys), 'deal')}")
+    return _back(keys[0], revision if change.before else None)
+
+
+def _asked() -> tuple[Action, list[Key]]:
+    """What to do with which deals. The button of a row, ``star:1-B000000000``, leaves out what is chosen."""
+    row = request.form.get("row")
+    if row is None:
+        action, named = request.form.getlist("mark"), request.form.getlist("key")
+    else:
+        action, named = [row.partition(":")[0]], [row.partition(":")[2]]
+    keys = read_keys(named)
+    if not keys:
+        raise ParameterError("key", "choose a deal first")
+    return read_enum("mark", action, Action), keys
 
 
 def _do(change: Change, keys: Sequence[Key], action: Action) -> None:
@@ -135,15 +150,33 @@ def undo() -> Response:
     return _back(keys[0] if keys else None)
 
 
-def _back(key: Key | None) -> Response:
-    """To the deal; without one, to the deals."""
-    if key is None:
-        address = url_for("list_page.deals")
+def _back(key: Key | None, revision: int | None = None) -> Response:
+    """To the list of ``back``, which can undo the change of this revision; else to the deal."""
+    back = request.form.get("back")
+    if back is not None or key is None:
+        query = _parameters(back or "")
+        if revision is not None:
+            query.append((CHANGED, str(revision)))
+        address = f"{url_for('list_page.deals')}?{urlencode(query)}#results"
     else:
         address = url_for("detail_page.deal", domain_id=key[0], asin=key[1], _anchor="marks")
     response = redirect(address, 303)
     assert isinstance(response, Response)
     return response
+
+
+def _parameters(query: str) -> list[tuple[str, str]]:
+    try:
+        return [pair for pair in parse_qsl(query, max_num_fields=MAX_FIELDS) if pair[0] != CHANGED]
+    except ValueError:
+        return []
+
+
+def change_of_page(connection: Connection) -> LastChange | None:
+    """The change on whose way the present page is, if it can still be taken back."""
+    told = request.args.get(CHANGED)
+    last = None if told is None else last_change(connection)
+    return last if last is not None and str(last.revision) == told else None
 
 
 def last_change(connection: Connection) -> LastChange | None:

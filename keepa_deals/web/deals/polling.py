@@ -8,26 +8,19 @@ told, not silently kept.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-
 from flask import Blueprint, Response, make_response, render_template, request
 
 from keepa_deals.query.filters import FILTERS
 from keepa_deals.query.named_views import read_named_views
-from keepa_deals.query.parameters import ParameterError
-from keepa_deals.query.view import MAX_LIMIT
 from keepa_deals.web.auth.guard import current_person
 from keepa_deals.web.deals import controls
 from keepa_deals.web.deals.list_page import OLDEST_PAGE, count_statuses, count_views
-from keepa_deals.web.deals.request import requested_since, understood_view
+from keepa_deals.web.deals.request import read_keys, requested_since, understood_view
 from keepa_deals.web.deals.row_cache import lines
 from keepa_deals.web.services import current_services
 from keepa_deals.web.status.banner import banner
 
 blueprint = Blueprint("live", __name__)
-
-_KEY = re.compile(r"(\d{1,2})-([A-Z0-9]{10})")
 
 
 @blueprint.get("/live")
@@ -46,7 +39,7 @@ def live() -> Response:
             view=view,
             as_of=as_of,
             since=since,
-            deals=lines(rows, view, as_of),
+            deals=lines(rows, view, as_of, marks=reader.marks),
             total=counts[view.status] or 0,
             status_choices=controls.statuses(view, counts),
             named_views=controls.named(view, named, count_views(services, named, reader)),
@@ -65,13 +58,3 @@ def requested_keys() -> list[tuple[int, str]]:
     """The parameter ``keys``: ``1-B000000000`` and so on, separated by commas."""
     text = request.args.get("keys", "")
     return read_keys(text.split(",") if text else [])
-
-
-def read_keys(keys: Sequence[str]) -> list[tuple[int, str]]:
-    """Deals as pages name them; ``ParameterError`` for anything else, and for more than a page of them."""
-    if len(keys) > MAX_LIMIT:
-        raise ParameterError("keys", f"at most {MAX_LIMIT}")
-    matches = [_KEY.fullmatch(key, 0) if key.isascii() else None for key in keys]
-    if not all(matches):
-        raise ParameterError("keys", "must be like 1-B000000000, separated by commas")
-    return [(int(match[1]), match[2]) for match in matches if match]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -11,8 +12,10 @@ from werkzeug.datastructures import MultiDict
 from keepa_deals.query.cursor import Cursor, decode_cursor
 from keepa_deals.query.parameters import ParameterError, reject_unknown
 from keepa_deals.query.parse import Understood, parse_view, understand
-from keepa_deals.query.view import VIEW_PARAMETERS, View
+from keepa_deals.query.view import MAX_LIMIT, VIEW_PARAMETERS, View
 from keepa_deals.web.services import Services
+
+_KEY = re.compile(r"(\d{1,2})-([A-Z0-9]{10})")
 
 
 def arguments() -> dict[str, list[str]]:
@@ -52,3 +55,13 @@ def requested_since() -> datetime | None:
     if moment.tzinfo is None:
         raise wrong
     return moment
+
+
+def read_keys(keys: Sequence[str]) -> list[tuple[int, str]]:
+    """Deals as pages name them; ``ParameterError`` for anything else, and for more than a page of them."""
+    if len(keys) > MAX_LIMIT:
+        raise ParameterError("keys", f"at most {MAX_LIMIT}")
+    matches = [_KEY.fullmatch(key, 0) if key.isascii() else None for key in keys]
+    if not all(matches):
+        raise ParameterError("keys", "must be like 1-B000000000, separated by commas")
+    return [(int(match[1]), match[2]) for match in matches if match]

@@ -15,6 +15,7 @@ from flask import Flask, request
 from markupsafe import Markup
 
 from keepa_deals.deals.freshness import AsOf
+from keepa_deals.marks.marks import NO_MARKS, HiddenBy, Marks
 from keepa_deals.query.intervals import Interval
 from keepa_deals.query.rows import DealRow
 from keepa_deals.query.view import Layout, View
@@ -39,6 +40,10 @@ class Line(Presented):
     """Since it ended, or since it was last seen."""
     is_new: bool
     """Whether the deal is newer than what the reader saw before."""
+    is_starred: bool
+    """By its reader, as are the next two: whoever has not marked it shares its markup."""
+    is_bought: bool
+    hidden_by: HiddenBy | None
 
     @property
     def over(self) -> Change:
@@ -46,8 +51,10 @@ class Line(Presented):
         return change(self.row, self.interval)
 
 
-def lines(rows: Iterable[DealRow], view: View, as_of: AsOf, since: datetime | None = None) -> list[Line]:
-    """``rows`` as the list of ``view`` shows them; those that came after ``since`` are new."""
+def lines(
+    rows: Iterable[DealRow], view: View, as_of: AsOf, since: datetime | None = None, marks: Marks = NO_MARKS
+) -> list[Line]:
+    """``rows`` as the list of ``view`` shows them with these marks; what came after ``since`` is new."""
     now = as_of.now
     return [
         Line(
@@ -60,6 +67,9 @@ def lines(rows: Iterable[DealRow], view: View, as_of: AsOf, since: datetime | No
             priced_ago=ago(row.deal_created_at, now),
             told_ago=ago(row.ended_at or row.last_seen_at, now),
             is_new=since is not None and row.found_at > since,
+            is_starred=(row.domain_id, row.asin) in marks.starred,
+            is_bought=(row.domain_id, row.asin) in marks.bought,
+            hidden_by=marks.hidden_by((row.domain_id, row.asin), row.price, row.brand, row.root_category),
         )
         for row in rows
     ]

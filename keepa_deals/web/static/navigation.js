@@ -76,6 +76,15 @@ function show(fresh, sent) {
   document.getElementById("said").textContent = `${told} ${document.getElementById("total").textContent.trim()}`.trim();
 }
 
+// The page that a form of this one has led to; false: it is no list that could stand here.
+export function put(fresh) {
+  if (!fits(fresh)) return false;
+  asking?.abort();
+  asking = null;
+  show(fresh, typed(document.getElementById("filters")));
+  return true;
+}
+
 // Without what a form says although it goes without saying; a mistake stays, to be mended.
 function canonical(fresh, target) {
   const query = new URL(target, location.href).searchParams, isWrong = fresh.querySelector("#filters [aria-invalid]");

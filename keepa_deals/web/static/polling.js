@@ -39,9 +39,9 @@ function renew(row, fresh) {
   for (const part of row.querySelectorAll("[data-part]")) {
     const now = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
     if (!now || same(part, now)) continue;
-    const focused = part.contains(document.activeElement) ? document.activeElement.className : null;
+    const focused = [...part.querySelectorAll("a, button")].indexOf(document.activeElement);
     part.innerHTML = now.innerHTML;
-    if (focused !== null) part.querySelector("a")?.focus({ preventScroll: true });
+    if (focused >= 0) part.querySelectorAll("a, button")[focused]?.focus({ preventScroll: true });
   }
   for (const status of ["live", "stale", "ended"]) row.classList.toggle(status, fresh.classList.contains(status));
   tell();

@@ -22,6 +22,23 @@ function follow(selector) {
   if (link && !link.hidden) link.click();
 }
 
+function here() {
+  return document.activeElement.closest("[data-key]");
+}
+
+// In a list it is the row in focus that is marked, else the deal of the page.
+function mark(inRow, onPage) {
+  const row = here();
+  if (row) row.querySelector(inRow)?.click();
+  else document.querySelector(".marks")?.querySelector(onPage)?.click();
+}
+
+function write(name) {
+  const open = here()?.querySelector("a.open");
+  if (open) location.assign(`${open.href}#mark-${name}`);
+  else document.getElementById(`mark-${name}`)?.focus();
+}
+
 const KEYS = {
   "/": () => {
     const toggle = document.querySelector(".filters-toggle");
@@ -30,11 +47,13 @@ const KEYS = {
   },
   j: () => step(1),
   k: () => step(-1),
-  a: () => document.activeElement.closest("[data-key]")?.querySelector('a[href*="//www.amazon."]')?.click(),
-  s: () => follow('.marks [value="star"], .marks [value="unstar"]'),
-  h: () => follow('.marks [value="hide"], .marks [value="show"]'),
-  b: () => document.querySelector('.marks [name="price"]')?.focus(),
-  e: () => document.querySelector('.marks [name="note"]')?.focus(),
+  a: () => here()?.querySelector('a[href*="//www.amazon."]')?.click(),
+  s: () => mark('[value^="star:"], [value^="unstar:"]', '[value="star"], [value="unstar"]'),
+  h: () => mark('[value^="hide:"], [value^="show"]', '[value="hide"], [value="show"]'),
+  b: () => write("price"),
+  e: () => write("note"),
+  x: () => here()?.querySelector('[name="key"]')?.click(),
+  u: () => follow("#undo button, .marks .banner button"),
   n: () => follow("#news"),
   "[": () => follow("a[rel=prev]"),
   "]": () => follow("a[rel=next]"),
