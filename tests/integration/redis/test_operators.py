@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
+import pytest
 import redis
 
 from keepa_deals.db.models import MessageKind
@@ -18,16 +19,15 @@ from tests.support.world import World, make_world
 MINUTE = timedelta(minutes=1)
 
 
-def world_of(tmp_path: Path, real_redis: redis.Redis) -> World:
+@pytest.fixture
+def world(empty_dsn: str, real_redis: redis.Redis) -> Iterator[World]:
+    """A world on a database of either kind, with a channel that is told of the service."""
     port = real_redis.get_connection_kwargs()["port"]
-    world = make_world(
-        tmp_path / "deals.db",
-        database_url=f"sqlite:///{tmp_path / 'deals.db'}",
-        redis_url=f"redis://127.0.0.1:{port}/0",
-    )
+    world = make_world(empty_dsn, database_url=empty_dsn, redis_url=f"redis://127.0.0.1:{port}/0")
     with world.database.begin() as session:
         make_channel(session, world.clock.now(), tells_of_service=True)
-    return world
+    yield world
+    world.database.close()
 
 
 def titles(world: World) -> list[str]:
@@ -35,10 +35,7 @@ def titles(world: World) -> list[str]:
     return [(one.body or "").partition("\n")[0] for one in deliveries(world.database)]
 
 
-def test_an_upserter_that_is_behind_is_told_and_that_it_caught_up(
-    tmp_path: Path, real_redis: redis.Redis
-) -> None:
-    world = world_of(tmp_path, real_redis)
+def test_an_upserter_that_is_behind_is_told_and_that_it_caught_up(world: World) -> None:
     upsert.run(world.context)
     tell_operators(world.context)
     assert titles(world) == []
@@ -54,8 +51,7 @@ def test_an_upserter_that_is_behind_is_told_and_that_it_caught_up(
     assert titles(world)[1:] == ["Well again: Refreshing is behind"]
 
 
-def test_looks_at_the_same_time_tell_it_once(tmp_path: Path, real_redis: redis.Redis) -> None:
-    world = world_of(tmp_path, real_redis)
+def test_looks_at_the_same_time_tell_it_once(world: World) -> None:
     behind = reports.healthy(jobs=reports.jobs(reports.job(last_success_at=reports.ago(hours=1))))
     tell(world.context, behind)
     world.clock.pass_time(MINUTE)
