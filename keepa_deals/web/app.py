@@ -21,6 +21,7 @@ from keepa_deals.web.deals import (
     detail_page,
     export,
     feed,
+    hidden_rules,
     list_page,
     mark_api,
     mark_forms,
@@ -37,7 +38,7 @@ from keepa_deals.web.status import page as status_page
 
 PAGES = (
     *(list_page, detail_page, polling, saved_views, export, feed, buying_list, seller_terms, selling),
-    *(mark_api, mark_forms),
+    *(mark_api, mark_forms, hidden_rules),
     *(status_page, actions, probes, api, access_pages),
     *(alerts, alerts_api, alert_feed, searches),
 )

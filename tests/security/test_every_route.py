@@ -35,6 +35,7 @@ EVERYTHING = {
     "address": "https://hooks.example/x",
     "key": "1-B000000000",
     "mark": "star",
+    "category": "1-5",
     "revision": "1",
 }
 """All that any form of ours says."""
@@ -163,7 +164,7 @@ FOR_EVERYBODY = {
     *("/alerts", "/alerts/change", "/alerts/mute", "/channels", "/channels/change"),
     "/deals/1/B000000000/may-sell",
     "/api/deals/1/B000000000/marks",
-    *("/marks", "/marks/undo"),
+    *("/marks", "/marks/undo", "/hidden"),
 }
 BY_PROGRAMS = {"/api/deals/1/B000000000/marks"}
 """They take JSON."""

@@ -16,7 +16,7 @@ CHANGES: dict[str, Role] = {
     **dict.fromkeys(("alerts.add", "alerts.change", "alerts.mute"), Role.READER),
     **dict.fromkeys(("alerts.add_channel", "alerts.change_channel"), Role.READER),
     "selling.ask": Role.READER,
-    **dict.fromkeys(("mark_forms.mark", "mark_forms.undo"), Role.READER),
+    **dict.fromkeys(("mark_forms.mark", "mark_forms.undo", "hidden_rules.show"), Role.READER),
     **dict.fromkeys(("mark_api.change", "mark_api.put", "mark_api.remove"), Role.READER),
     "operate.run_now": Role.OPERATOR,
     "operate.pause_or_resume": Role.OPERATOR,

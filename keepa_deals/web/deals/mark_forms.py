@@ -153,7 +153,9 @@ def undo() -> Response:
 def _back(key: Key | None, revision: int | None = None) -> Response:
     """To the list of ``back``, which can undo the change of this revision; else to the deal."""
     back = request.form.get("back")
-    if back is not None or key is None:
+    if request.form.get("page") == "hidden":
+        address = url_for("hidden_rules.page")
+    elif back is not None or key is None:
         query = _parameters(back or "")
         if revision is not None:
             query.append((CHANGED, str(revision)))
