@@ -3,7 +3,7 @@
     .venv/bin/python -m tests.benchmarks.dashboard_speed [--deals 10000 1000000] [--database sqlite]
 
 With ``--folder`` the filled databases are kept there, and measured again by the next call without being
-filled; ``--only fill``, ``queries`` or ``server`` does one part alone.
+filled; ``--only fill``, ``queries``, ``marks`` or ``server`` does one part alone.
 
 Queries: p50 and p95 in ms, with the processor time of the median, since other load makes the clock lie.
 Server: requests a second of the real gunicorn at 16 clients, beside a Flask view under the same gunicorn
@@ -41,6 +41,7 @@ from keepa_deals.db.models import Deal
 from keepa_deals.db.session import Database
 from keepa_deals.deals.freshness import AsOf
 from keepa_deals.deployment.ports import free_port
+from keepa_deals.marks.marks import NO_MARKS, Marks
 from keepa_deals.query.cache.cache import ColumnCache
 from keepa_deals.query.cursor import Cursor
 from keepa_deals.query.filters.bounds import BOUNDS
@@ -53,6 +54,8 @@ from tests.support.servers.postgres import PostgresServer, find_programs
 
 DEEP = 50_000
 """Rows before the 1,000th page."""
+MARKED = 10_000
+"""Deals that a reader who marks much has starred and hidden."""
 CLIENTS = 16
 BODY = "DASHBOARD_SPEED_BODY"
 FRAGMENTS = sorted(
@@ -129,18 +132,28 @@ class Bench:
         self.load_processor_seconds = time.process_time() - processor
         self.as_of = AsOf(filled_at, timedelta(hours=1))
 
-    def time(self, views: Iterator[View], ask: Question) -> Timings:
+    def time(self, views: Iterator[View], ask: Question, marks: Marks = NO_MARKS) -> Timings:
         """How long the question about one view after the other takes."""
         self.cache.step()
         clocks, processors = [], []
         for view in itertools.islice(views, self.rounds):
             clock, processor = time.perf_counter(), time.process_time()
-            with reading(self.database.engine, self.cache, self.as_of) as reader:
+            with reading(self.database.engine, self.cache, self.as_of, marks_of=lambda _: marks) as reader:
                 ask(reader, view)
                 assert reader.snapshot is not None, "the cache was not used"
             clocks.append((time.perf_counter() - clock) * 1e3)
             processors.append((time.process_time() - processor) * 1e3)
         return Timings(clocks, processors)
+
+    def marks(self) -> Marks:
+        """A reader's, on deals all over the table."""
+        columns = Deal.__table__.c
+        with self.database.engine.connect() as connection:
+            found = connection.execute(
+                select(columns.domain_id, columns.asin).order_by(columns.domain_id, columns.asin)
+            ).all()
+        keys = [(domain_id, asin) for domain_id, asin in random.Random(1).sample(found, MARKED)]
+        return Marks(0, starred=frozenset(keys), hidden=dict.fromkeys(keys))
 
     def page(self, view: View, cursor: Cursor | None = None) -> Timings:
         def ask(reader: DealReader, view: View) -> None:
@@ -204,8 +217,21 @@ def bench_queries(bench: Bench) -> dict[str, float]:
             for question, ask in QUESTIONS.items():
                 if question != "hidden" or given:
                     show(f"{status}, {name}: {question}", bench.time(asked, ask))
+    bench_marks(bench)
     bench.cache.stop()
     return medians
+
+
+def bench_marks(bench: Bench) -> None:
+    """What a reader waits for who has marked much, beside one who has marked nothing."""
+    questions = {"page": first_page, "all of it": all_of_it, "put aside": DealReader.count_put_aside}
+    for who, marks in (("nothing marked", NO_MARKS), (f"{MARKED:,} deals hidden", bench.marks())):
+        for status in ("live", "all"):
+            for question, ask in questions.items():
+                asked = itertools.repeat(parse_view({"status": [status]}, domain_id=1))
+                show(f"{status}, {who}: {question}", bench.time(asked, ask, marks))
+    starred = parse_view({"status": ["all"], "marked": ["starred"]}, domain_id=1)
+    show(f"all, {MARKED:,} deals starred: page", bench.time(itertools.repeat(starred), first_page, marks))
 
 
 # -- server --------------------------------------------------------------------------------------
@@ -355,7 +381,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--ended", type=float, default=ENDED, help="the part of the deals that have ended")
-    parser.add_argument("--only", choices=("fill", "queries", "server"))
+    parser.add_argument("--only", choices=("fill", "queries", "marks", "server"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="keepa-deals-speed-") as temporary:
         Path(temporary).chmod(0o711)  # PostgreSQL may run as another user
@@ -373,6 +399,12 @@ def bench_one(kind: str, dsn: str, count: int, options: argparse.Namespace) -> d
     if options.only in (None, "queries"):
         database = Database(dsn)
         medians = bench_queries(Bench(database, options.rounds, filled_at))
+        database.close()
+    if options.only == "marks":
+        database = Database(dsn)
+        bench = Bench(database, options.rounds, filled_at)
+        bench_marks(bench)
+        bench.cache.stop()
         database.close()
     if options.only in (None, "server"):
         with tempfile.TemporaryDirectory(prefix="keepa-deals-home-") as home:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from weakref import ReferenceType, ref
 
 import numpy as np
 
@@ -24,6 +25,39 @@ class MarkPlaces:
     hidden: Array
     limits: Array
     """The price at which each hidden one is shown again; ``NULL``: never."""
+    _rows: dict[tuple[int, MarkKind], _Rows] = field(default_factory=dict, init=False, compare=False)
+
+    def rows_in(self, block: Block, kind: MarkKind) -> tuple[Array, Array]:
+        """As ``Block.rows_at``, but looked up once for a block and all that it becomes by changes."""
+        key = id(block.places), kind
+        found = self._rows.get(key)
+        if found is None or found.of() is not block.places:
+            found = _looked_up(block.places, getattr(self, kind))
+            self._forget_gone()
+            self._rows[key] = found
+        is_here = block.arrays["is_here"][found.at]
+        return found.at[is_here], found.which[is_here]
+
+    def _forget_gone(self) -> None:
+        for key, rows in self._rows.copy().items():
+            if rows.of() is None:
+                self._rows.pop(key, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of marked places in a block, whether they are here or gone."""
+
+    of: ReferenceType[Array]
+    """The block's places, which it shares with those that follow it."""
+    at: Array
+    which: Array
+
+
+def _looked_up(places: Array, its: Array) -> _Rows:
+    rows = np.minimum(np.searchsorted(places, its), len(places) - 1)
+    hits = np.flatnonzero(places[rows] == its)
+    return _Rows(ref(places), rows[hits], hits)
 
 
 @lru_cache(maxsize=16)  # of readers who marked much, some MB each
@@ -46,14 +80,13 @@ def mask(block: Block, marks: Marks, kind: MarkKind) -> Array:
     places = mark_places(marks)
     if kind is MarkKind.HIDDEN:
         _hide(block, marks, places, rows)
-        return rows
-    its: Array = getattr(places, kind)
-    rows[block.rows_at(its)[0]] = True
+    else:
+        rows[places.rows_in(block, kind)[0]] = True
     return rows
 
 
 def _hide(block: Block, marks: Marks, places: MarkPlaces, rows: Array) -> None:
-    at, which = block.rows_at(places.hidden)
+    at, which = places.rows_in(block, MarkKind.HIDDEN)
     prices, limits = block.arrays["price"][at], places.limits[which]
     rows[at] = (prices == NULL) | (prices > limits)
     if marks.brands:
