@@ -110,6 +110,14 @@ def can_be_written(service: Service) -> bool:
         return True
 
 
+def is_under_way(service: Service) -> bool:
+    """Whether a run of the upserter has begun, with its fence, and not ended."""
+    with _database(service) as database:
+        query = "SELECT last_started_at, last_finished_at FROM job_states WHERE name = ?"
+        started, finished = database.execute(query, (UPSERTER,)).fetchone()
+        return started is not None and (finished is None or started > finished)
+
+
 def lost_locks(service: Service, since: datetime) -> int:
     """How many runs were refused to write because their lock or fence was another's."""
     with _database(service) as database:

@@ -79,13 +79,14 @@ def paused_past_its_lock(service: Service) -> Iterator[None]:
 
 
 def _paused_outside_of_a_write(service: Service) -> list[psutil.Process]:
-    """The worker that holds the upserter's lock and, stopped, not SQLite's as well: that one nobody else
-    could take before it goes on or is killed."""
+    """The worker whose run has begun and, stopped, holds not SQLite's lock as well: that one nobody else
+    could take before it goes on or is killed. One stopped before its run began has nothing to be refused."""
     while True:
         holder, family = wait_for_holder(service), family_of(service, "worker-upsert")
         for process in family:
             process.suspend()
-        if holder in [p.pid for p in family] and invariants.can_be_written(service):
+        is_ours = holder in [p.pid for p in family]
+        if is_ours and invariants.can_be_written(service) and invariants.is_under_way(service):
             return family
         for process in family:
             process.resume()
