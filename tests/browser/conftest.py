@@ -223,10 +223,15 @@ def still_page(contexts: Contexts, still: Still) -> Iterator[Page]:
 
 @pytest.fixture
 def cached_page(browser: Browser, still: Still) -> Iterator[Page]:
-    """One that keeps what it has loaded: a page whose requests are looked at does not."""
+    """One that keeps what it has loaded: a page whose requests are looked at does not.
+
+    Its reader has been here before: a first answer, which sets the cookie, is not the one for later requests.
+    """
     context = browser.new_context(base_url=still.address)
     context.set_default_timeout(15_000)
-    yield context.new_page()
+    page = context.new_page()
+    page.goto("/")
+    yield page
     context.close()
 
 
