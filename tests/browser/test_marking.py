@@ -62,3 +62,27 @@ def test_chosen_deals_are_marked_together_and_the_bar_is_accessible(still_page: 
     expect(page.locator("#undo")).to_have_count(0)
     assert keys_of(page) == keys
     assert in_focus(page) == keys[0]
+    page.keyboard.press("j")
+    for key in "jxkh":  # what is chosen stays so when another deal goes
+        page.keyboard.press(key)
+    expect(page.locator("#undo")).to_contain_text("Hidden: 1 deal")
+    expect(bar).to_contain_text("1 chosen")
+    assert in_focus(page) == keys[2]
+
+
+def test_what_leaves_a_list_of_starred_deals_hands_the_focus_on(still_page: Page) -> None:
+    page = still_page
+    page.goto("/?limit=20")
+    for at in (0, 1, 2):
+        page.locator('[name="key"]').nth(at).check()
+    page.locator("form.marking").get_by_role("button", name="Star", exact=True).click()
+    expect(page.locator("#undo")).to_contain_text("Starred: 3 deals")
+    page.goto("/?marked=starred")
+    keys = keys_of(page)
+    page.locator("a.open").nth(1).focus()
+    page.keyboard.press("h")
+    expect(page.locator("#undo")).to_contain_text("Hidden: 1 deal")
+    assert (keys_of(page), in_focus(page)) == (keys, keys[1])
+    page.keyboard.press("s")
+    expect(page.locator("#undo")).to_contain_text("Star taken away: 1 deal")
+    assert (keys_of(page), in_focus(page)) == ([keys[0], keys[2]], keys[2])

@@ -3,11 +3,14 @@
 
 import { put } from "./navigation.js";
 
+// What takes a deal out of which list, by its parameter "marked".
+const LEAVES = { not_hidden: /^hide$/, starred: /^unstar$/, hidden: /^show/ };
 let last = Promise.resolve(), waiting = 0, marked = [];
 
 const rows = () => [...document.querySelectorAll("#deals [data-key]")];
 const boxes = () => [...document.querySelectorAll('#deals [name="key"]')];
 const controls = (row) => [...row.querySelectorAll("a[href], input, button")];
+const chosen = () => new Set(boxes().filter((box) => box.checked).map((box) => box.value));
 const find = (key) => rows().find((row) => row.dataset.key === key);
 
 // -- the deals that are chosen ---------------------------------------------------------------------
@@ -35,8 +38,7 @@ function place() {
   return row && { key: row.dataset.key, at: controls(row).indexOf(document.activeElement) };
 }
 
-function giveBack(held, chosen) {
-  for (const box of boxes()) box.checked = chosen.has(box.value);
+function giveBack(held) {
   const row = held && find(held.key);
   if (!row) return;
   (controls(row)[held.at] || row.querySelector("a.open")).focus({ preventScroll: true });
@@ -44,13 +46,13 @@ function giveBack(held, chosen) {
   row.scrollIntoView({ block: "nearest" });
 }
 
-// What is hidden goes before the answer, so that the next key means the next deal.
+// What leaves goes before the answer, so that the next key means the next deal.
 function takeOut(keys) {
   const all = rows(), at = all.findIndex((row) => keys.has(row.dataset.key));
   const isLeft = (row) => !keys.has(row.dataset.key);
   const next = all.slice(at).find(isLeft) || all.slice(0, at).findLast(isLeft);
   for (const row of all) if (!isLeft(row)) row.remove();
-  if (next) giveBack({ key: next.dataset.key, at: -1 }, new Set());
+  if (next) giveBack({ key: next.dataset.key, at: -1 });
   else document.getElementById("results").focus({ preventScroll: true });
 }
 
@@ -70,9 +72,10 @@ async function send(action, data, undone) {
   } catch { /* nobody answers: the browser says so */ }
   waiting -= 1;
   if (fresh && waiting) return;
-  const held = place(), chosen = new Set(boxes().filter((box) => box.checked).map((box) => box.value));
+  const held = place(), kept = chosen();
   if (!fresh || !put(fresh)) return sendPlainly(action, data);
-  giveBack(undone.length ? { key: undone.find(find), at: -1 } : held, chosen);
+  for (const box of boxes()) box.checked = kept.has(box.value);
+  giveBack(undone.length ? { key: undone.find(find), at: -1 } : held);
   count();
   const words = document.querySelector("#undo span");
   document.getElementById("said").textContent = words ? words.textContent : "Undone.";
@@ -84,13 +87,13 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   const data = [...new FormData(form, event.submitter)], [mark, key] = (event.submitter?.name === "row" ? event.submitter.value : "").split(":");
   const does = mark || event.submitter?.value, isUndo = form.id === "undo";
-  const keys = isUndo ? marked : key ? [key] : boxes().filter((box) => box.checked).map((box) => box.value);
+  const keys = isUndo ? marked : key ? [key] : [...chosen()];
   if (!keys.length && !isUndo) return;
   marked = isUndo ? [] : keys;
   waiting += 1;
   if (!isUndo && !key) for (const box of boxes()) box.checked = false;
-  const leaves = does === "hide" && !["hidden", "any"].includes(new URLSearchParams(location.search).get("marked"));
-  if (leaves) takeOut(new Set(keys));
+  const list = new URLSearchParams(location.search).get("marked") || "not_hidden";
+  if (!isUndo && LEAVES[list]?.test(does)) takeOut(new Set(keys));
   last = last.then(() => send(form.action, data, isUndo ? keys : []));
 });
 
