@@ -71,10 +71,7 @@ class Message:
 
 def clean(text: str, most: int = MAX_TITLE) -> str:
     """Somebody's text in one line of at most ``most`` characters, with nothing in it that acts."""
-    kept = (
-        "" if c in _TURNS else " " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text
-    )
-    words = " ".join("".join(kept).split())
+    words = " ".join("".join(map(_harmless, text)).split())
     return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"
 
 
