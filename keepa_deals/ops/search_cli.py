@@ -12,14 +12,11 @@ from pathlib import Path
 import click
 from sqlalchemy.orm import Session
 
-from keepa_deals import settings as settings_module
 from keepa_deals import text_file
 from keepa_deals.clock import SystemClock
-from keepa_deals.db import migrate
 from keepa_deals.db.models import SearchOwner, SearchState
-from keepa_deals.db.session import Database
 from keepa_deals.db.upsert import lock_writers
-from keepa_deals.deployment.home import Home
+from keepa_deals.deployment.store import opened_store
 from keepa_deals.errors import SettingsError
 from keepa_deals.keepa.selection import Selection, parse, selection_from
 from keepa_deals.keepa.selection_files import (
@@ -152,19 +149,9 @@ def _desk(*, despite_files: bool = False) -> Iterator[_Desk]:
 
     ``despite_files``: files that cannot be used at all are a note.
     """
-    home = Home(settings_module.deployment_home())
-    home.make()
-    settings = settings_module.load(keepa_deals_home=home.path)
-    database = Database.from_settings(settings)
     now = SystemClock().now()
-    try:
-        if migrate.current(database) is None:
-            migrate.upgrade(database)
-        migrate.check(database)
-        with database.begin() as session:
-            lock_writers(session)
-            for problem in _follow_files(session, settings, now, despite=despite_files):
-                click.echo(f"note: {problem}", err=True)
-            yield _Desk(session, settings, now)
-    finally:
-        database.close()
+    with opened_store() as (settings, database), database.begin() as session:
+        lock_writers(session)
+        for problem in _follow_files(session, settings, now, despite=despite_files):
+            click.echo(f"note: {problem}", err=True)
+        yield _Desk(session, settings, now)

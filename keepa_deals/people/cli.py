@@ -8,11 +8,8 @@ from contextlib import contextmanager
 
 import click
 
-from keepa_deals import settings as settings_module
 from keepa_deals.clock import SystemClock
-from keepa_deals.db import migrate
-from keepa_deals.db.session import Database
-from keepa_deals.deployment.home import Home
+from keepa_deals.deployment.store import opened_store
 from keepa_deals.people.access_file import AccessFile
 from keepa_deals.people.passwords import MIN_PASSWORD
 from keepa_deals.people.registry import Registry
@@ -84,19 +81,10 @@ def remove(name: str) -> None:
 @contextmanager
 def registry() -> Iterator[Registry]:
     """The people of this deployment, whose tables are made where it was never started."""
-    home = Home(settings_module.deployment_home())
-    home.make()
-    settings = settings_module.load(keepa_deals_home=home.path)
-    database = Database.from_settings(settings)
-    try:
-        if migrate.current(database) is None:
-            migrate.upgrade(database)
-        migrate.check(database)
-        file = AccessFile(home.path)
+    with opened_store() as (settings, database):
+        file = AccessFile(settings.keepa_deals_home)
         take_over(database, file, SystemClock().now())
         yield Registry(database, file)
-    finally:
-        database.close()
 
 
 def typed_password() -> str:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 from sqlalchemy import func, select
 
-from keepa_deals import settings as settings_module
 from keepa_deals.clock import SystemClock
-from keepa_deals.db import migrate
 from keepa_deals.db.models import ListingCheck, SellerAccount
-from keepa_deals.db.session import Database
-from keepa_deals.deployment.home import Home
+from keepa_deals.deployment.store import opened_store
 from keepa_deals.errors import KeepaDealsError
 from keepa_deals.humanize import iso
 from keepa_deals.marketplaces import marketplace
@@ -44,7 +39,7 @@ def connect(client_id: str, seller_id: str, domain_id: int | None) -> None:
 
     Both are tried at Amazon, and kept encrypted. An account that was connected before is replaced.
     """
-    with deployment() as (settings, database):
+    with opened_store() as (settings, database):
         given = _checked(
             client_id=client_id.strip(),
             seller_id=seller_id.strip(),
@@ -66,7 +61,7 @@ def connect(client_id: str, seller_id: str, domain_id: int | None) -> None:
 @seller.command()
 def status() -> None:
     """Say which seller is connected, and how the last calls went. Exit code 1 when none answers."""
-    with deployment() as (_, database), database.session() as session:
+    with opened_store() as (_, database), database.session() as session:
         found = account.connected(session)
         if found is None:
             click.echo("No seller is connected: keepa-deals seller connect")
@@ -86,7 +81,7 @@ def status() -> None:
 @seller.command()
 def disconnect() -> None:
     """Forget the credentials, and all that Amazon said to this seller."""
-    with deployment() as (_, database):
+    with opened_store() as (_, database):
         try:
             with database.begin() as session:
                 account.disconnect(session, SystemClock().now())
@@ -100,22 +95,6 @@ def problem_of(found: SellerAccount) -> str:
     if found.refusal:
         return f"Refused since {iso(found.refused_at)}: {found.refusal}"
     return f"Not answered at {iso(found.trouble_at)}: {found.trouble}" if found.trouble else ""
-
-
-@contextmanager
-def deployment() -> Iterator[tuple[Settings, Database]]:
-    """Settings and database of this deployment, whose tables are made where it was never started."""
-    home = Home(settings_module.deployment_home())
-    home.make()
-    settings = settings_module.load(keepa_deals_home=home.path)
-    database = Database.from_settings(settings)
-    try:
-        if migrate.current(database) is None:
-            migrate.upgrade(database)
-        migrate.check(database)
-        yield settings, database
-    finally:
-        database.close()
 
 
 def _checked(**given: object) -> Credentials:
